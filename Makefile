@@ -1,4 +1,4 @@
-# Each target makes the environment that it needs, at the root: .venv, or one of its own for companions and docs.
+# Each target makes the environment that it needs, at the root: .venv, or one of its own for companions, docs and mutation.
 PYTHON ?= python3
 BIN := .venv/bin
 DOCS := .venv-docs/bin
@@ -6,7 +6,7 @@ DOCS := .venv-docs/bin
 # installed, since its package `paddleocr` would replace the 3.x one.
 OPERATORS := .venv/paddleocr-2.10
 
-.PHONY: example test coverage faults endurance training runners companions engines layers bench docs versions dist lint format clean
+.PHONY: example test coverage faults pages endurance training runners companions engines layers mutation bench docs versions dist lint format clean
 
 example: .venv/ready
 	cd example_project && ../$(BIN)/python -m pytest
@@ -35,7 +35,12 @@ layers: .venv/ready
 	$(BIN)/python -m pip install --quiet --group layers
 	OCRPARITY_ALL_LAYERS=$${OCRPARITY_ALL_LAYERS:-1} $(BIN)/python -m pytest tests/layers -n 2
 
-# What takes too long for `make test`: 1,000 kills while a baseline is written, 10 of whole runs, 200,000 hostile inputs,
+# Every fault of a page, of both models and of what stands between them, and right pages: prints the sums, writes
+# build/pages.json and docs/explanation/pages.md, and fails where a target is missed. `make test` runs a fixed list.
+pages: .venv/ready
+	OCRPARITY_ALL_PAGES=1 $(BIN)/python -m pytest tests/page_faults -n 2
+
+# What takes too long for `make test`: 1,000 kills while a baseline is written, 10 of whole runs, 300,000 hostile inputs,
 # a page of 12000x9000 px, a thousand images under xdist. Prints tables and writes build/*.json.
 ENDURANCE := kills fuzz images large_suites labelled_suites
 endurance: .venv/ready
@@ -62,6 +67,11 @@ ENGINES := openvino_side rapidocr_side
 engines: .venv/ready
 	$(BIN)/python -m pip install --quiet --group engines
 	$(BIN)/python -m pytest $(ENGINES:%=tests/engines/%.py)
+
+# What the fast unit tests notice of small changes to the core: prints the changes that none notices and the score, and fails
+# below 95 %. SAMPLE=60 tries as many, always the same; FILES=compare/judge.py those of a file. Needs Python 3.11.
+mutation: .venv-mutation/ready
+	PYTHONPATH=tests:. .venv-mutation/bin/python -m mutation $(if $(SAMPLE),--sample $(SAMPLE)) $(FILES)
 
 # The tables of docs/explanation/performance.md; writes build/bench.json. For the row of DetectionIoUEvaluator it needs a PaddleOCR checkout.
 bench: .venv/ready
@@ -94,7 +104,7 @@ format: .venv/ready
 	$(BIN)/python -m ruff format .
 
 clean:
-	rm -rf .venv .venv-companions .venv-docs build dist .coverage* .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-companions .venv-docs .venv-mutation build dist .coverage* .mypy_cache .pytest_cache .ruff_cache
 
 # The stamp is written last, so that an interrupted installation is made again. pip 25.1 reads dependency groups.
 .venv/ready: pyproject.toml
@@ -110,6 +120,12 @@ clean:
 	$(PYTHON) -m venv .venv-companions
 	.venv-companions/bin/python -m pip install --quiet --upgrade "pip>=25.1"
 	.venv-companions/bin/python -m pip install --quiet --editable . --group companions
+	touch $@
+
+.venv-mutation/ready: pyproject.toml
+	$(PYTHON) -m venv .venv-mutation
+	.venv-mutation/bin/python -m pip install --quiet --upgrade "pip>=25.1"
+	.venv-mutation/bin/python -m pip install --quiet --editable . --group mutation
 	touch $@
 
 .venv-docs/ready: pyproject.toml

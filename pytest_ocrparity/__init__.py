@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pytest_ocrparity.assertions import assert_same_accuracy as assert_same_accuracy
     from pytest_ocrparity.assertions import assert_same_detections as assert_same_detections
+    from pytest_ocrparity.assertions import assert_same_page as assert_same_page
     from pytest_ocrparity.assertions import assert_same_preprocessing as assert_same_preprocessing
     from pytest_ocrparity.assertions import assert_same_probability_maps as assert_same_probability_maps
     from pytest_ocrparity.assertions import assert_same_text as assert_same_text
@@ -40,8 +41,8 @@ if TYPE_CHECKING:
     from pytest_ocrparity.trace import Trace as Trace
 
 _MODULES = {
-    "assertions": "assert_same_accuracy assert_same_detections assert_same_preprocessing assert_same_probability_maps "
-    "assert_same_text",
+    "assertions": "assert_same_accuracy assert_same_detections assert_same_page assert_same_preprocessing "
+    "assert_same_probability_maps assert_same_text",
     "backends.own_engines": "FunctionPipeline MapEngine",
     "comparison": "Comparison DifferenceError",
     "contract": "Pipeline",

@@ -11,6 +11,7 @@ import numpy as np
 from pytest_ocrparity.compare import Comparisons
 from pytest_ocrparity.compare.characters import with_dictionaries_judged
 from pytest_ocrparity.compare.preconditions import refuse_one_side_twice, refuse_same_object
+from pytest_ocrparity.compare.whole_page import PageComparisons
 from pytest_ocrparity.comparison import Comparison, DifferenceError
 from pytest_ocrparity.context import Diagnoser, context_test_id, current_context
 from pytest_ocrparity.errors import SettingsError
@@ -18,9 +19,11 @@ from pytest_ocrparity.evaluate.sequences import Found, LabelsLike, count_sequenc
 from pytest_ocrparity.evaluate.verdict import Accuracy, accuracy_verdict, refuse_no_share
 from pytest_ocrparity.explain import explain
 from pytest_ocrparity.explain.accuracies import explain_accuracy
+from pytest_ocrparity.explain.page_message import explain_page
 from pytest_ocrparity.stages import (
     DETECTION,
     DETECTIONS,
+    PAGE,
     PREPROCESSING,
     PROBABILITY_MAPS,
     PRODUCTS,
@@ -182,6 +185,41 @@ def assert_same_text(
     return _assert_same(reference, candidate, TEXT, tolerance, limits)
 
 
+def assert_same_page(reference: Trace, candidate: Trace, *, tolerance: ToleranceLike = None) -> Comparison:
+    """Assert that both sides find the same lines on a page, read the same text in each, and in the same order.
+
+    Boxes are judged as by `assert_same_detections`, whatever their order, and the texts of each pair of boxes character
+    by character. A failure names the first model, stage and cause at fault, or the step between the models.
+
+    Args:
+        reference: a trace with `texts`, such as `ocr_train_page.trace(image)`.
+        candidate: the trace under test, such as `ocr_inference_page.trace(image)`.
+        tolerance: a preset's name, a table as in the settings, or a `Tolerance`; else that of the running test. Of it
+            the limits of `detections` and of `text` judge; of `text.max_score_difference`, "auto" is 0.2, as lines are
+            read in batches.
+
+    Returns:
+        What was measured; its `lines` hold both texts at each place.
+
+    Raises:
+        DifferenceError: boxes, texts or their order differ, nothing could be compared, or the traces are of no page.
+        SettingsError: the tolerance names an unknown limit or preset.
+    """
+    __tracebackhide__ = True
+    for trace in (reference, candidate):
+        if not isinstance(trace, Trace):
+            raise TypeError(f"give what a page's .trace(image) returned, not {trace!r}")
+    try:
+        refuse_same_object(reference, candidate)
+        _refuse_no_page(reference, candidate)
+        refuse_one_side_twice(PAGE, reference, candidate)
+        return _compare_pages_or_raise(reference, candidate, tolerance)
+    except DifferenceError as error:
+        if (listener := current_context().listener) is not None:
+            listener.on_error(error)
+        raise
+
+
 def assert_same_accuracy(
     reference: Iterable[Found], candidate: Iterable[Found], labels: LabelsLike, *, max_drop: float
 ) -> Accuracy:
@@ -307,6 +345,42 @@ def _compare_or_raise(
             listener.on_failure(judged, made, diagnoses, message, (reference, candidate))
         raise DifferenceError(message, made, diagnoses)
     return judged
+
+
+def _compare_pages_or_raise(reference: Trace, candidate: Trace, tolerance: ToleranceLike) -> Comparison:
+    """Compare two pages, and report it; where they differ, raise with what was found."""
+    __tracebackhide__ = True
+    context = current_context()
+    try:
+        limits = context.tolerance().override(tolerance, "tolerance=")
+    except SettingsError as error:
+        raise error.with_traceback(None) from None
+    listener = context.listener
+    comparisons = PageComparisons(reference, candidate, limits, defers=listener is not None)
+    judged = comparisons.page
+    if listener is not None:
+        listener.on_comparison(judged, reference, candidate)
+    if not judged.is_match:
+        diagnoser = _diagnoser() if listener is None else listener.diagnoser
+        diagnoses = diagnoser.diagnose_page(comparisons)
+        made = comparisons.all()
+        message = explain_page(judged, diagnoses)
+        if listener is not None:
+            sides = comparisons.boxes.reference, comparisons.boxes.candidate
+            listener.on_failure(judged, made, diagnoses, message, sides)
+        raise DifferenceError(message, made, diagnoses)
+    return judged
+
+
+def _refuse_no_page(reference: Trace, candidate: Trace) -> None:
+    """Raise DifferenceError where a trace that went to its end holds no texts of a page."""
+    for trace in (reference, candidate):
+        if trace.texts is None and trace.error is None:
+            sort = "a recogniser" if trace.task == RECOGNITION else "a detector"
+            raise DifferenceError(
+                f"{trace.label}: {printable(trace.pipeline)} is {sort}, and assert_same_page compares pages: take its "
+                "traces from ocr_train_page, ocr_inference_page or ocr_golden_page"
+            )
 
 
 def _diagnoser() -> Diagnoser:

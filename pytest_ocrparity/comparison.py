@@ -12,7 +12,16 @@ from pytest_ocrparity.jsonable import jsonable
 from pytest_ocrparity.stages import DETECTION
 from pytest_ocrparity.tolerance import Limit
 
-__all__ = ["BoxFinding", "Comparison", "Difference", "DifferenceError", "Measure", "ParameterDifference", "TextFinding"]
+__all__ = [
+    "BoxFinding",
+    "Comparison",
+    "Difference",
+    "DifferenceError",
+    "LineFinding",
+    "Measure",
+    "ParameterDifference",
+    "TextFinding",
+]
 
 SAME, DIFFERENT, NOT_COMPARABLE, RECORDED = "same", "different", "not comparable", "recorded"
 EMPTY, ALLOWED_EMPTY = "empty", "empty, as allowed"
@@ -66,7 +75,7 @@ class Measure:
 class Difference:
     """Something that differs in kind and not by an amount, such as a shape; `fails`: it fails its comparison."""
 
-    stage: Annotated[str, "decode, resize, tensor, probability_map, detections, text"]
+    stage: Annotated[str, "decode, resize, tensor, probability_map, detections, text; of a page also crop, page"]
     kind: str
     reference: Any = None
     candidate: Any = None
@@ -119,6 +128,32 @@ class TextFinding:
 
 
 @dataclass(frozen=True, slots=True)
+class LineFinding:
+    """What two sides read at one place of a page, whether it differs or not.
+
+    `kind` is "same", or "text": other characters; "score": the same with another score; "missing" or "extra": a box
+    without partner; "left out": the candidate found the box and returned no text for it, "added": the reference did.
+    `is_borderline`: what limits permit explains that the texts differ.
+    """
+
+    kind: Annotated[str, "same, text, score, missing, extra, left out, added"]
+    at: Annotated[tuple[float, float], "the box's centre: x and y in pixels of the source image"]
+    reference: Annotated[str | None, "what the reference reads; null: nothing there"] = None
+    candidate: Annotated[str | None, "what the candidate reads; null: nothing there"] = None
+    reference_box: Annotated[int | None, "index of the box among the reference's, in reading order"] = None
+    candidate_box: Annotated[int | None, "index of the box among the candidate's, in reading order"] = None
+    edits: Annotated[int, "characters to insert, remove or replace"] = 0
+    is_borderline: bool = False
+    reference_score: Annotated[float | None, "the score of its text; null: it has none"] = None
+    candidate_score: Annotated[float | None, "the score of its text; null: it has none"] = None
+
+    @property
+    def differs(self) -> bool:
+        """Return whether it is a finding that nothing explains."""
+        return self.kind != "same" and not self.is_borderline
+
+
+@dataclass(frozen=True, slots=True)
 class ParameterDifference:
     """A parameter that ran with another value on each side; None where a side does not have it."""
 
@@ -153,6 +188,8 @@ class Comparison:
     """What the models do, one of `stages.TASKS`."""
     texts: TextFinding | None = None
     """Of the kind text, what was read."""
+    lines: tuple[LineFinding, ...] = ()
+    """Of the kind page, what was read at each place, in the reference's reading order."""
     table: str = ""
     """The settings table that the candidate was loaded by, such as inference; none for an engine of the user's own."""
 

@@ -30,6 +30,10 @@ class Diagnoser(Protocol):
         """Return the causes for which a `compare.Comparisons` fails."""
         ...
 
+    def diagnose_page(self, made: Any) -> tuple[Diagnosis, ...]:
+        """Return the causes for which a `compare.whole_page.PageComparisons` fails."""
+        ...
+
 
 class Listener(Protocol):
     """Receives what assertions find. The plugin sets one around each test; elsewhere there is none."""

@@ -27,9 +27,13 @@ _OF_INFERENCE = re.compile(
 )
 
 
+PAGE_SIDE: Final = "page"
+"""The name of the deployment that reads pages, and of its settings table."""
+
+
 def table_of(candidate: str) -> str:
     """Return the settings table of a candidate, such as "inference" or "candidates.onnx"."""
-    return candidate if candidate == "inference" else f"candidates.{candidate}"
+    return candidate if candidate in ("inference", PAGE_SIDE) else f"candidates.{candidate}"
 
 
 def in_table(text: str, table: str, inherited: Collection[str] = ()) -> str:
@@ -113,6 +117,8 @@ class Diagnosis:
         rivals: where the cause is unknown, the codes of those that explain everything here equally well; among them,
             "unknown" stands for what has no code.
         layer: where in the network the difference begins, as far as that was looked for and found.
+        model: of a page, whose fault it is: that of the "detection" or the "recognition" model, or of the "pipeline":
+            of what stands between and around them.
     """
 
     stage: Annotated[str, "decode, resize, tensor, probability_map, detections, text"]
@@ -125,6 +131,9 @@ class Diagnosis:
     tried: tuple[str, ...] = ()
     rivals: tuple[str, ...] = ()
     layer: Layer | None = None
+    model: Annotated[
+        str, "of a page, whose fault it is: detection, recognition, or pipeline, what runs around them; else empty"
+    ] = ""
 
     def in_table(self, table: str) -> Diagnosis:
         """Return this diagnosis for a candidate with another settings table than `inference`."""
@@ -196,7 +205,9 @@ CAUSES: Final[Mapping[str, str]] = {
     "engine.state": "any",
     "engine.batch": "any",
     "precision.fp16": "probability_map",
+    "precision.bf16": "probability_map",
     "precision.int8": "probability_map",
+    "precision.activations": "probability_map",
     "postprocess.thresh": "detections",
     "postprocess.box_thresh": "detections",
     "postprocess.unclip_ratio": "detections",
@@ -228,6 +239,10 @@ CAUSES: Final[Mapping[str, str]] = {
     "text.score": "text",
     "pipeline.doc_preprocessor": "resize",
     "pipeline.boxes": "detections",
+    "pipeline.crop_rule": "crop",
+    "pipeline.textline_orientation": "crop",
+    "pipeline.order": "page",
+    "pipeline.score_thresh": "page",
     "preprocessing.not_repeatable": "tensor",
     "reference.not_repeatable": "tensor",
     "reference.global_leak": "resize",

@@ -7,11 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_ocrparity.diagnosis import PAGE_SIDE
 from pytest_ocrparity.errors import SettingsError
 from pytest_ocrparity.session.caught import MARKER, wrong_caught_marker
 from pytest_ocrparity.session.ending import ENDING, Ending
 from pytest_ocrparity.session.fault_reports import RUN_PLUGIN
-from pytest_ocrparity.session.fixtures import CANDIDATE, FIXTURES, OWN_IMAGE, errors_as_fixture_failures
+from pytest_ocrparity.session.fixtures import (
+    BASELINES,
+    CANDIDATE,
+    FIXTURES,
+    OWN_IMAGE,
+    TRAINED,
+    errors_as_fixture_failures,
+)
 from pytest_ocrparity.session.parametrized import (
     IMAGE,
     is_parametrized_by_images,
@@ -33,6 +41,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_ocrparity.contract import Pipeline
+    from pytest_ocrparity.contract.page_readers import PageReader
     from pytest_ocrparity.golden.store import Baseline
 
 _MAY_ASK = frozenset((*FIXTURES, "request"))
@@ -66,6 +75,10 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(run.progress, "ocrparity-progress")
     if run.settings.is_set:
         config.pluginmanager.register(run.evidence, "ocrparity-evidence")
+    if reached := config.getoption("ocr_reached"):
+        from pytest_ocrparity.session.not_reached import LeftOut
+
+        config.pluginmanager.register(LeftOut(reached), "ocrparity-left-out")
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
@@ -141,10 +154,11 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     names = getattr(item, "fixturenames", ())
     if bool(run.settings_of(item).prefix) != (OWN_TASK in parameters_of(item)) and not _MAY_ASK.isdisjoint(names):
         pytest.fail(without_a_task(item), pytrace=False)
-    if "ocr_golden" in names and getattr(item, "cls", None) is not None:  # which may have been set up by another test
-        run.recorder.note("used", fixture="ocr_golden")
-    if run.settings.no_train and "ocr_train_model" in names:
-        run.recorder.note("used", fixture="ocr_train_model")
+    if getattr(item, "cls", None) is not None:  # which may have been set up by another test
+        for name in filter(names.__contains__, BASELINES):
+            run.recorder.note("used", fixture=name)
+    for name in filter(names.__contains__, TRAINED) if run.settings.no_train else ():
+        run.recorder.note("used", fixture=name)
         skip_without_train()
 
 
@@ -237,6 +251,48 @@ def ocr_golden(request: pytest.FixtureRequest, _ocr_task: str) -> Baseline:
     with errors_as_fixture_failures():
         store = run.goldens_of(_ocr_task)
     return Baseline(store, run.reference_model, run.recorder.note, run.reference_fixture)
+
+
+@pytest.fixture(scope="session")
+def ocr_train_page(request: pytest.FixtureRequest) -> PageReader:
+    """The trained detector and recogniser, as one that reads pages.
+
+    `.trace(image)` takes a page and returns a `Trace` with its boxes in reading order and its `texts`. Lines are cut
+    out and set in order by paddlex's own operators, and are as wide as a deployment makes them. Set up by
+    `[tool.ocrparity.train]` and `[tool.ocrparity.recognition.train]`; tests that use it are skipped under
+    `--ocr-no-train`.
+    """
+    from pytest_ocrparity.session.page_sides import train_page
+
+    run = request.config.stash[RUN]
+    run.recorder.note("loads", side="train")
+    with errors_as_fixture_failures():
+        return train_page(run.need_settings())
+
+
+@pytest.fixture(scope="session")
+def ocr_inference_page(request: pytest.FixtureRequest) -> PageReader:
+    """The deployment that reads pages: `paddleocr.PaddleOCR` with the exports of both models.
+
+    `.trace(image)` takes a page and returns a `Trace` with its boxes in reading order and its `texts`. Set up by
+    `[tool.ocrparity.page]`, and the folders of `[tool.ocrparity.inference]` and
+    `[tool.ocrparity.recognition.inference]`.
+    """
+    from pytest_ocrparity.session.page_sides import inference_page
+
+    run = request.config.stash[RUN]
+    run.recorder.note("loads", side=PAGE_SIDE)
+    with errors_as_fixture_failures():
+        return inference_page(run.need_settings())
+
+
+@pytest.fixture(scope="class")
+def ocr_golden_page(request: pytest.FixtureRequest) -> Baseline:
+    """The recorded baselines of pages, as `ocr_golden` is of one model: `.trace(image)` returns what was recorded."""
+    from pytest_ocrparity.session.page_sides import golden_page
+
+    with errors_as_fixture_failures():
+        return golden_page(request.config.stash[RUN])
 
 
 @pytest.fixture(scope="module")

@@ -47,7 +47,7 @@ from pytest_ocrparity.comparison import (
 from pytest_ocrparity.evaluate.counts import ImageCounts
 from pytest_ocrparity.report.accuracy_record import AccuracyRecord, judge_accuracy
 from pytest_ocrparity.report.document import RecordedComparison
-from pytest_ocrparity.stages import DETECTIONS, PREPROCESSING, PROBABILITY_MAPS, PRODUCTS, TEXT
+from pytest_ocrparity.stages import DETECTIONS, PAGE, PREPROCESSING, PROBABILITY_MAPS, PRODUCTS, TEXT
 from pytest_ocrparity.tolerance import ACCURACY, AUTO, AUTOMATIC_SCORE, OFF, POLYGON_IOU, Tolerance
 
 Maps: TypeAlias = "tuple[RecordedComparison, RecordedComparison]"
@@ -309,6 +309,8 @@ _JUDGES: Mapping[str, Callable[[_Recorded], RecordedComparison]] = {
     PROBABILITY_MAPS: _judge_maps_again,
     DETECTIONS: _judge_boxes_again,
     TEXT: _judge_text_again,
+    # Whether other limits explain a line of a page only both recognisers show.
+    PAGE: lambda again: structs.replace(again.was, limits=again.limits, status=UNDECIDED),
 }
 
 

@@ -16,6 +16,11 @@ TEXT: Final = "text"
 PREPROCESSING: Final = "preprocessing"
 PROBABILITY_MAPS: Final = "probability_maps"
 
+CROP: Final = "crop"
+"""A stage of a page: what is cut out of it for each box, and turned before it is read."""
+PAGE: Final = "page"
+"""The last stage of a page, which sets the texts in their order and drops some, and the comparison of its texts."""
+
 
 class Task(NamedTuple):
     """What models of one sort do.
@@ -54,13 +59,17 @@ RECOGNITION: Final = Task(
         TEXT: (TEXT,),
     },
 )
-TASKS: Final = (DETECTION, RECOGNITION)
+MODEL_TASKS: Final = (DETECTION, RECOGNITION)
+"""The tasks of one model alone."""
+PAGES: Final = Task("page", {PAGE: (CROP, PAGE)})
+"""What a detector and a recogniser do together: each of them has its own comparisons."""
+TASKS: Final = (*MODEL_TASKS, PAGES)
 
 STAGES_OF: Final = {kind: stages for task in TASKS for kind, stages in task.comparisons.items()}
 KINDS: Final = tuple(STAGES_OF)
 """Every kind of comparison, of whatever task; those of one model are `Task.kinds`."""
-PRODUCTS: Final = {DETECTIONS: DETECTION, TEXT: RECOGNITION}
-"""By the last stage and comparison, what a model returns, the task that it is of."""
+PRODUCTS: Final = {DETECTIONS: DETECTION, TEXT: RECOGNITION, PAGE: PAGES}
+"""By the last stage and comparison, what models return, the task that it is of."""
 STAGES: Final = tuple(dict.fromkeys(stage for stages in STAGES_OF.values() for stage in stages))
 
 

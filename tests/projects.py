@@ -29,6 +29,24 @@ def ocr_inference_model():
     return Toy(name="inference")
 """
 
+PAGES_CONFTEST = f"""
+import sys
+import pytest
+
+sys.path.insert(0, {str(TESTS)!r})
+from toy_pages import ToyPages
+
+
+@pytest.fixture(scope="session")
+def ocr_train_page():
+    return ToyPages()
+
+
+@pytest.fixture(scope="session")
+def ocr_inference_page():
+    return ToyPages(name="page")
+"""
+
 EIGHT_LINES = """
 from pytest_ocrparity import assert_same_detections, assert_same_preprocessing, assert_same_probability_maps
 

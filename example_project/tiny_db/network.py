@@ -1,5 +1,7 @@
 """The network of `configs/tiny_db.yml`: four strided stages, a feature pyramid, and the head of DB.
 
+That of `configs/tiny_mobile.yml` has depthwise convolutions in its stages, as MobileNet has.
+
 DB (Liao et al., "Real-time Scene Text Detection with Differentiable Binarization", AAAI 2020) predicts for each pixel
 the probability of lying in a shrunk text region, and while training a threshold and the binary map that follows.
 """
@@ -21,6 +23,7 @@ def build(architecture: Mapping[str, Any]) -> nn.Layer:
         channels=architecture["Backbone"]["channels"],
         width=architecture["Neck"]["out_channels"],
         steepness=architecture["Head"]["k"],
+        is_depthwise=architecture["Backbone"].get("depthwise", False),
     )
 
 
@@ -28,6 +31,18 @@ def conv(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
     """Return a 3x3 convolution with batch normalisation and ReLU."""
     return nn.Sequential(
         nn.Conv2D(inputs, outputs, 3, stride=stride, padding=1, bias_attr=False), nn.BatchNorm2D(outputs), nn.ReLU()
+    )
+
+
+def separable(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
+    """Return a 5x5 convolution of single channels and a 1x1 convolution of all, each with batch norm and ReLU."""
+    return nn.Sequential(
+        nn.Conv2D(inputs, inputs, 5, stride=stride, padding=2, groups=inputs, bias_attr=False),
+        nn.BatchNorm2D(inputs),
+        nn.ReLU(),
+        nn.Conv2D(inputs, outputs, 1, bias_attr=False),
+        nn.BatchNorm2D(outputs),
+        nn.ReLU(),
     )
 
 
@@ -53,13 +68,14 @@ class Head(nn.Layer):
 class TinyDB(nn.Layer):
     """(N, 3, H, W) in, `{"maps": (N, 1, H, W)}` out; H and W are multiples of 32. Three maps while training."""
 
-    def __init__(self, channels: Sequence[int], width: int, steepness: float) -> None:
+    def __init__(self, channels: Sequence[int], width: int, steepness: float, *, is_depthwise: bool = False) -> None:
         super().__init__()
         self.steepness = steepness
+        block = separable if is_depthwise else conv
         self.stem = conv(3, channels[0], stride=2)
         self.stages = nn.LayerList(
             [
-                nn.Sequential(conv(inputs, outputs, stride=2), conv(outputs, outputs))
+                nn.Sequential(block(inputs, outputs, stride=2), block(outputs, outputs))
                 for inputs, outputs in pairwise(channels)
             ]
         )

@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -184,7 +184,7 @@ def absent_models_of_ocr_options(options: Options, predict_options: Options) -> 
         argument = model.folder.removesuffix("_dir")
         name = options.get(f"{argument}_name") or block.get("model_name") or model.module
         folder = options.get(model.folder) or block.get("model_dir")
-        if not folder and not (model_cache() / str(name).strip()).exists():
+        if not folder and not _is_there(model_cache() / str(name).strip()):
             found.append(Absent(model, str(name).strip()))
     return found
 
@@ -193,12 +193,19 @@ def ocr_option_problems(options: Options) -> list[str]:
     """Return a sentence for each folder and file that options name and that is not there."""
     found = []
     for name, value in options.items():
-        if name.endswith("_model_dir") and isinstance(value, str) and not Path(value).is_dir():
+        if name.endswith("_model_dir") and isinstance(value, str) and not _is_there(Path(value), Path.is_dir):
             found.append(f"inference.options: {name} = {value}: no such folder")
     config = options.get("paddlex_config")
-    if isinstance(config, str) and config.endswith((".yml", ".yaml")) and not Path(config).is_file():
+    if isinstance(config, str) and config.endswith((".yml", ".yaml")) and not _is_there(Path(config), Path.is_file):
         found.append(f"inference.options: paddlex_config = {config}: no such file")
     return found
+
+
+def _is_there(path: Path, is_it: Callable[[Path], bool] = Path.exists) -> bool:
+    """Tell whether a path is there: one whose name no file can have is not."""
+    with suppress(OSError, ValueError):
+        return is_it(path)
+    return False
 
 
 def model_cache() -> Path:

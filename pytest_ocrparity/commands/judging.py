@@ -67,6 +67,7 @@ def _judged_table(
     tally = Tally({"": [*(Compared(comparison=each) for each in compared), *results.batches]})
     faults = [] if compared or accuracy else ["nothing was compared"]
     faults += ["the run stopped before its last test"] if results.run.interrupted else []
+    faults += ["the run was partial: it left out what passed before"] if results.run.partial else []
     found = verdict_on_run(tally, allow_empty=results.settings.allow_empty, is_recording=False)
     found += [*verdict_on_accuracy(accuracy), *verdict_on_batches(results.batches)]  # these stay as the run judged them
     faults += [fault.text for fault in found]

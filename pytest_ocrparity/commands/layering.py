@@ -6,10 +6,11 @@ import argparse
 import os
 import sys
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
+from pytest_ocrparity.commands.layer_ranking import ranking_rows
 from pytest_ocrparity.compare import Comparisons
 from pytest_ocrparity.contract import Pipeline
 from pytest_ocrparity.diagnose.budget import BudgetSpentError
@@ -30,7 +31,10 @@ from pytest_ocrparity.wording import printable
 DESCRIPTION = """Run an image through the trained network and an export, and print of each operator how far the two lie
 apart, and how far the trained network's own array moves when its tensor is only rounded. The first layer that differs
 stands below, with its proof. Exits 0 if the maps are the same, 1 if they differ, and 2 for wrong files or settings, or
-where the networks cannot be compared by layers."""
+where the networks cannot be compared by layers. With --rank, print of each layer that the export holds in reduced
+precision what it alone loses, that which loses most first, and what is left with those in fp32."""
+
+Table: TypeAlias = "list[tuple[str, ...]]"
 
 SECONDS = 600.0
 """Processor time that the command takes at most."""
@@ -41,6 +45,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("image", type=Path, help="an image")
     parser.add_argument("--settings", type=Path, metavar="FILE", help="an ocrparity.toml or pyproject.toml")
     parser.add_argument("--candidate", metavar="NAME", help="which of several candidates (default: the first)")
+    parser.add_argument(
+        "--rank",
+        action="store_true",
+        help="rank the layers of an export of reduced precision by what fp32 there brings",
+    )
     parser.add_argument("--recognition", action="store_true", help="the recogniser of a project of both, on a line")
 
 
@@ -49,24 +58,25 @@ def run(given: argparse.Namespace, prog: str) -> int:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            search, lab = _searched(given)
+            lab = _laboratory(given)
+            table, rest, is_same = _ranking(lab) if given.rank else _search(lab)
     except OcrParityError as error:
         print(f"{prog}: {printable(str(error))}", file=sys.stderr)
         return 2
     try:
-        for line in _lines(search, lab):
+        for line in (*_aligned(table), "", *rest):
             print(printable(line))
         sys.stdout.flush()
     except BrokenPipeError:  # as by `| head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 0 if search.why == NOT_SHOWN else 1
+    return 0 if is_same else 1
 
 
-def _searched(given: argparse.Namespace) -> tuple[Search, Laboratory]:
-    """Load both sides, run the image, and search.
+def _laboratory(given: argparse.Namespace) -> Laboratory:
+    """Load both sides, and run the image.
 
     Raises:
-        OcrParityError: something does not load or run, or can't be compared.
+        OcrParityError: something does not load or run.
     """
     file = find_settings_file(Path.cwd()) if given.settings is None else given.settings.absolute()
     settings = load_settings(file, {}, Path.cwd())
@@ -76,7 +86,20 @@ def _searched(given: argparse.Namespace) -> tuple[Search, Laboratory]:
         settings = settings.recognition
     train, candidate = _sides(settings, given.candidate)
     comparisons = Comparisons(_trace(train, given.image), _trace(candidate, given.image), BUILT_IN)
-    lab = Laboratory(comparisons, SECONDS)
+    return Laboratory(comparisons, SECONDS)
+
+
+def _ranking(lab: Laboratory) -> tuple[Table, list[str], bool]:
+    """Return the layers that lose most first, what is said of them, and whether the maps are the same."""
+    return (*ranking_rows(lab), lab.maps_agree)
+
+
+def _search(lab: Laboratory) -> tuple[Table, list[str], bool]:
+    """Return how far each operator is off, where that begins, and whether the maps are the same.
+
+    Raises:
+        ModelError: the networks can't be compared.
+    """
     try:
         search = search_page(lab)
     except BudgetSpentError:
@@ -84,7 +107,7 @@ def _searched(given: argparse.Namespace) -> tuple[Search, Laboratory]:
     if search is None:
         reasons = "; ".join(lab.not_tried) or f"{lab.names.candidate} offers no graph of its network"
         raise ModelError(f"the networks can't be compared by layers: {reasons}")
-    return search, lab
+    return [HEAD, *layer_rows(search)], list(_found(search, lab)), search.why == NOT_SHOWN
 
 
 def _trace(side: Pipeline, image: Path) -> Trace:
@@ -124,9 +147,7 @@ def _load_candidate(settings: Settings, candidate: Candidate) -> Pipeline:
     return cast("Pipeline", load_paddlex_pipeline(**with_engine_setting(values), **more))
 
 
-def _lines(search: Search, lab: Laboratory) -> Iterator[str]:
-    yield from _aligned([HEAD, *layer_rows(search)])
-    yield ""
+def _found(search: Search, lab: Laboratory) -> Iterator[str]:
     if search.places:
         yield from search_evidence(search, layer_of_search(search), lab.names)
     elif search.why == NOT_SHOWN:
@@ -135,8 +156,7 @@ def _lines(search: Search, lab: Laboratory) -> Iterator[str]:
         yield f"no layer is named: {search.why}"
 
 
-def _aligned(rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
-    rows = list(rows)
-    widths = [max(len(row[column]) for row in rows) for column in range(len(HEAD))]
+def _aligned(rows: Table) -> Iterator[str]:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
         yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()

@@ -15,7 +15,7 @@ from pytest_ocrparity.errors import ReportError
 from pytest_ocrparity.report.document import Results, SettingsRecord
 from pytest_ocrparity.session.models import config_of_candidate
 from pytest_ocrparity.settings import Settings
-from pytest_ocrparity.stages import RECOGNITION
+from pytest_ocrparity.stages import PAGE, RECOGNITION
 from pytest_ocrparity.wording import path_from
 
 EXPORT, CODE, TRAINING = "in the export folder", "in your deployment's code", "in the training YAML file"
@@ -136,8 +136,11 @@ def read_plan(results: Results, settings: Settings) -> Plan:
         if not each.diagnoses:
             _add_once(unproved.setdefault("not diagnosed", Unproved("not diagnosed")).images, each.image)
         for diagnosis in each.diagnoses:
-            if _is_proved(diagnosis):
-                fix = diagnosis.fix
+            fix = diagnosis.fix
+            if each.kind == PAGE and fix is not None:  # of two models, each with files of its own
+                text = f"{diagnosis.cause} of {each.candidate}, of a page, whose fixes are done by hand: {fix.text}"
+                _add_once(unproved.setdefault(text, Unproved(text)).images, each.image)
+            elif _is_proved(diagnosis):
                 assert fix is not None
                 _check_fix(fix)
                 key = f"{each.task} {each.candidate} {fix!r}"

@@ -77,12 +77,10 @@ def pair_boxes(
         return pairs, tuple(findings)
     missing, extra = classify_polygons(reference.polygons, candidate.polygons, matching)
     for kind, index in zip(missing, matching.missing, strict=True):
-        findings.append(
-            BoxFinding(kind, _box_centre(reference.polygons[index]), reference=index, defect=defects[index])
-        )
+        findings.append(BoxFinding(kind, box_centre(reference.polygons[index]), reference=index, defect=defects[index]))
     for kind, index in zip(extra, matching.extra, strict=True):
         findings.append(
-            BoxFinding(kind, _box_centre(candidate.polygons[index]), candidate=index, defect=other_defects[index])
+            BoxFinding(kind, box_centre(candidate.polygons[index]), candidate=index, defect=other_defects[index])
         )
     return pairs, tuple(findings)
 
@@ -144,7 +142,7 @@ def _measured_pair(
     if reference.scores is not None and candidate.scores is not None:
         with np.errstate(invalid="ignore"):  # infinity minus infinity
             score = float(abs(reference.scores[i] - candidate.scores[j]))
-    return BoxFinding("paired", _box_centre(polygon), i, j, iou, _box_distance(polygon, other, is_poly), score)
+    return BoxFinding("paired", box_centre(polygon), i, j, iou, _box_distance(polygon, other, is_poly), score)
 
 
 def _box_distance(polygon: npt.NDArray[Any], other: npt.NDArray[Any], is_poly: bool) -> float:
@@ -157,6 +155,7 @@ def _box_distance(polygon: npt.NDArray[Any], other: npt.NDArray[Any], is_poly: b
     return vertex_distance(polygon, other)
 
 
-def _box_centre(polygon: npt.NDArray[Any]) -> tuple[float, float]:
+def box_centre(polygon: npt.NDArray[Any]) -> tuple[float, float]:
+    """Return the mean of a polygon's points that are finite, in source px; NaN where none is."""
     finite = polygon[np.isfinite(polygon).all(axis=1)]
     return (float(finite[:, 0].mean()), float(finite[:, 1].mean())) if len(finite) else (float("nan"), float("nan"))

@@ -14,7 +14,19 @@ from pytest_ocrparity.compare.parameter_differences import parameter_differences
 from pytest_ocrparity.comparison import Comparison, Difference, DifferenceError
 from pytest_ocrparity.contract import HasIdentity, HasSettingsTable, offered
 from pytest_ocrparity.jsonable import jsonable
-from pytest_ocrparity.stages import DETECTION, DETECTIONS, PROBABILITY_MAP, RECOGNITION, TENSOR, TEXT, Task
+from pytest_ocrparity.stages import (
+    DETECTION,
+    DETECTIONS,
+    PAGE,
+    PAGES,
+    PROBABILITY_MAP,
+    PRODUCTS,
+    RECOGNITION,
+    TENSOR,
+    TEXT,
+    Task,
+    task_of,
+)
 from pytest_ocrparity.tolerance import Tolerance
 from pytest_ocrparity.trace import Trace
 from pytest_ocrparity.wording import printable
@@ -27,7 +39,7 @@ preprocessing. Boxes are several arrays."""
 def refuse_one_side_twice(kind: str, reference: Trace, candidate: Trace) -> None:
     """Raise DifferenceError where what is judged was computed once, or twice by the same model in the same way."""
     names = printable(reference.pipeline), printable(candidate.pipeline)
-    what = {DETECTIONS: "boxes", TEXT: "texts"}.get(kind) or _JUDGED[kind].replace("_", " ")
+    what = {DETECTIONS: "boxes", TEXT: "texts", PAGE: "texts"}.get(kind) or _JUDGED[kind].replace("_", " ")
     if _share_judged_arrays(kind, reference, candidate):
         same = "object" if kind == TEXT else "arrays"
         raise DifferenceError(
@@ -58,7 +70,9 @@ def have_same_files(reference: Trace, candidate: Trace) -> bool:
 def _share_judged_arrays(kind: str, reference: Trace, candidate: Trace) -> bool:
     if kind == TEXT:
         return reference.recognition is not None and reference.recognition is candidate.recognition
-    if kind != DETECTIONS:
+    if kind == PAGE and bool(reference.texts) and reference.texts is candidate.texts:
+        return True
+    if kind not in (DETECTIONS, PAGE):
         reference_array, candidate_array = getattr(reference, _JUDGED[kind]), getattr(candidate, _JUDGED[kind])
         return (
             reference_array is not None
@@ -71,7 +85,7 @@ def _share_judged_arrays(kind: str, reference: Trace, candidate: Trace) -> bool:
 
 def _have_equal_judged_arrays(kind: str, reference: Trace, candidate: Trace) -> bool:
     """Return whether what is judged is equal in every bit: what one pipeline object made twice, and nobody changed."""
-    if kind in (DETECTIONS, TEXT):
+    if kind in PRODUCTS:
         return reference.value_of(kind) is not None and reference.value_of(kind) == candidate.value_of(kind)
     reference_array, candidate_array = getattr(reference, _JUDGED[kind]), getattr(candidate, _JUDGED[kind])
     return (
@@ -125,14 +139,14 @@ def task_of_sides(reference: Trace, candidate: Trace) -> Task:
 
 def comparison_of(kind: str, reference: Trace, candidate: Trace, tolerance: Tolerance, **values: Any) -> Comparison:
     """Return a Comparison of these two traces under a tolerance; `values` are its remaining fields."""
-    task = task_of_sides(reference, candidate)
+    task = task_of(kind) or task_of_sides(reference, candidate)
+    values.setdefault("limits", tolerance.of(kind, task.name) if task != PAGES else {})
     return Comparison(
         kind=kind,
         image=candidate.label,
         reference=printable(reference.pipeline),
         candidate=printable(candidate.pipeline),
         parameters=parameter_differences(reference, candidate),
-        limits=tolerance.of(kind, task.name),
         task=task.name,
         table="" if (side := offered(candidate.source, HasSettingsTable)) is None else side.table,
         **values,

@@ -60,7 +60,7 @@ def _decode_differences(reference: Trace, candidate: Trace) -> list[Difference]:
         if getattr(reference_image, name) != getattr(candidate_image, name)
     ]
     if all(each.kind == "channel_order" for each in found) and not reference_image.has_pixels_of(candidate_image):
-        found.append(Difference(DECODE, "pixels", fails=False))
+        found.append(Difference(DECODE, "pixels"))
     # Whether another channel order counts is judged with the tensors: see `judge.judge_channel_order`.
     return [replace(each, fails=each.kind not in ("channel_order", "pixels")) for each in found]
 
@@ -108,10 +108,10 @@ def _tensor_amounts(reference: Trace, candidate: Trace) -> TensorAmounts:
     def automatic() -> tuple[float, float, Place]:
         """Return the value that exceeds the rule's limit of its own place by most; else the largest and its limit."""
         if gap.largest <= TENSOR_LEAST:  # headroom is reported against the limit of this place
-            limit = float(_automatic_limits(reference_tensor.reshape(-1)[gap.place : gap.place + 1], reference)[0])
+            limit = float(_automatic_limits(reference_tensor.ravel()[[gap.place]], reference).item())
             return gap.largest, max(TENSOR_LEAST, limit), place(gap.place)
-        difference = absolute_array_difference(reference_tensor, candidate_tensor).reshape(-1)
-        limits = _automatic_limits(reference_tensor, reference).reshape(-1)
+        difference = absolute_array_difference(reference_tensor, candidate_tensor).ravel()
+        limits = _automatic_limits(reference_tensor, reference).ravel()
         index = int(np.argmax(np.nan_to_num(difference - limits, nan=np.inf)))
         return float(difference[index]), float(limits[index]), place(index)
 

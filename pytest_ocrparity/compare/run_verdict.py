@@ -65,7 +65,7 @@ def verdict_on_run(
     `causes` are, by pair of sides, what is to be said beside a limit that the run as a whole breaks.
     """
     if is_recording and not tally.all(Golden):
-        if any(record.fixture == "ocr_golden" for record in tally.all(Used)):
+        if any(record.fixture.startswith("ocr_golden") for record in tally.all(Used)):
             return [Fault("recorded", "nothing was recorded: no test that took ocr_golden got as far as a baseline")]
         return [Fault("recorded", "nothing was recorded: no test asked ocr_golden for a baseline")]
     if not any(tally.records.values()):

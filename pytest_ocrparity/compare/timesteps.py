@@ -50,13 +50,13 @@ def timestep_sum_difference(reference: _Map, candidate: _Map) -> Difference | No
 
 def changed_timesteps(reference: _Map, candidate: _Map) -> npt.NDArray[np.intp]:
     """Return the timesteps of two maps of one shape whose best class differs."""
-    return np.flatnonzero(reference[0].argmax(-1) != candidate[0].argmax(-1))
+    return np.flatnonzero(reference[0].argmax(1) != candidate[0].argmax(1))
 
 
 def timestep_margins(reference: _Map, candidate: _Map) -> npt.NDArray[np.floating[Any]]:
     """Return by how much the reference prefers its class to the candidate's, at each timestep that changed."""
     steps = changed_timesteps(reference, candidate)
-    values, own, other = reference[0, steps], reference[0, steps].argmax(-1), candidate[0, steps].argmax(-1)
+    values, own, other = reference[0, steps], reference[0, steps].argmax(1), candidate[0, steps].argmax(1)
     rows = np.arange(len(steps))
     found: npt.NDArray[np.floating[Any]] = values[rows, own] - values[rows, other]
     return found

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar, cast
 
 from pytest_ocrparity.contract.network_graph import HasGraph, NetworkGraph, Node
+from pytest_ocrparity.contract.quantised_programs import IsQuantised, QuantisedProgram, RoundedOperator
 from pytest_ocrparity.contract.recognisers import HasCharacters, ReadsMaps, Recogniser, ReordersTexts, ResizesLines
 from pytest_ocrparity.trace import Detections, Image, Shape, Trace
 
@@ -37,11 +38,13 @@ __all__ = [
     "HasOtherOutputs",
     "HasSettingsTable",
     "HasTrainedNetwork",
+    "IsQuantised",
     "LeaksGlobals",
     "NetworkGraph",
     "Node",
     "Pipeline",
     "PostprocessesWith",
+    "QuantisedProgram",
     "ReadsMaps",
     "Recogniser",
     "Rectifies",
@@ -49,6 +52,7 @@ __all__ = [
     "ResizesLines",
     "ResizesPictures",
     "ResizesTo",
+    "RoundedOperator",
     "RunsBatches",
     "RunsOtherwise",
     "SaysMode",

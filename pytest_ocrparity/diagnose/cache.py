@@ -12,12 +12,14 @@ from typing import Any, ClassVar, Final
 import numpy as np
 
 from pytest_ocrparity.compare import Comparisons
+from pytest_ocrparity.compare.whole_page import PageComparisons
 from pytest_ocrparity.comparison import Comparison
 from pytest_ocrparity.contract import HasSettingsTable, offered
 from pytest_ocrparity.diagnose import examine, first_stage_to_diagnose
 from pytest_ocrparity.diagnose.budget import BudgetSpentError
 from pytest_ocrparity.diagnose.kept_state import STATE
 from pytest_ocrparity.diagnose.laboratory import BEFORE_NETWORK, Laboratory
+from pytest_ocrparity.diagnose.page_causes import examine_page
 from pytest_ocrparity.diagnose.parameter_experiments import LEAK, examine_leaked_parameters
 from pytest_ocrparity.diagnose.patched_candidate import Patch, PatchedCandidate
 from pytest_ocrparity.diagnose.postprocessing import puts_own_boxes_right
@@ -28,7 +30,7 @@ from pytest_ocrparity.diagnose.repeatability import (
 )
 from pytest_ocrparity.diagnose.state import state_cause
 from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis
-from pytest_ocrparity.stages import DETECTIONS, PROBABILITY_MAP, RECOGNITION, STAGES, TENSOR
+from pytest_ocrparity.stages import DETECTIONS, PAGE, PROBABILITY_MAP, RECOGNITION, STAGES, TENSOR
 from pytest_ocrparity.trace import Trace
 
 MOST_DIAGNOSES = 3
@@ -101,6 +103,23 @@ class DiagnosisCache:
         side = offered(candidate.source, HasSettingsTable)
         table = "inference" if side is None else side.table
         return tuple(diagnosis.in_table(table) for diagnosis in self.by_image[key])
+
+    def diagnose_page(self, made: PageComparisons) -> tuple[Diagnosis, ...]:
+        """Return the causes of two pages that differ; those of a model alone are looked for as `diagnose` does."""
+        if self.seconds <= 0:
+            return ()
+        try:
+            with warnings.catch_warnings():
+                if not self.strict:
+                    warnings.simplefilter("ignore")
+                found = examine_page(made, self.diagnose)
+        except (Exception, SystemExit) as error:
+            if self.strict:
+                raise
+            text = f"the diagnosis stopped: {type(error).__name__}: {error}"
+            found = [Diagnosis(stage=made.page.stage or PAGE, cause=UNKNOWN, summary=text, model="pipeline")]
+        side = offered(made.candidate.source, HasSettingsTable)
+        return tuple(each.in_table("inference" if side is None else side.table) for each in found)
 
     def _side_key(self, trace: Trace) -> str:
         """Return a text that identifies a side in this run; a trace without a source is a side of its own."""

@@ -9,9 +9,10 @@ from typing import Any
 from pytest_ocrparity.comparison import NOT_JUDGEABLE, BoxFinding, Comparison, Difference, Measure
 from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis
 from pytest_ocrparity.explain.next_step import next_step, next_step_rerun, next_step_suspects, next_step_tolerance
+from pytest_ocrparity.explain.page_texts import page_headline
 from pytest_ocrparity.explain.texts import rows_of_texts, texts_of
 from pytest_ocrparity.report.dictionary_lines import dictionaries_text
-from pytest_ocrparity.stages import PRODUCTS, RECOGNITION, STAGES, TEXT
+from pytest_ocrparity.stages import PAGE, PRODUCTS, RECOGNITION, STAGES, TEXT
 from pytest_ocrparity.wording import amount, number_of_boxes, quoted
 
 MOST_BOXES = 6
@@ -90,6 +91,9 @@ _DIFFERENCE: dict[str, Callable[[Difference, str, str], str]] = {
         + ": nothing shows that this model reads"
     ),
     "dictionary": dictionaries_text,
+    "empty_page": lambda d, reference, candidate: (
+        "neither side reads anything in any box: nothing shows that this model reads"
+    ),
 }
 
 
@@ -143,10 +147,10 @@ def explain(comparisons: Sequence[Comparison], judged: Comparison, diagnoses: Se
     unknown = [diagnosis for diagnosis in diagnoses if diagnosis.cause == UNKNOWN]
     is_stopped = any(difference.kind == "stopped" for difference in first.differences)
     earlier = [each for each in unknown if known and _is_earlier([each], known[0])]
-    rows = [row for each in earlier for row in _unknown_rows(each)]
-    rows += [row for each in known for row in _known_rows(each, heads=each is known[0] and not earlier)]
+    rows = [row for each in earlier for row in unknown_rows(each)]
+    rows += [row for each in known for row in known_rows(each, heads=each is known[0] and not earlier)]
     rows += [("seen", headline(first))] if known and not earlier else []
-    rows += [row for each in unknown if each not in earlier for row in _unknown_rows(each)]
+    rows += [row for each in unknown if each not in earlier for row in unknown_rows(each)]
     rows += _rounding_rows(comparisons)
     if not is_stopped:
         rows += _measured_rows(comparisons, first, judged, is_known=bool(known))
@@ -177,7 +181,7 @@ def _rounding_rows(comparisons: Sequence[Comparison]) -> list[tuple[str, str]]:
     ]
 
 
-def _known_rows(diagnosis: Diagnosis, *, heads: bool) -> list[tuple[str, str]]:
+def known_rows(diagnosis: Diagnosis, *, heads: bool) -> list[tuple[str, str]]:
     """Return a cause with its fix and its proof; what is wrong stands in the message's first line where it heads it."""
     summary = "" if heads else f", {diagnosis.stage}: {diagnosis.summary}"
     rows = [("cause" if heads else "and", f"{diagnosis.cause}{summary}")]
@@ -186,7 +190,9 @@ def _known_rows(diagnosis: Diagnosis, *, heads: bool) -> list[tuple[str, str]]:
     return rows + [("proof" if index == 0 else "", text) for index, text in enumerate(diagnosis.evidence)]
 
 
-def _unknown_rows(diagnosis: Diagnosis) -> list[tuple[str, str]]:
+def unknown_rows(diagnosis: Diagnosis) -> list[tuple[str, str]]:
+    """Return what is known of a difference whose cause is not."""
+    """Return what is known of a difference whose cause is not."""
     rows = [("cause", f"unknown at {diagnosis.stage}: {diagnosis.summary}")]
     rows += [("noticed", text) for text in diagnosis.evidence]
     rows += [("ruled out", text) for text in diagnosis.ruled_out]
@@ -243,6 +249,8 @@ def headline(comparison: Comparison) -> str:
     if comparison.is_match:
         return ""
     reference, candidate = comparison.reference, comparison.candidate
+    if comparison.kind == PAGE and comparison.lines:
+        return page_headline(comparison)
     if comparison.status == NOT_JUDGEABLE:
         return f"{comparison.kind.replace('_', ' ')} are not judgeable: {_rounding_text(comparison)}"
     failing = [difference for difference in comparison.differences if difference.fails]

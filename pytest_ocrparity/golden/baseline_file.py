@@ -109,6 +109,8 @@ def save_baseline_file(
     }
     if trace.recognition is not None:
         manifest["recognition"] = [trace.recognition.text, trace.recognition.score]
+    if trace.texts is not None:
+        manifest["texts"] = [each and [each.text, each.score] for each in trace.texts]
     manifest = json.loads(json.dumps(manifest, default=str))  # as it is read again
     manifest["sha256"] = _manifest_digest(manifest)
     try:

@@ -69,6 +69,7 @@ def decode_trace(arrays: Mapping[str, _Array], manifest: Mapping[str, Any]) -> T
             raise ValueError("its boxes have more or fewer points than they should")
         detections = Detections(tuple(np.split(arrays["points"], ends)[:-1]), arrays.get("scores"))
     said = manifest.get("recognition")  # those of detectors have none
+    texts = manifest.get("texts")  # those of pages alone have them
     return Trace(
         pipeline=f"baseline ({manifest['reference']})",
         image=manifest["image"],
@@ -79,6 +80,7 @@ def decode_trace(arrays: Mapping[str, _Array], manifest: Mapping[str, Any]) -> T
         probability_map=_from_steps(map_),
         detections=detections,
         recognition=None if said is None else Recognition(*said),
+        texts=None if texts is None else tuple(each and Recognition(*each) for each in texts),
         parameters=manifest["parameters"],
         image_sha256=manifest["image_sha256"],
         map_error=manifest["map_error"],

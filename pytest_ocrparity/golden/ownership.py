@@ -81,10 +81,10 @@ class Ownership:
         settings: the run's settings file from the baselines' folder on, or None where it has none that can be named so.
     """
 
-    def __init__(self, folder: Path, root: Path, settings: Path | None, reference: str, *, is_described: bool) -> None:
+    def __init__(self, folder: Path, root: Path, settings: Path | None, fixture: str, *, is_described: bool) -> None:
         """Know a folder of baselines and its run: see `store.GoldenStore`."""
         self._folder, self._root = Path(os.path.realpath(folder)), root
-        self._file, self._fixture, self._is_described = settings, f"ocr_{reference}_model", is_described
+        self._file, self._fixture, self._is_described = settings, fixture, is_described
         self._asked: dict[Path, set[str]] = {}
         self.settings = None if settings is None else self._from_folder(settings)
 

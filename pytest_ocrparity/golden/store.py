@@ -84,6 +84,7 @@ class GoldenStore:
         options: Mapping[str, Any] | None = None,
         settings: Path | None = None,
         is_described: bool = False,
+        kind: str = "model",
     ) -> None:
         """Open a folder; nothing is read yet.
 
@@ -98,13 +99,14 @@ class GoldenStore:
             options: device and engine options, for the manifest.
             settings: the settings file, which the manifest names.
             is_described: whether the settings describe the reference model; else only a fixture can make it.
+            kind: what the fixture of the reference gives: a "model", or both as a "page".
         """
         self.folder, self.root, self.reference, self.mode, self.lossless = folder, root, reference, mode, lossless
         self.fingerprint, self.options = dict(fingerprint or {}), dict(options or {})
         self._earlier = dict(earlier or {})
         self.asked: set[Path] = set()
         self.drift: dict[str, dict[str, Any]] = {}
-        self.ownership = Ownership(folder, root, settings, reference, is_described=is_described)
+        self.ownership = Ownership(folder, root, settings, f"ocr_{reference}_{kind}", is_described=is_described)
         self._recorded: dict[Path, object] = {}
         self._fingerprints: dict[str, Mapping[str, str]] = {}
         self._is_tidy = mode is None  # who only compares removes nothing
@@ -311,7 +313,15 @@ def _measure_drift(old: Trace, new: Trace) -> dict[str, Any]:
         texts = ["" if each.recognition is None else each.recognition.text for each in (old, new)]
         return {"text_before": texts[0], "text_after": texts[1], "map_difference": difference}
     boxes = {"boxes_before": len(old.detections or ()), "boxes_after": len(new.detections or ())}
-    return {**boxes, "map_difference": difference}
+    return {**boxes, **_texts_moved(old, new), "map_difference": difference}
+
+
+def _texts_moved(old: Trace, new: Trace) -> dict[str, int]:
+    """Return of a page how many of its texts were not there before."""
+    if new.texts is None:
+        return {}
+    before = [each and each.text for each in old.texts or ()]
+    return {"texts_new": sum(1 for each in new.texts if (each and each.text) not in before)}
 
 
 class Baseline:
@@ -381,6 +391,8 @@ class Baseline:
             return is_same
         trace = model.trace(image)
         recorded = replace(golden.trace, image=trace.image)
+        if recorded.texts != trace.texts:
+            return False
         return all(each.is_match for each in compare(reference=recorded, candidate=trace, tolerance=BUILT_IN))
 
 
@@ -399,4 +411,5 @@ def _drift_text(drift: dict[str, Any] | None) -> str:
         before, after = drift["boxes_before"], drift["boxes_after"]
         boxes = number_of_boxes(before)
         found = f"{boxes} before and after" if before == after else f"{boxes} before, {after} after"
+        found += f", {drift['texts_new']} texts are new" if drift.get("texts_new") else ""
     return f"{found}, map {'of another shape' if difference is None else f'moved by up to {amount(difference)}'}"

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Final, Literal, TypeVar
 import msgspec
 from msgspec import Meta, Struct
 
-from pytest_ocrparity.comparison import BoxFinding, Comparison, Difference, Measure, TextFinding
+from pytest_ocrparity.comparison import BoxFinding, Comparison, Difference, LineFinding, Measure, TextFinding
 from pytest_ocrparity.diagnosis import Diagnosis
 from pytest_ocrparity.errors import ReportError
 from pytest_ocrparity.evaluate.counts import ImageCounts
@@ -30,7 +30,8 @@ NEWER: Final = frozenset(
         *(("RecordedComparison", "task"), ("RecordedComparison", "texts")),
         *(("SettingsRecord", "recognition"), ("Results", "accuracy"), ("Results", "label_faults")),
         *(("RecordedComparison", "rerun"), ("CandidateRecord", "files"), ("Diagnosis", "layer")),
-        *(("Picture", "scale_limit"), ("Picture", "values_file")),
+        *(("Picture", "scale_limit"), ("Picture", "values_file"), ("RunRecord", "partial")),
+        *(("RecordedComparison", "lines"), ("Diagnosis", "model"), ("SettingsRecord", "page")),
     }
 )
 """Keys that an older document may lack: all others are required, also those whose type has a default."""
@@ -87,7 +88,7 @@ class RecordedComparison(Struct, frozen=True, kw_only=True):
     image: str
     reference: str
     candidate: str
-    kind: Annotated[str, "preprocessing, probability_maps, detections, text"]
+    kind: Annotated[str, "preprocessing, probability_maps, detections, text, page"]
     status: Annotated[
         str,
         "passes: same, recorded, empty, empty, as allowed, left to the run; fails: different, not comparable, not "
@@ -103,8 +104,11 @@ class RecordedComparison(Struct, frozen=True, kw_only=True):
     boxes: tuple[BoxFinding, ...]
     counts: dict[str, Count]
     parameters: Annotated[tuple[Parameter, ...], "what took effect on each side"] = ()
-    task: Annotated[str, "what the models do: detection, recognition"] = DETECTION.name
+    task: Annotated[str, "what the models do: detection, recognition, page"] = DETECTION.name
     texts: Annotated[TextFinding | None, "of the kind text, what the sides read"] = None
+    lines: Annotated[
+        tuple[LineFinding, ...], "of the kind page, what the sides read at each place, in the reference's order"
+    ] = ()
     pictures: tuple[Picture, ...] = ()
     picture_error: str | None = None
     headline: str = ""
@@ -305,6 +309,10 @@ class RunRecord(Struct, frozen=True):
     tests: Annotated[dict[str, Count], "tests of the whole suite by how they ended; of several attempts, the last"]
     faults: Annotated[tuple[str, ...], "why the run as a whole fails"]
     notes: tuple[str, ...]
+    partial: Annotated[
+        bool,
+        "tests that passed in the run before, which had ended early, were left out; nothing was judged over the run",
+    ] = False
 
 
 class CandidateRecord(Struct, frozen=True):
@@ -337,6 +345,7 @@ class SettingsRecord(Struct, frozen=True):
     tolerance: Annotated[dict[str, Limit], "by name, STAGE.LIMIT"]
     candidates: dict[str, CandidateRecord]
     recognition: RecognitionRecord | None = None
+    page: Annotated[dict[str, Any], "of the deployment that reads pages"] = msgspec.field(default_factory=dict)
 
 
 class NotCompared(Struct, frozen=True):

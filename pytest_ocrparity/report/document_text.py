@@ -10,7 +10,7 @@ import msgspec
 
 from pytest_ocrparity.report.accuracy_record import AccuracyRecord
 from pytest_ocrparity.report.document import RecordedComparison, Results, non_finite_in_document
-from pytest_ocrparity.stages import DETECTION
+from pytest_ocrparity.stages import DETECTION, PAGE
 
 
 def as_text(results: Results) -> str:
@@ -63,6 +63,8 @@ def _as_line(comparison: RecordedComparison) -> str:
 
 def _as_json(value: Any, **how: Any) -> str:
     found = msgspec.to_builtins(value)
+    if isinstance(value, RecordedComparison) and value.kind != PAGE:
+        del found["lines"]
     if isinstance(value, RecordedComparison) and value.task == DETECTION.name:
         del found["task"], found["texts"]  # as a document of detectors had no such keys
     if isinstance(value, Results) and value.settings.recognition is None:

@@ -34,7 +34,7 @@ from pytest_ocrparity.report.document import (
     pack_document_part,
     unpack_document_part,
 )
-from pytest_ocrparity.stages import DETECTION, KINDS, RECOGNITION, task_named
+from pytest_ocrparity.stages import DETECTION, KINDS, PAGE, RECOGNITION, task_named
 from pytest_ocrparity.tolerance import OFF, Limit, is_looser_tolerance
 from pytest_ocrparity.wording import number_of_edits
 
@@ -172,6 +172,7 @@ def comparison_for_table(comparison: RecordedComparison) -> RecordedComparison:
         parameters=tuple(each for each in comparison.parameters if each.name == "box_type"),
         boxes=(),
         texts=None,
+        lines=(),
         pictures=(),
         message=_first_line(comparison.message),
     )
@@ -256,6 +257,9 @@ SHOWN = {
 
 def table_amounts(rows: Sequence[RecordedComparison]) -> str:
     """Return how many boxes or lines differ; where none does, the worst amount of the leading measure, its headroom."""
+    if any(each.kind == PAGE for each in rows):
+        same, whole = (sum(each.counts.get(name, 0) for each in rows) for name in ("same", "lines"))
+        return f"{same} of {whole} texts are the same"
     different = sum(each.counts.get("different", 0) for each in rows)
     lines = sum(each.counts.get("lines", 0) for each in rows)
     if different and lines:

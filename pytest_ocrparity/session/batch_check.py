@@ -225,18 +225,23 @@ def _record(side: _Side, heard: _Heard, **values: Any) -> Batched:
     return Batched(side=side.name, image=heard.label, asked=side.asked, **values)
 
 
-def batch_check_result(settings: Settings, tally: Tally, *, is_whole: bool) -> tuple[list[Fault], list[str]]:
+def batch_check_result(
+    settings: Settings, tally: Tally, *, is_whole: bool, is_partial: bool = False
+) -> tuple[list[Fault], list[str]]:
     """Return the faults that batches show, and what else is to be said of them, once all processes have ended.
 
     Args:
         settings: the run's.
         tally: what its tests left.
         is_whole: whether it came to its end, as batches run after the last test.
+        is_partial: whether it left out what passed before, so that an image may have lost those of its batch.
     """
     from pytest_ocrparity.compare.run_verdict import Fault, verdict_on_batch_sizes, verdict_on_batches
     from pytest_ocrparity.report.document import Batched
 
     records = tally.all(Batched)
+    if is_partial:
+        return verdict_on_batches([each for each in records if each.size > 1 or not each.is_same]), []
     if not settings.has_batches or not tally.compared or records:
         return verdict_on_batches(records), [f"WARNING: {each}" for each in verdict_on_batch_sizes(records)]
     if not is_whole:

@@ -52,6 +52,7 @@ def collect_results(
     label_faults: Sequence[str] = (),
     status: int,
     is_cut_short: bool = False,
+    is_partial: bool = False,
     faults: Sequence[str],
     notes: Sequence[str],
 ) -> Results:
@@ -64,6 +65,7 @@ def collect_results(
         label_faults: why labels say nothing.
         status: pytest's exit status.
         is_cut_short: whether pytest stopped before its last test.
+        is_partial: whether it left out what passed in the run before.
         faults: why the run as a whole fails.
         notes: what else it prints.
     """
@@ -85,6 +87,7 @@ def collect_results(
             verdict="failed" if is_failing else "passed",
             exit_status=status,
             interrupted=is_cut_short,
+            partial=is_partial,
             tests={name: outcomes.count(name) for name in ("passed", "failed", "error", "skipped", "crashed")},
             faults=tuple(faults),
             notes=tuple(notes),
@@ -239,6 +242,7 @@ def _settings_record(settings: Settings, loads: Sequence[Loads]) -> SettingsReco
         tolerance=dict(settings.tolerance.limits),
         candidates=_candidates(settings, loads),
         recognition=_recognition(settings.recognition, loads),
+        page=jsonable(settings.page),
     )
 
 

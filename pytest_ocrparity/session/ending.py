@@ -100,6 +100,7 @@ class Ending:
                     label_faults=self.label_faults,
                     status=status,
                     is_cut_short=is_cut_short,
+                    is_partial=bool(run.config.getoption("ocr_reached")),
                     faults=faults,
                     notes=self.notes,
                 )
@@ -139,15 +140,25 @@ class Ending:
         causes = {each.sides: f"; cause on {each.image}: {each.text}" for each in worst.values() if each.causes}
         is_recording = settings.golden_mode is not None
         self.faults = verdict_on_run(tally, allow_empty=settings.allow_empty, is_recording=is_recording, causes=causes)
+        passed_before = run.config.getoption("ocr_reached")
+        if passed_before:
+            self.faults = [fault for fault in self.faults if fault.name in NOTHING]
         over = {fault.sides for fault in self.faults}
         consequences: list[str] = []
         if session.testsfailed and run.have_all_failed():  # what stopped them is said already, by each
             consequences = [fault.text for fault in self.faults if fault.name in NOTHING]
             self.faults = [fault for fault in self.faults if fault.name not in NOTHING]
-        is_whole = not (is_interrupted or session.shouldfail or session.shouldstop)
-        batch_faults, batch_notes = batch_check_result(settings, tally, is_whole=is_whole)
+        is_whole = not (is_interrupted or session.shouldfail or session.shouldstop or passed_before)
+        batch_faults, batch_notes = batch_check_result(
+            settings, tally, is_whole=is_whole, is_partial=bool(passed_before)
+        )
         self.faults += batch_faults
-        batch_notes += self._judge_accuracy(worst, is_whole=is_whole)
+        if passed_before:
+            from pytest_ocrparity.session.not_reached import partial_note
+
+            batch_notes.append(partial_note(passed_before))
+        else:
+            batch_notes += self._judge_accuracy(worst, is_whole=is_whole)
         self.faults += caught_faults(tally.light, run.reporting.outcomes)
         uses_images = any(record.fixture == OWN_IMAGE for record in tally.all(Used))
         idle = [line for part in settings.parts for line in part.idle_globs()] if uses_images else []

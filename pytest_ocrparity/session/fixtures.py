@@ -13,7 +13,13 @@ import pytest
 from pytest_ocrparity.errors import OcrParityError
 from pytest_ocrparity.wording import path_from
 
-FIXTURES: Final = ("ocr_train_model", "ocr_inference_model", "ocr_golden", "ocr_image")
+PAGES: Final = ("ocr_train_page", "ocr_inference_page", "ocr_golden_page")
+"""Those that read pages with both models."""
+FIXTURES: Final = ("ocr_train_model", "ocr_inference_model", "ocr_golden", "ocr_image", *PAGES)
+BASELINES: Final = ("ocr_golden", "ocr_golden_page")
+"""Those that hold what was recorded."""
+TRAINED: Final = ("ocr_train_model", "ocr_train_page")
+"""Those that `--ocr-no-train` does without."""
 OWN_IMAGE: Final = "_ocr_image"
 """The private fixture that the images of the settings parametrize."""
 CANDIDATE: Final = "_ocr_candidate"

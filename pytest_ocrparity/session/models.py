@@ -6,9 +6,9 @@ import warnings
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
-from pytest_ocrparity.diagnosis import in_table, table_of
+from pytest_ocrparity.diagnosis import PAGE_SIDE, in_table, table_of
 from pytest_ocrparity.errors import Mistakes, ModelError, SettingsError
 from pytest_ocrparity.session.other_sides import load_other_side, other_side_problems
 from pytest_ocrparity.settings.engine_settings import is_other_side, with_engine_setting
@@ -23,10 +23,13 @@ if TYPE_CHECKING:
     from pytest_ocrparity.settings.candidates import Candidate
 
 
+PAGES_FOLDER: Final = "pages"
+"""The folder of the baselines of pages, in that of all baselines."""
 _LOADED: dict[str, Any] = {}
 
 
-def _load_once(key: str, files: Iterable[Path], load: Callable[[], Any]) -> Any:
+def load_once(key: str, files: Iterable[Path], load: Callable[[], Any]) -> Any:
+    """Return what was loaded under this key while these files were as they are, or load it."""
     key = f"{key} {[(str(file), file.stat().st_mtime_ns, file.stat().st_size) for file in files if file.is_file()]}"
     if key not in _LOADED:
         _LOADED[key] = load()
@@ -64,7 +67,7 @@ def train_model(settings: Settings) -> Pipeline:
 
     checkpoint = values.get("checkpoint") or ""
     files = [Path(values["config"]), Path(f"{checkpoint}.pdparams"), Path(checkpoint), *_dictionary_of(values)]
-    model: Pipeline = _load_once(f"train {sorted(values.items())!r} {limit}", files, load)
+    model: Pipeline = load_once(f"train {sorted(values.items())!r} {limit}", files, load)
     return model
 
 
@@ -114,7 +117,7 @@ def inference_model(settings: Settings, name: str | None = None) -> Pipeline:
         except ModelError as error:
             raise ModelError(_in_its_table(settings, name, str(error))) from error
 
-    model: Pipeline = _load_once(f"{name} {sorted(values.items())!r} {limit}", _files_of(values), load)
+    model: Pipeline = load_once(f"{name} {sorted(values.items())!r} {limit}", _files_of(values), load)
     return model
 
 
@@ -346,7 +349,8 @@ def parts_without_models(settings: Settings, records: Collection[Record] | None 
     """
     from pytest_ocrparity.artifacts.ocr_options import all_ocr_options, ocr_options_not_judged
 
-    candidates = settings.candidates.values() if records is None else _used_candidates(settings, records)
+    candidates = list(settings.candidates.values() if records is None else _used_candidates(settings, records))
+    candidates += _page_candidate(settings, records)
     found: list[str] = []
     for candidate in candidates:
         values = candidate.values
@@ -355,14 +359,28 @@ def parts_without_models(settings: Settings, records: Collection[Record] | None 
         with suppress(ModelError):  # loading the model says what is wrong with its files
             options = all_ocr_options(values.get("options"), values.get("options_file"), values.get("folder"))
             table = table_of(candidate.name)
-            name = f"{candidate.name}: " if len(settings.candidates) > 1 else ""
+            name = f"{candidate.name}: " if len(settings.candidates) > 1 or candidate.name == PAGE_SIDE else ""
             lines = ocr_options_not_judged(options, values.get("predict_options") or {})
             found += [in_table(f"{name}{line}", table) for line in lines]
     return found
 
 
-def golden_store_of_models(settings: Settings) -> GoldenStore:
-    """Return a store of baselines for one run, which knows the digests of the reference's files that are present."""
+def _page_candidate(settings: Settings, records: Collection[Record] | None) -> list[Candidate]:
+    """Return the deployment that reads pages as a candidate, where its options stand in the settings and it is used."""
+    from pytest_ocrparity.settings.candidates import Candidate
+
+    is_used = records is None or any(getattr(each, "side", "") == PAGE_SIDE for each in records)
+    if not settings.page or "factory" in settings.page or not is_used:
+        return []
+    values = {"api": "PaddleOCR", **settings.page, "folder": settings.root}
+    return [Candidate(PAGE_SIDE, values, settings.tolerance)]
+
+
+def golden_store_of_models(settings: Settings, kind: str = "model") -> GoldenStore:
+    """Return a store of baselines for one run, which knows the digests of the reference's files that are present.
+
+    `kind`: of one model, or of a "page", whose baselines lie in a folder of their own.
+    """
     from pytest_ocrparity.artifacts.model_files import (
         find_export_files,
         fingerprint_export_files,
@@ -385,11 +403,13 @@ def golden_store_of_models(settings: Settings) -> GoldenStore:
         train = settings.train
         fingerprint = fingerprint_training_files(train["config"], train.get("checkpoint"), train.get("paddleocr_root"))
         earlier = {"config": earlier_file_digests(train["config"])}
+    if kind == PAGE_SIDE:
+        fingerprint, earlier = _fingerprint_of_page(settings, fingerprint), {}
     given = {key: values.get(key) for key in ("options", "predict_options")}
     given |= {key: str(values[key]) for key in ("api", "factory", "options_file") if key in values}
     tolerances = [settings.tolerance, *(candidate.tolerance for candidate in settings.candidates.values())]
     return GoldenStore(
-        settings.golden_dir,
+        settings.golden_dir / PAGES_FOLDER if kind == PAGE_SIDE else settings.golden_dir,
         root=settings.root,
         reference=settings.golden_reference,
         mode=settings.golden_mode,
@@ -399,4 +419,19 @@ def golden_store_of_models(settings: Settings) -> GoldenStore:
         options={"export": export, **given},
         settings=settings.file,
         is_described="config" in settings.train if settings.golden_reference == "train" else bool(settings.candidates),
+        kind=kind,
     )
+
+
+def _fingerprint_of_page(settings: Settings, detector: Mapping[str, str]) -> dict[str, str]:
+    """Return the digests of both trained models, by the names that a trained page gives them."""
+    from pytest_ocrparity.artifacts.model_files import fingerprint_training_files
+
+    lines: Mapping[str, str] = {}
+    if settings.golden_reference == "train" and settings.recognition is not None:
+        train = settings.recognition.train
+        if "config" in train:
+            root = train.get("paddleocr_root")
+            lines = fingerprint_training_files(train["config"], train.get("checkpoint"), root)
+    of_models = {DETECTION.name: detector, RECOGNITION.name: lines}
+    return {f"{name} {part}": digest for name, parts in of_models.items() for part, digest in parts.items()}

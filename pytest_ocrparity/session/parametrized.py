@@ -16,6 +16,9 @@ _INSTEAD: Final = {
     "ocr_train_model": "override the fixture",
     "ocr_inference_model": "candidates are [tool.ocrparity.candidates.NAME] in the settings; or override the fixture",
     "ocr_golden": "golden.dir and golden.reference set what it reads",
+    "ocr_train_page": "override the fixture",
+    "ocr_inference_page": "[tool.ocrparity.page] sets what it runs; or override the fixture",
+    "ocr_golden_page": "golden.dir and golden.reference set what it reads",
 }
 """What to do in place of a parameter that a fixture of ours does not read."""
 _NAMES: Final = frozenset((*FIXTURES, OWN_IMAGE))

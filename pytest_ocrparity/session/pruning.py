@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from pytest_ocrparity.session.fixtures import BASELINES
 from pytest_ocrparity.session.outcomes import DID_NOT_RUN
 from pytest_ocrparity.wording import path_from, printable
 
@@ -94,6 +95,7 @@ SAID: Final = "ocrparity_evidence"
 LIMITING: Final = {
     "ocr_images": "--ocr-images names the images of this run",
     "lf": "--lf leaves out what passed before",
+    "ocr_reached": "not_reached.txt leaves out what passed before",
     "override_ini": "-o overrides what the project says of its tests",
     "noconftest": "--noconftest leaves out what conftest.py says of the tests",
     "inifilename": "-c names another configuration than the project's",
@@ -188,11 +190,12 @@ class Evidence:
         if records:  # this runs for every test of every suite
             from pytest_ocrparity.report.document import Asked, Used
 
+            taken = [each.fixture for each in records if isinstance(each, Used) and each.fixture in BASELINES]
             if any(isinstance(record, Asked) for record in records):
                 self._asking.add(test)
-            elif any(isinstance(record, Used) and record.fixture == "ocr_golden" for record in records):
+            elif taken:
                 # It might, under other options, or did in a process of its own.
-                self._why[test] = "took ocr_golden and asked it for nothing here"
+                self._why[test] = f"took {taken[0]} and asked it for nothing here"
                 return
         self._passed.append(test)
 

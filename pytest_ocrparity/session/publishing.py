@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_ocrparity.errors import ReportError
+from pytest_ocrparity.session.not_reached import NotReached
 from pytest_ocrparity.session.outcomes import Outcomes
 from pytest_ocrparity.wording import path_from
 
@@ -30,9 +31,10 @@ class Reporting:
         is_due: whether this run makes a report.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, not_reached: NotReached) -> None:
         """Report as the settings say."""
         self.settings = settings
+        self.not_reached = not_reached
         self.outcomes = Outcomes()
         self.annotations: list[str] = []
         self.is_due = False
@@ -68,6 +70,7 @@ class Reporting:
             except ReportError as error:
                 self._refusal = error
                 raise
+            self.not_reached.begin(self.settings.report_dir)
 
     def publish(
         self,
@@ -77,6 +80,7 @@ class Reporting:
         label_faults: Sequence[str] = (),
         status: int,
         is_cut_short: bool,
+        is_partial: bool,
         faults: Sequence[str],
         notes: Sequence[str],
     ) -> list[str]:
@@ -99,6 +103,7 @@ class Reporting:
             label_faults=label_faults,
             status=status,
             is_cut_short=is_cut_short,
+            is_partial=is_partial,
             faults=faults,
             notes=notes,
         )
@@ -126,6 +131,7 @@ class Reporting:
                 for each in broken[:1]
             ]
             lines.append(f"report: {path_from(os.curdir, folder / 'index.html')}")
+        lines += self.not_reached.end(is_whole=not results.run.interrupted)
         if flaw is not None:
             raise flaw
         return lines
@@ -146,6 +152,8 @@ class Reporting:
             return view, [f"history: nothing was appended to {where}, as nothing was compared"]
         if view.results.run.interrupted:
             return view, [f"history: nothing was appended to {where}, as the run stopped before its last test"]
+        if view.results.run.partial:
+            return view, [f"history: nothing was appended to {where}, as the run was partial"]
         append_to_history(path, history_entry(view.results, view.compared, current_commit(self.settings.root)))
         entries, broken = read_history(path)
         lines = [f"history: {where}, {len(entries)} run{'s' * (len(entries) != 1)}"]

@@ -166,23 +166,23 @@ class Recorder:
         self._of_the_test.records.append(document_record(what, **values))
 
     def on_comparison(self, judged: Comparison, reference: Trace, candidate: Trace) -> None:
-        """Note a judged comparison with its pictures."""
-        from pytest_ocrparity.compare.preconditions import have_same_files
+        """Note a judged comparison with its pictures; of a page there are no batches and labels."""
         from pytest_ocrparity.comparison import RECORDED
         from pytest_ocrparity.context import current_context
-        from pytest_ocrparity.report.document import Compared
+        from pytest_ocrparity.stages import PAGE
         from pytest_ocrparity.tolerance import ACCURACY, Tolerance
 
         # What a keyword set is in the comparison alone.
         tolerance = Tolerance({**current_context().tolerance().limits, **judged.limits})
+        self.raised.is_recording |= judged.status == RECORDED
+        if judged.kind == PAGE:
+            self._leave(judged, reference, candidate)
+            return
         self.worst.hear(judged, reference, candidate, tolerance)
         self._ran.setdefault(id(candidate.source), {}).setdefault(candidate.image, candidate.source)
         settings = self.settings.of_task(task_of_test(self.item).name)  # a recogniser's candidates are another table's
         self.batches.hear(candidate, tolerance, settings.batch_of(parametrized_candidate(self.item)), settings.prefix)
-        self.raised.is_recording |= judged.status == RECORDED
-        compared = self._record_comparison(judged, reference, candidate)
-        same = have_same_files(reference, candidate)
-        self._of_the_test.records.append(Compared(comparison=compared, has_same_files=same))
+        self._leave(judged, reference, candidate)
         part = self.settings.of_task(judged.task)
         if part.labels is not None:
             count = partial(self.labels.count, part, judged, (reference, candidate), tolerance)
@@ -190,6 +190,15 @@ class Recorder:
             # Several assertions on the same traces count them once.
             traces = [each.memo.setdefault("identity", object()) for each in (reference, candidate)]
             self._of_the_test.count_once(count, key, *traces, tolerance[ACCURACY])
+
+    def _leave(self, judged: Comparison, reference: Trace, candidate: Trace) -> None:
+        """Leave a judged comparison on the running test, with its pictures."""
+        from pytest_ocrparity.compare.preconditions import have_same_files
+        from pytest_ocrparity.report.document import Compared
+
+        compared = self._record_comparison(judged, reference, candidate)
+        same = have_same_files(reference, candidate)
+        self._of_the_test.records.append(Compared(comparison=compared, has_same_files=same))
         if line := self._of_the_test.milestone(judged.image, judged.reference, judged.candidate):
             self.say(line)
 

@@ -14,7 +14,7 @@ from pytest_ocrparity.wording import path_from
 
 _NOT_AGAIN: Final = (
     *("ocr_golden", "ocr_golden_mode", "ocr_golden_prune"),  # who runs a test again compares, and records nothing
-    *("ocr_report", "ocr_github", "ocr_history"),
+    *("ocr_report", "ocr_github", "ocr_history", "ocr_reached"),
 )
 
 

@@ -83,7 +83,7 @@ class Run:
         self.progress = Progress(config)
         self.recorder.say = self.progress.say
         self.worst: list[Worst] = []
-        self._goldens: dict[str, GoldenStore] = {}
+        self.stores: dict[str, GoldenStore] = {}
         self._images: tuple[Any, dict[str, list[Any]]] | None = None
         """The module whose tests were parametrized last, and the parameters of the images that were there, by task."""
 
@@ -160,7 +160,7 @@ class Run:
         with (
             errors_as_fixture_failures()
         ):  # a marker added late, or on a unittest.TestCase, was not checked at collection
-            return self.tolerance_of(self._running_item())
+            return self.tolerance_of(self.running_item())
 
     @pytest.hookimpl(optionalhook=True, trylast=True)
     def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> Any:
@@ -189,7 +189,7 @@ class Run:
 
         The fixture itself skips, as pytest keeps in mind how it ended.
         """
-        if fixturedef.argname != "ocr_train_model" or not self.settings.no_train:
+        if not fixturedef.argname.startswith("ocr_train_") or not self.settings.no_train:
             yield
             return
         function, fixturedef.func = fixturedef.func, skip_without_train
@@ -294,6 +294,8 @@ class Run:
             self.evidence.hear(report.nodeid, flaw, found)
             if found:
                 self.records.add(report.nodeid, found)
+                if not flaw:
+                    self.reporting.not_reached.leave_out(report.nodeid)
         if not found:
             return (yield)
         from pytest_ocrparity.session.metrics import metric_properties
@@ -341,9 +343,9 @@ class Run:
         from pytest_ocrparity.session.models import golden_store_of_models
 
         settings = self.need_settings().of_task(task)
-        if settings.prefix not in self._goldens:
-            self._goldens[settings.prefix] = golden_store_of_models(settings)
-        return self._goldens[settings.prefix]
+        if settings.prefix not in self.stores:
+            self.stores[settings.prefix] = golden_store_of_models(settings)
+        return self.stores[settings.prefix]
 
     def reference_model(self) -> Any:
         """Return the model that baselines are recorded from, as the folder of the running test has it.
@@ -353,8 +355,8 @@ class Run:
         if self._records_from_the_first_candidate():
             from pytest_ocrparity.session.models import inference_model
 
-            return inference_model(self.settings_of(self._running_item()))
-        return fixture_value(self._running_item(), f"ocr_{self.goldens.reference}_model")
+            return inference_model(self.settings_of(self.running_item()))
+        return fixture_value(self.running_item(), f"ocr_{self.goldens.reference}_model")
 
     def reference_fixture(self) -> str:
         """Return where the fixture of that model lies, without setting it up."""
@@ -362,12 +364,13 @@ class Run:
 
         if self._records_from_the_first_candidate():
             return OF_THE_SETTINGS
-        return fixture_place(self._running_item(), f"ocr_{self.goldens.reference}_model", self.settings.root)
+        return fixture_place(self.running_item(), f"ocr_{self.goldens.reference}_model", self.settings.root)
 
     def _records_from_the_first_candidate(self) -> bool:
-        return self.goldens.reference == "inference" and bool(parametrized_candidate(self._running_item()))
+        return self.goldens.reference == "inference" and bool(parametrized_candidate(self.running_item()))
 
-    def _running_item(self) -> pytest.Item:
+    def running_item(self) -> pytest.Item:
+        """Return the test that runs. Raises GoldenError where none does."""
         if self.recorder.item is None:
             raise GoldenError("ocr_golden.trace() was called while no test ran: call it in a test or a fixture")
         return self.recorder.item
@@ -375,9 +378,12 @@ class Run:
     @cached_property
     def reporting(self) -> Reporting:
         """Where a report is made."""
+        from pytest_ocrparity.session.not_reached import NotReached
         from pytest_ocrparity.session.publishing import Reporting
 
-        return Reporting(self.settings)
+        typed = self.config.invocation_params
+        passed = self.config.getoption("ocr_reached") or []
+        return Reporting(self.settings, NotReached([str(word) for word in typed.args], typed.dir, passed))
 
     def _tally(self) -> Tally:
         from pytest_ocrparity.report.table import Tally
@@ -415,7 +421,7 @@ class Run:
             f"{part.prefix}{name}": batch for part in self.settings.parts for name, batch in part.batches().items()
         }
         named += [f"{name} in batches of {batch} as well as alone" for name, batch in asked.items()]
-        if any("api" in each.values for each in candidates.values()):
+        if self.settings.page or any("api" in each.values for each in candidates.values()):
             from pytest_ocrparity.session.models import parts_without_models
 
             named += parts_without_models(self.settings)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from pytest_ocrparity.errors import ModelError, SettingsError, did_you_mean
-from pytest_ocrparity.stages import DETECTION, RECOGNITION, TASKS, Task, task_named
+from pytest_ocrparity.stages import DETECTION, MODEL_TASKS, RECOGNITION, Task, task_named
 
 if TYPE_CHECKING:
     from pytest_ocrparity.settings import Settings
@@ -33,11 +33,11 @@ def task_of_test(test: Any) -> Task:
     marker = test.get_closest_marker(MARKER) if MARKER in test.keywords else None
     if marker is None:
         return DETECTION
-    names = [task.name for task in TASKS]
+    names = [task.name for task in MODEL_TASKS]
     if len(marker.args) != 1 or marker.kwargs:
         raise SettingsError(f'{MARKER} takes the name of a task, as {MARKER}("{RECOGNITION.name}")')
     task = task_named(marker.args[0])
-    if task is None:
+    if task not in MODEL_TASKS:
         raise SettingsError(f"{MARKER}: no task {marker.args[0]!r}; {did_you_mean(str(marker.args[0]), names)}")
     return task
 

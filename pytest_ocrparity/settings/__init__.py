@@ -7,7 +7,7 @@ import os
 import re
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,6 +15,7 @@ from pytest_ocrparity.errors import Mistakes, OptionError, SettingsError
 from pytest_ocrparity.settings.batch_settings import typed_batch_setting
 from pytest_ocrparity.settings.candidates import Candidate, candidates_with_folder, commanded, read_candidates
 from pytest_ocrparity.settings.label_settings import LabelSettings, read_label_settings
+from pytest_ocrparity.settings.page_settings import read_page_settings
 from pytest_ocrparity.settings.setting_paths import path_with_home, with_absolute_paths_of_table
 from pytest_ocrparity.settings.settings_file import check_length, read_settings_file
 from pytest_ocrparity.settings.settings_table import OPTIONS, TABLES, settings_table_defaults
@@ -58,6 +59,7 @@ class Settings:
         typed: the settings that the command line overrides.
         recognition: in a project of both tasks, the settings of its recognisers: their own images, train, candidates
             and tolerance, and all else as it is here.
+        page: of the deployment that reads pages with both models, what `page` sets.
         prefix: what the names of these settings begin with: "recognition." of those.
     """
 
@@ -84,6 +86,7 @@ class Settings:
     history: Path | None = None
     typed: frozenset[str] = frozenset()
     recognition: Settings | None = None
+    page: Mapping[str, Any] = field(default_factory=dict)
     prefix: str = ""
 
     def of_task(self, task: str) -> Settings:
@@ -271,6 +274,9 @@ def load_settings(file: Path | None, options: Mapping[str, Any], invocation_dir:
         memory_limit = _size_in_bytes(top.get("memory_limit"), file)
     with mistakes.gathering():
         golden_mode = _golden_mode(options)
+    page: Mapping[str, Any] = {}
+    with mistakes.gathering():
+        page = read_page_settings(f"{file}: page", tables["page"], root)
     labels = None
     with mistakes.gathering():
         labels = read_label_settings(f"{file}: labels", tables["labels"], root)
@@ -307,6 +313,7 @@ def load_settings(file: Path | None, options: Mapping[str, Any], invocation_dir:
         tolerance=_of_all_tests(candidates, tolerance, words),
         batch=next(iter(candidates.values())).batch if len(candidates) == 1 else batch or 1,
         labels=labels,
+        page=page,
         history=report.get("history"),
         typed=frozenset(row.name for dest, row in OPTIONS.items() if row.name and options.get(dest)),
     )

@@ -19,7 +19,7 @@ _MOST: Final = 2**24
 """The bytes that a settings file may have: more than any has, as each run looks at those of projects without us too."""
 DEEPEST: Final = 50
 """How deep tables and lists may lie in each other."""
-RESERVED: Final = ("inference", "train", "baseline")
+RESERVED: Final = ("inference", "train", "baseline", "page")
 """What sides are called already."""
 RECOGNITION: Final = "recognition"
 """The table that holds the settings of recognisers, in a project of both tasks."""

@@ -69,6 +69,8 @@ class Setting(NamedTuple):
         help_text = f"{self.help} ({', '.join(notes)})" if notes else self.help
         if self.kind is _FLAG:
             return {"help": help_text, "action": "store_true"}
+        if self.kind is _TESTS:  # one option for thousands of ids, of which each further option would cost more
+            return {"help": help_text, "action": "extend", "nargs": "*", "metavar": "ID"}
         shape = {"choices": self.choices} if self.choices else {"metavar": self.usage.partition("=")[2]}
         return {"help": help_text, "action": "append" if self.kind.is_repeatable else "store", **shape}
 
@@ -78,6 +80,7 @@ _TEXT: Final = Kind("a text", str)
 _FLAG: Final = Kind("true or false", bool)
 _TABLE: Final = Kind("a table", Mapping)
 _GLOBS: Final = Kind("a list of globs", (list, str), is_repeatable=True)
+_TESTS: Final = Kind("ids of tests", (list, str), is_repeatable=True)
 _SECONDS: Final = Kind("a number from 0 up", (int, float))
 _SIZE: Final = Kind('a size such as "4 GB", or a number of bytes', (str, int))
 _COUNT: Final = Kind("a whole number from 1 up", (int,))
@@ -218,6 +221,18 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     Setting("recognition.inference", _TABLE, "as the table `inference`, of a recogniser"),
     Setting("recognition.candidates", _TABLE, "as the tables under `candidates`, of recognisers"),
     Setting("recognition.tolerance", _LIMITS, "as the setting `tolerance`, which it overrides limit by limit"),
+    Setting(
+        "page.options",
+        _TABLE,
+        "handed to paddleocr.PaddleOCR as they are; its models are those of `inference` and `recognition.inference`",
+    ),
+    Setting("page.options_file", _PATH, "YAML or JSON file of options that production reads; `options` win"),
+    Setting("page.predict_options", _TABLE, "passed to its `predict()`"),
+    Setting(
+        "page.factory",
+        _TEXT,
+        '"module:function" that returns the PaddleOCR which production calls, in the place of options and both models',
+    ),
     Setting("golden.dir", _PATH, "folder of the baselines", "--ocr-golden-dir=DIR", default="goldens"),
     Setting(
         "golden.reference",
@@ -244,6 +259,7 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         default="failed",
         choices=("failed", "all"),
     ),
+    Setting("", _TESTS, "leave out tests that passed, as not_reached.txt of an ended run asks", "--ocr-reached=ID ..."),
     Setting(
         "report.history",
         _PATH,

@@ -6,10 +6,8 @@ takes what other programs write.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
-from functools import cached_property
+from dataclasses import dataclass, field, fields
 from os import PathLike, fspath
 from pathlib import Path
 from typing import Any, Final, TypeAlias
@@ -21,6 +19,8 @@ from pytest_ocrparity.errors import ResultError, StageError, did_you_mean
 from pytest_ocrparity.jsonable import jsonable
 from pytest_ocrparity.stages import (
     DETECTION,
+    PAGE,
+    PAGES,
     PROBABILITY_MAP,
     RECOGNITION,
     RESIZE,
@@ -30,6 +30,7 @@ from pytest_ocrparity.stages import (
     Task,
     task_named,
 )
+from pytest_ocrparity.trace.decoded import Decoded, read_only, trace_copy
 from pytest_ocrparity.trace.recognised_text import Recognition
 from pytest_ocrparity.trace.result_document import read_result_document
 from pytest_ocrparity.trace.stored_fields import wrong_stored_fields
@@ -44,7 +45,7 @@ Shape: TypeAlias = "tuple[float, float, float, float]"
 """PaddleOCR's shape row: source height, source width, ratio_h, ratio_w."""
 
 
-__all__ = ["Decoded", "Detections", "Image", "Recognition", "Shape", "Trace", "trace_source_place"]
+__all__ = ["Decoded", "Detections", "Image", "Recognition", "Shape", "Trace", "trace_copy", "trace_source_place"]
 
 
 FORMAT: Final = "pytest-ocrparity trace"
@@ -56,88 +57,12 @@ _PLAIN: Final = ("pipeline", "image", "image_sha256", "shape", "parameters", "ma
 """The fields that a JSON file holds as they are."""
 _LEFT_OUT: Final[Mapping[str, Any]] = {
     **dict.fromkeys(("image_sha256", "shape", "map_sensitivity", "decode", "error")),
-    **dict.fromkeys(("dt_polys", "dt_scores", "rec_text", "rec_score")),
+    **dict.fromkeys(("dt_polys", "dt_scores", "rec_text", "rec_score", "rec_texts", "rec_scores")),
     "parameters": {},
     "map_error": 0.0,
     "arrays": {},
 }
 """What a key means that a JSON file leaves out."""
-
-
-def read_only(array: npt.ArrayLike, dtype: npt.DTypeLike = None) -> npt.NDArray[Any]:
-    """Return a C-contiguous view (or copy) that cannot be written to."""
-    result = np.ascontiguousarray(array, dtype=dtype).view()
-    result.flags.writeable = False
-    return result
-
-
-def trace_copy(array: npt.ArrayLike) -> npt.NDArray[Any]:
-    """Return a C-contiguous copy that cannot be written to."""
-    return read_only(np.array(array, order="C"))
-
-
-@dataclass(frozen=True, eq=False)
-class Decoded:
-    """The decoded image as its side holds it: its shape and dtype, and its pixels or, from a baseline, their digest.
-
-    `shape` is (H, W, 3) in source pixels, `channel_order` "BGR", "RGB" or "GRAY".
-    """
-
-    shape: tuple[int, ...]
-    dtype: str
-    channel_order: str
-    stored_sha256: str | None = None
-    pixels: npt.NDArray[np.uint8] | None = field(default=None, repr=False)
-
-    def __post_init__(self) -> None:
-        """Refuse what could be compared with nothing (ValueError)."""
-        if self.pixels is None and self.stored_sha256 is None:
-            raise ValueError("a decoded image has its pixels or their digest; see without_pixels()")
-
-    @classmethod
-    def of(cls, pixels: npt.NDArray[Any], channel_order: str) -> Decoded:
-        """Describe an array of pixels, and keep a copy: the next step may work in place."""
-        return cls(pixels.shape, str(pixels.dtype), channel_order, pixels=trace_copy(pixels))
-
-    def without_pixels(self) -> Decoded:
-        """Return this image as a baseline holds it."""
-        return replace(self, stored_sha256=self.sha256, pixels=None)
-
-    @cached_property
-    def sha256(self) -> str:
-        """The digest of the pixels, taken when it is asked for: of 960x960 px it takes 1.7 ms."""
-        return str(self.stored_sha256) if self.pixels is None else hashlib.sha256(self.pixels.data).hexdigest()
-
-    def has_image_of(self, other: Decoded) -> bool:
-        """Return whether two decoded images are the same, in whatever channel order each holds its pixels."""
-        return self.shape == other.shape and self.dtype == other.dtype and self.has_pixels_of(other)
-
-    def has_pixels_of(self, other: Decoded) -> bool:
-        """Return whether two decoded images of one shape and dtype have the same pixels, read in one channel order.
-
-        Digests of pixels in different orders can't be compared: such images count as the same, and the tensor decides.
-        """
-        this, that = self.in_order(other.channel_order), other
-        if this.channel_order != that.channel_order:
-            that = that.in_order(this.channel_order)
-        if this.pixels is not None and that.pixels is not None:
-            return np.array_equal(this.pixels, that.pixels)
-        return this.channel_order != that.channel_order or this.sha256 == that.sha256
-
-    def in_order(self, channel_order: str) -> Decoded:
-        """Return this image with its pixels in another channel order: BGR and RGB are each other reversed."""
-        if self.pixels is None or {self.channel_order, channel_order} != {"BGR", "RGB"}:
-            return self
-        return Decoded.of(self.pixels[..., ::-1], channel_order)
-
-    def __eq__(self, other: object) -> bool:
-        """Compare everything, pixels by their digest where one side has no more."""
-        if not isinstance(other, Decoded):
-            return NotImplemented
-        names = ("shape", "dtype", "channel_order")
-        return all(getattr(self, name) == getattr(other, name) for name in names) and self.has_pixels_of(other)
-
-    __hash__ = None  # type: ignore[assignment]  # holds an array
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -207,6 +132,8 @@ class Trace:
             export, of a recogniser (1, T, C), where T are timesteps and C the characters with the blank first.
         detections: of a detector, polygons in source-image pixels, with scores where the side has them.
         recognition: of a recogniser, the text that it reads, with its score.
+        texts: of a page, what was read in each of its `detections`, which are in reading order; None for a box whose
+            text was left out.
         parameters: by stage name, the parameters that ran, not those that a YAML file sets.
         error: what stopped the pipeline; the stages from there on are None.
         image_sha256: digest of the image file's bytes (or of the array given in its place).
@@ -231,6 +158,7 @@ class Trace:
     probability_map: npt.NDArray[np.float32] | None = None
     detections: Detections | None = None
     recognition: Recognition | None = None
+    texts: tuple[Recognition | None, ...] | None = None
     parameters: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     error: StageError | None = None
     image_sha256: str | None = None
@@ -245,13 +173,20 @@ class Trace:
     def __post_init__(self) -> None:
         """Make arrays read-only, so that no user of a cached trace changes another's, and parameters plain.
 
-        Raises ValueError for a trace of both a detector and a recogniser, and TypeError for a text that is no
-        `Recognition`.
+        Raises ValueError for a trace of both a detector and a recogniser, or with texts that are not one for each box,
+        and TypeError for a text that is no `Recognition`.
         """
         if self.recognition is not None and not isinstance(self.recognition, Recognition):
             raise TypeError(f"the recognition of a trace is a Recognition(text, score), not {self.recognition!r}")
         if self.detections is not None and self.recognition is not None:
             raise ValueError("a trace holds detections or a recognition, as it is of one model, and not both")
+        if self.texts is not None:
+            object.__setattr__(self, "texts", tuple(self.texts))
+            if self.detections is None or len(self.texts) != len(self.detections):
+                boxes = "no detections" if self.detections is None else f"{len(self.detections)} detections"
+                raise ValueError(f"the texts of a page are one for each box: {len(self.texts)} texts, {boxes}")
+            if wrong := [each for each in self.texts if not isinstance(each, Recognition | None)]:
+                raise TypeError(f"the texts of a page are Recognition(text, score) or None, not {wrong[0]!r}")
         object.__setattr__(self, "parameters", jsonable(self.parameters))
         for name in (RESIZE, TENSOR, PROBABILITY_MAP, "fused_map"):
             value = getattr(self, name)
@@ -274,11 +209,13 @@ class Trace:
 
     def value_of(self, stage: str) -> Any:
         """Return what this trace holds of a stage, one of `stages.STAGES`; None where it does not."""
-        return self.recognition if stage == TEXT else getattr(self, stage)
+        return getattr(self, {TEXT: "recognition", PAGE: "texts"}.get(stage, stage), None)
 
     @property
     def task(self) -> Task:
         """What its model does: it shows in what the model returned, else the pipeline or its parameters say so."""
+        if self.texts is not None:
+            return PAGES
         if self.detections is not None or self.recognition is not None:
             return DETECTION if self.recognition is None else RECOGNITION
         return task_named(getattr(self.source, "task", None)) or (RECOGNITION if TEXT in self.parameters else DETECTION)
@@ -342,6 +279,9 @@ class Trace:
         document["dt_scores"] = None if detections is None else jsonable(detections.scores)
         if self.recognition is not None:  # a detector's file stays one that earlier versions read
             document |= {"rec_text": self.recognition.text, "rec_score": self.recognition.score}
+        if self.texts is not None:
+            document["rec_texts"] = [each and each.text for each in self.texts]
+            document["rec_scores"] = [each and each.score for each in self.texts]
         document["error"] = self.error and {"stage": self.error.stage, "message": str(self.error)}
         arrays = {name: getattr(self, name) for name in _ARRAYS if getattr(self, name) is not None}
         write_trace_file(Path(path), document, arrays)
@@ -430,6 +370,10 @@ def _trace_of(document: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]
     recognition = None
     if document["rec_text"] is not None:
         recognition = Recognition(document["rec_text"], document["rec_score"])
+    texts = None
+    if document["rec_texts"] is not None:
+        pairs = zip(document["rec_texts"], document["rec_scores"], strict=True)
+        texts = tuple(None if text is None else Recognition(text, score) for text, score in pairs)
     plain_fields: dict[str, Any] = {name: document[name] for name in _PLAIN if name != "shape"}
     array_fields: dict[str, Any] = dict(arrays)
     return Trace(
@@ -439,6 +383,7 @@ def _trace_of(document: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]
         decode=Decoded(tuple(stored[0]), *stored[1:]) if stored else None,
         detections=detections,
         recognition=recognition,
+        texts=texts,
         error=error and StageError(error["stage"], error["message"]),
     )
 

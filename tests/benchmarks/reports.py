@@ -62,7 +62,7 @@ def rows() -> Iterator[Row]:
         yield size("its index.html", many / "index.html", 15)
         yield opening(many / "index.html")
         noisy = report_of(Path(name, "noisy"), 1_000, 50, grain=NOISY)
-        yield size("the same of noisy photos", noisy, 60)
+        yield size("the same report of noisy photos", noisy, 60)
 
 
 def report_of(folder: Path, count: int, differing: int, grain: float = 3) -> Path:

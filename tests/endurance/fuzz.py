@@ -20,7 +20,15 @@ SHARES = {
     "yml": 24_000,
     "checkpoint": 60_000,
     "results.json": 4_000,
+    "fix": 2_000,
     "static findings": 4_000,
+    "a trace's JSON": 20_000,
+    "results of others": 16_000,
+    "labels": 16_000,
+    "history": 16_000,
+    "dictionary": 16_000,
+    "pipeline": 6_000,
+    "deploy": 2_000,
 }
 """Inputs per reader: many where an input takes little time."""
 SEED = int(os.environ.get("FUZZ_SEED", random.SystemRandom().randrange(10**9)))

@@ -123,6 +123,13 @@ def test_what_it_does_to_a_page_before_is_named_and_can_be_switched_off(
     assert causes(trained, RapidPipeline(FILE, changed), page) == ()
 
 
+def test_a_transparent_image_is_named_and_passes_without_its_alpha(trained: TrainingPipeline, tmp_path: Path) -> None:
+    page, side = EXAMPLE / "images" / "alpha.png", RapidPipeline(FILE, RIGHT)
+    assert named(causes(trained, side, page)) == ["decode.alpha"]
+    cv2.imwrite(str(tmp_path / "opaque.png"), cv2.imread(str(page), cv2.IMREAD_COLOR))
+    assert causes(trained, side, tmp_path / "opaque.png") == ()
+
+
 class Moved(RapidPipeline):
     """One that moves each box by a rule of its own."""
 

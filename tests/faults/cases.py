@@ -235,7 +235,6 @@ MORE = [
     fault("W8 wrong fusion", exports.wrong_fusion, "probability_map:network.fusion"),
     fault("W12 overflowed weight", exports.overflowed, "probability_map:network.not_finite"),
     fault("fixed input shape", exports.fixed_shape, "probability_map:network.fixed_shape", mend=exports.unfrozen),
-    fault("E1 oneDNN of a stand-in engine", port(ports.BrokenOneDNN), "probability_map:engine.onednn", mend=unwrap),
     fault(
         "E3 optimisation of a stand-in engine",
         port(ports.BrokenPass),
@@ -250,7 +249,9 @@ MORE = [
         mend=unwrap,
     ),
     fault("E5 fp16 weights", exports.half, "probability_map:precision.fp16"),
+    fault("E5 bf16 weights", exports.bfloat16, "probability_map:precision.bf16"),
     fault("E7 int8 weights", exports.eight_bits, "probability_map:precision.int8"),
+    fault("E7 int8 weights with zero points", exports.eight_bits_with_zero_points, "probability_map:precision.int8"),
     fault(
         "P2 a threshold of 0",
         both(image("curved.png"), train_yml("PostProcess", box_thresh=0), options(box_thresh=0)),
@@ -404,10 +405,15 @@ PADDLE = metadata.version("paddlepaddle")
 HAS_STALE_PROGRAMS = not PADDLE.startswith("3.0.")
 if HAS_STALE_PROGRAMS:
     OTHERS += [fault("W10 stale inference.json", exports.stale_program, "probability_map:network.stale_program")]
+if PADDLE.startswith("3.2."):
+    OTHERS += [fault("E1 oneDNN of paddle 3.2", exports.bilinear_maps, "probability_map:engine.onednn")]
 if PADDLE.startswith("3.3."):
     OTHERS += [fault("E2 oneDNN of paddle 3.3", options(enable_mkldnn=True), "probability_map:engine.onednn")]
 
 PAIRS = [
+    fault("weights of 7 bits", exports.seven_bits, "probability_map:network.weights"),
+    fault("noise of half a step of int8", exports.noise_of_half_a_step, "probability_map:network.weights"),
+    fault("trained on in int8", exports.quantised_then_trained, "probability_map:network.weights"),
     fault(
         "another checkpoint in fp16",
         exports.early_half,

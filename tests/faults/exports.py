@@ -82,6 +82,56 @@ def eight_bits(d: Deployment) -> None:
     changed_weights(d, rounded)
 
 
+def bfloat16(d: Deployment) -> None:
+    def cut(_: str, value: Any) -> Any:
+        if value.ndim != 4:
+            return value
+        return (np.ascontiguousarray(value).view(np.uint32) & np.uint32(0xFFFF0000)).view(np.float32)
+
+    changed_weights(d, cut)
+
+
+def eight_bits_with_zero_points(d: Deployment) -> None:
+    def rounded(_: str, value: Any) -> Any:
+        if value.ndim != 4:
+            return value
+        step = (value.max() - value.min()) / 255
+        zero = np.round(-value.min() / step)
+        return (np.clip(np.round(value / step) + zero, 0, 255) - zero) * step
+
+    changed_weights(d, rounded)
+
+
+def _on_steps(values: Any, most: int) -> Any:
+    step = np.abs(values).max() / most
+    return np.round(values / step) * step
+
+
+def seven_bits(d: Deployment) -> None:
+    changed_weights(d, lambda _, value: _on_steps(value, 63) if value.ndim == 4 else value)
+
+
+def noise_of_half_a_step(d: Deployment) -> None:
+    rng = np.random.default_rng(0)
+
+    def moved(_: str, value: Any) -> Any:
+        half = np.abs(value).max() / 254
+        return value + rng.uniform(-half, half, value.shape) if value.ndim == 4 else value
+
+    changed_weights(d, moved)
+
+
+def quantised_then_trained(d: Deployment) -> None:
+    """What training on with fake-quantised weights leaves: 8 bits, which are not the checkpoint rounded."""
+    rng = np.random.default_rng(0)
+
+    def learnt(_: str, value: Any) -> Any:
+        moved = value + rng.normal(size=value.shape) * np.std(value) * 0.02
+        return _on_steps(moved, 127) if value.ndim == 4 else value
+
+    changed_weights(d, learnt)
+
+
 def overflowed(d: Deployment) -> None:
     def spoilt(key: str, value: Any) -> Any:
         if key == "stem.0.weight":
@@ -146,6 +196,14 @@ class TwoOutputs(TinyDB):
         return {"cbn_maps": maps * maps, "maps": maps}
 
 
+class Enlarging(TinyDB):
+    """Works at half the size and enlarges its map, corner on corner."""
+
+    def forward(self, x):
+        maps = TinyDB.forward(self, functional.avg_pool2d(x, 2))["maps"]
+        return {"maps": functional.interpolate(maps, scale_factor=2, mode="bilinear", align_corners=True)}
+
+
 class Unbranching(Branching):
     """The same, written without a branch that a trace can freeze."""
 
@@ -187,6 +245,10 @@ def two_outputs(architecture):
     return TwoOutputs(**_arguments(architecture))
 
 
+def enlarging(architecture):
+    return Enlarging(**_arguments(architecture))
+
+
 def unbranching(architecture):
     return Unbranching(**_arguments(architecture))
 
@@ -226,6 +288,12 @@ def own_network(d: Deployment, name: str) -> Any:
     finally:
         del sys.path[:2]
         sys.modules.pop("own_network", None)
+
+
+def bilinear_maps(d: Deployment) -> None:
+    """A network whose last operator is a bilinear one with align_corners, which oneDNN of paddle 3.2 does not heed."""
+    save(own_network(d, "enlarging"), d.folder / "inference")
+    d.options["enable_mkldnn"] = True
 
 
 def frozen_branch(d: Deployment) -> None:

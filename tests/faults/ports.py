@@ -373,19 +373,12 @@ class HeightWidthChannels(ChangesTensor):
         return np.ascontiguousarray(tensor.transpose(0, 2, 3, 1)).reshape(tensor.shape)
 
 
-class BrokenOneDNN(Port):
-    """E1: kernels that are wrong where text is, unless oneDNN is off."""
+class BrokenPass(Port):
+    """E3: kernels that are wrong where text is, with oneDNN and without, but not in the plain executor."""
 
     def infer(self, tensor: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         made = super().infer(tensor)
         return np.where(made > 0.5, made * np.float32(0.7), made).astype(np.float32)
-
-    def other_engines(self) -> Iterator[Alternative]:
-        yield Alternative("engine.onednn", "oneDNN off", self.inner.infer)
-
-
-class BrokenPass(BrokenOneDNN):
-    """E3: the same, cured by the plain executor alone."""
 
     def other_engines(self) -> Iterator[Alternative]:
         yield Alternative("engine.onednn", "oneDNN off", self.infer)

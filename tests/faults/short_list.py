@@ -41,11 +41,12 @@ FAST = (
     "fixed input shape",
     "E8 another graph",
     "a port that damps the map",
-    "E1 oneDNN of a stand-in engine",
+    "E1 oneDNN of paddle 3.2",  # where it is this paddle
     "E3 optimisation of a stand-in engine",
     "engine not repeatable",
     "E8 a buffer that keeps the page before",
     "E5 fp16 weights",
+    "E5 bf16 weights",
     "E7 int8 weights",
     "P1 thresh",
     "P1 box_thresh",

@@ -482,3 +482,51 @@ def label_files(draw: Any) -> Any:
         lines.append(name.encode() + b"\t" + label)
     data = b"\n".join(lines)
     return draw(mangled(data)) if draw(st.integers(0, 3)) == 0 else data
+
+
+# Dictionaries and pipelines
+
+
+POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"0" * 64 + b"\nsize 12\n"
+
+
+def dictionaries() -> st.SearchStrategy[bytes]:
+    """Draw the bytes of a recogniser's dictionary, a character a line."""
+    odd = st.sampled_from((POINTER, b"", b"\xff", b"\xef\xbb\xbfa\nb\n", b"a\r\nb\r", b"\xed\xa0\xbd\n", b"\0\n"))
+    lines = st.lists(st.text(max_size=3), max_size=50).map(
+        lambda each: "\n".join(each).encode("utf-8", "surrogatepass")
+    )
+    return st.one_of(odd, lines, mangled(b"a\nb\n\xc3\xa9\n"), st.binary(max_size=40))
+
+
+_SWITCHED: Any = {"use_doc_orientation_classify": True, "use_doc_unwarping": True}
+PIPELINE: Any = {
+    "pipeline_name": "OCR",
+    "text_type": "general",
+    "use_doc_preprocessor": True,
+    "use_textline_orientation": True,
+    "SubPipelines": {
+        "DocPreprocessor": {
+            **_SWITCHED,
+            "SubModules": {
+                "DocOrientationClassify": {"model_name": "PP-LCNet_x1_0_doc_ori", "model_dir": None},
+                "DocUnwarping": {"model_name": "UVDoc", "model_dir": None},
+            },
+        }
+    },
+    "SubModules": {
+        "TextDetection": {
+            "model_name": "PP-OCRv5_server_det",
+            "limit_side_len": 64,
+            "thresh": 0.3,
+            "unclip_ratio": 1.5,
+        },
+        "TextLineOrientation": {"model_name": "PP-LCNet_x1_0_textline_ori", "model_dir": None},
+    },
+}
+OCR_OPTIONS: Any = {**_SWITCHED, "text_det_thresh": 0.3, "textline_orientation_model_dir": "models"}
+
+
+def pipelines() -> st.SearchStrategy[tuple[bytes, bytes]]:
+    """Draw the bytes of a pipeline's YAML file and of a JSON file of options of `PaddleOCR`."""
+    return st.tuples(json_of(PIPELINE), json_of(OCR_OPTIONS))

@@ -39,7 +39,14 @@ from pytest_ocrparity.artifacts.configs import (
     config_operators,
     read_config,
 )
+from pytest_ocrparity.artifacts.dictionary import KEY, check_export_dictionary, dictionary_fingerprint, find_dictionary
 from pytest_ocrparity.artifacts.lint import lint_findings
+from pytest_ocrparity.artifacts.ocr_lint import ocr_lint_findings
+from pytest_ocrparity.artifacts.ocr_options import (
+    absent_models_of_ocr_options,
+    ocr_options_not_judged,
+    read_ocr_options,
+)
 from pytest_ocrparity.artifacts.pickle_check import HARMLESS, check_pickle
 from pytest_ocrparity.compare import compare
 from pytest_ocrparity.comparison import DifferenceError
@@ -340,6 +347,24 @@ def _labels(folder: Path, data: bytes) -> None:
     assert all(each.reference.in_order <= each.reference.matched <= each.reference.truth for each in counted)
 
 
+def _dictionary(folder: Path, data: bytes) -> None:
+    path = _put(folder, "words.txt", data)
+    found = find_dictionary({"Global": {KEY: "words.txt"}}, folder / "train.yml", None)
+    assert found == path
+    assert len(dictionary_fingerprint(found)["dictionary"]) == 64
+    check_export_dictionary({"character_dict": data.decode().splitlines()}, folder / "inference.yml")
+
+
+def _pipeline(folder: Path, given: tuple[bytes, bytes]) -> None:
+    config, options_file = _put(folder, "pipeline.yaml", given[0]), _put(folder, "options.json", given[1])
+    options = {**read_ocr_options(options_file), "paddlex_config": str(config)}
+    absent = absent_models_of_ocr_options(options, {})
+    lines = ocr_options_not_judged(options, {})
+    assert bool(absent) == bool(lines)
+    lines += ocr_lint_findings("inference.yml", {"PostProcess": {"thresh": 0.2}}, options, {})
+    assert all(isinstance(line, str) for line in lines)
+
+
 def example_yml() -> bytes:
     return (EXAMPLE / "configs" / "tiny_db.yml").read_bytes()
 
@@ -401,6 +426,15 @@ READERS = (
     ),
     Reader("labels", inputs.label_files(), _labels, LabelError, lambda: b"a.png\t" + as_json(inputs.LABEL), 150),
     Reader("history", inputs.json_of(inputs.RUN), _history, ReportError, lambda: as_json(inputs.RUN), 150),
+    Reader("dictionary", inputs.dictionaries(), _dictionary, ModelError, lambda: b"a\nb\n", 200),
+    Reader(
+        "pipeline",
+        inputs.pipelines(),
+        _pipeline,
+        ModelError,
+        lambda: (as_json(inputs.PIPELINE), as_json(inputs.OCR_OPTIONS)),
+        100,
+    ),
     Reader(
         "deploy",
         st.one_of(st.tuples(inputs.ymls(), st.builds(export_yml)), st.tuples(st.builds(example_yml), inputs.ymls())),

@@ -80,6 +80,15 @@ def test_fp16_weights_are_cast_as_paddleocr_casts_them(model: Model, train: Trai
     assert 0 < difference < 1e-3
 
 
+def test_halves_of_an_export_are_cast_as_well(train: TrainingPipeline, page: Page) -> None:
+    arrays, tensor = train.network.arrays(), train.trace(page).tensor
+    halves = {name: array.astype(np.float16) for name, array in arrays.items()}
+    stored, cast = train.network.with_exported(arrays), train.network.with_exported(halves)
+    assert stored is not None and cast is not None and tensor is not None
+    np.testing.assert_array_equal(stored.run(tensor), train.network.run(tensor))
+    assert 0 < np.max(np.abs(cast.run(tensor) - train.network.run(tensor))) < 0.1
+
+
 def test_paddle_is_left_on_its_own_device_with_gradients(train: TrainingPipeline, page: Page) -> None:
     import paddle
 

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from paths import EXAMPLE, ROOT
 
+from pytest_ocrparity.backends.isolation import isolated
 from real.blob import operators_root
 
 PAGE = (ROOT / "docs" / "tutorial" / "index.md").read_text()
@@ -81,9 +82,9 @@ def test_the_training_writes_what_is_exported(tmp_path: Path, monkeypatch: pytes
 
     for name in ("checkpoints", "configs"):
         (tmp_path / name).mkdir()
-    shutil.copy(EXAMPLE / "configs" / "tiny_db.yml", tmp_path / "configs")
+    config = Path(shutil.copy(EXAMPLE / "configs" / "tiny_db.yml", tmp_path / "configs"))
     monkeypatch.setattr(training, "FOLDER", tmp_path)
-    training.train(steps=5, batch=1)
+    training.train(config, steps=5, batch=1)
     assert {path.name for path in (tmp_path / "checkpoints").iterdir()} == {
         "tiny_db.pdparams",
         "tiny_db_early.pdparams",
@@ -92,3 +93,19 @@ def test_the_training_writes_what_is_exported(tmp_path: Path, monkeypatch: pytes
     assert {path.name for path in (tmp_path / "inference").iterdir()} >= {"inference.pdiparams", "inference.yml"}
     with pytest.raises(SystemExit, match="is of another network"):
         write_export(EXAMPLE / "checkpoints" / "tiny_rec", tmp_path / "other")
+
+
+@pytest.mark.filterwarnings("ignore")  # as above
+def test_the_training_masks_the_same_channels_from_two_thirds_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, train: Any
+) -> None:
+    from example_project import train as training
+
+    (tmp_path / "checkpoints").mkdir()
+    monkeypatch.setattr(training, "FOLDER", tmp_path)
+    training.train(EXAMPLE / "configs" / "tiny_mobile.yml", steps=4, prune=0.3, batch=1)
+    with isolated():
+        import paddle
+
+        scale = paddle.load(str(tmp_path / "checkpoints" / "tiny_mobile.pdparams"))["stages.2.0.4.weight"].numpy()
+    assert 0.2 < float((scale == 0).mean()) < 0.4

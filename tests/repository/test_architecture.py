@@ -65,6 +65,9 @@ TESTED_BY = {
     "backends.paddlex.installed": "faults/test_named_ports.py",  # a baseline as reference
     "backends.paddlex.pipeline": "real/test_inference.py",
     "backends.paddlex.predictor": "real/test_predictor.py",
+    "backends.paddlex.deployed_page": "page_faults/test_pages.py",
+    "backends.paddlex.page_predictor": "page_faults/test_pages.py",
+    "backends.paddlex.page_rules": "page_faults/test_pages.py",
     "backends.paddlex.program": "faults/test_faults.py",  # run where an export's weights or engine are suspected
     "backends.paddlex.returned": "real/test_ocr_predictor.py",  # boxes of a pipeline around a detector
     "backends.paddlex.stand_in": "real/test_ocr_predictor.py",  # paddleocr loads it
@@ -77,7 +80,11 @@ TESTED_BY = {
     "backends.ppocr.trained_side": "real/test_training.py",
     "backends.resampling": "faults/test_named_ports.py",
     "backends.staged": "real/test_memory.py",
+    "backends.trained_page": "page_faults/test_pages.py",
+    "contract.page_readers": "page_faults/test_pages.py",
+    "explain.page_texts": "unit/explain/test_page_message.py",
     "contract.network_graph": "unit/diagnose/layers/test_search.py",
+    "contract.quantised_programs": "unit/diagnose/network/test_rounding.py",
     "contract.recognisers": "real/test_recognisers.py",
     "diagnose.kept_state": "unit/diagnose/test_state.py",  # the words of both experiments with state
     "diagnose.layers": "real/test_layers.py",
@@ -97,6 +104,7 @@ TESTED_BY = {
     "report.document_text": "unit/report/test_document.py",  # what is written is read the same
     "settings.candidates": "unit/settings/test_settings.py",  # of the whole file
     "settings.settings_page": "unit/settings/test_settings_table.py",  # one table is held to be checked and documented
+    "trace.decoded": "unit/trace/test_trace.py",
     "trace.stored_fields": "hostile/test_fuzz.py",  # what a baseline with odd fields must not break
     "stages": "unit/compare/test_compare.py",  # the first stage that differs
 }
@@ -104,11 +112,12 @@ TESTED_BY = {
 ROWS_WITH_MIRRORS = 7
 MIRROR_NONE = {
     "test_geometry_properties.py",
+    "compare/test_judge_rules.py",
     "diagnose/layers/test_random_graphs.py",
     *(f"settings/test_{topic}.py" for topic in ("above_rootdir", "all_mistakes", "hints", "spelling")),
 }
-"""Properties of `geometry`, a search for layers in networks that are drawn, and what the modules of `settings` do
-together: they would make a file too long."""
+"""Properties of `geometry`, the edges of each rule of `judge`, a search for layers in networks that are drawn, and what
+the modules of `settings` do together: they would make a file too long."""
 
 
 def module_name(path: Path) -> str:

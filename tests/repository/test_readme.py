@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from paths import ROOT
-from projects import CONFTEST
+from projects import CONFTEST, PAGES_CONFTEST
 
 from pytest_ocrparity import Trace
 from pytest_ocrparity.settings import load_settings
@@ -93,6 +93,8 @@ TESTS = [block for block in blocks("python") if "import" in block.values[0] and 
 @pytest.mark.parametrize("code", [block for block in TESTS if "ocr_task" not in block.values[0]])
 def test_the_tests_pass(project: pytest.Pytester, code: str) -> None:
     project.makepyfile(test_export=code)
+    if "ocr_train_page" in code:
+        project.makeconftest(PAGES_CONFTEST)
     project.runpytest("-p", "no:xdist", "--ocr-golden", "-k", "baseline")
     result = project.runpytest("-p", "no:xdist")
     assert result.parseoutcomes()["passed"] == 2 * code.count("def test_")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from itertools import permutations
 from typing import Any
 
@@ -316,3 +317,36 @@ def test_a_repeated_point_has_no_length() -> None:
 def test_huge_coordinates_come_to_an_end() -> None:
     a, b = np.array([[0, 0], [1e99, 0], [0, 1e99]]), np.array([[0, 0], [2e99, 0], [5, 1e99]])
     assert boundary_distance(a, b) == pytest.approx(1e99)
+
+
+@pytest.mark.parametrize("move", [(0, 0), (300, 0), (0, 300), (-50, 700)])
+@pytest.mark.parametrize("is_tall", [True, False])
+@pytest.mark.parametrize(("height", "defect"), [(0.9e-7, "zero area"), (1.1e-7, None)])
+def test_a_box_is_thin_by_its_longer_side_wherever_it_lies(
+    move: tuple[int, int], is_tall: bool, height: float, defect: str | None
+) -> None:
+    made = box(0, 0, 100, height)[:, :: -1 if is_tall else 1] + np.array(move)
+    rounding = 1e-13 * max(map(abs, move))
+    assert rounding < 0.01 * 1e-7
+    assert defects([made]) == [defect]
+
+
+def test_the_iou_of_upright_and_of_turned_boxes() -> None:
+    angle = np.deg2rad(30)
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    one = box(3, 7, 20, 12)
+    for x, y, width, height in itertools.product((-9, 0, 5), (-4, 0, 6), (8, 20, 31), (5, 12, 25)):
+        other = box(3 + x, 7 + y, width, height)
+        across = min(23, 3 + x + width) - max(3, 3 + x)
+        down = min(19, 7 + y + height) - max(7, 7 + y)
+        shared = max(0, across) * max(0, down)
+        iou = shared / (240 + width * height - shared)
+        for left, right in ((one, other), (one @ turn, other @ turn), (one[::-1], other), (other, one)):
+            found = match_polygons([left], [right], min_iou=0.05).pairs
+            assert [pair.iou for pair in found] == ([pytest.approx(iou, abs=1e-9)] if iou >= 0.05 else [])
+
+
+def test_an_iou_at_the_least_is_a_pair() -> None:
+    one, other = box(0, 0, 10, 10), box(0, 0, 10, 5)
+    assert len(match_polygons([one], [other], min_iou=0.5).pairs) == 1
+    assert not match_polygons([one], [other], min_iou=0.5001).pairs

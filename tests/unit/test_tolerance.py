@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from pytest_ocrparity import tolerance
 from pytest_ocrparity.errors import SettingsError
 from pytest_ocrparity.evaluate.verdict import MAX_DROP
 from pytest_ocrparity.tolerance import BUILT_IN, LIMITS, PRESETS, Limit, Tolerance, is_looser_tolerance, parse_tolerance
@@ -161,3 +165,112 @@ def test_a_drop_of_accuracy_of_the_users_own_outlasts_a_preset() -> None:
         assert BUILT_IN.override(preset, "command line")["accuracy.max_drop"].origin == "int8 preset, command line"
     both = own.override({"preset": "int8", "accuracy": {"max_drop": 0.02}}, "command line")
     assert both["accuracy.max_drop"].value == 0.02
+
+
+def documented() -> list[list[str]]:
+    """Return the cells of the documented table of limits: name, one value per preset, meaning."""
+    page = Path(__file__).parents[2].joinpath("docs", "reference", "settings.md").read_text(encoding="utf-8")
+    rows = [re.split(r"(?<!\\) \| ", line.strip("| ")) for line in page.splitlines() if line.startswith("| `")]
+    return [row for row in rows if row[0].strip("`") in LIMITS]
+
+
+def test_each_number_of_a_preset_is_the_documented_one() -> None:
+    """A preset is a promise: who changes a number of one changes the page, or finds out here."""
+    rows = documented()
+    assert {row[0].strip("`") for row in rows} == set(LIMITS)
+    for name, *values, meaning in rows:
+        limit = name.strip("`")
+        assert [json.loads(value.strip("`")) for value in values] == [
+            PRESETS[preset][limit] for preset in ("exact", "fp32", "fp16", "int8")
+        ]
+        assert meaning == LIMITS[limit].help
+
+
+def test_the_constants_of_the_rules_are_those_that_were_measured() -> None:
+    assert (tolerance.TENSOR_LEAST, tolerance.MAP_LEAST, tolerance.MAP_MOST) == (2e-6, 1e-4, 1e-2)
+    assert (tolerance.FLOOR_FACTOR, tolerance.RIGHT_FACTOR, tolerance.POLYGON_IOU) == (4.0, 1.4, 0.9)
+    assert (tolerance.EQUAL_MAP_SCORE, tolerance.AUTOMATIC_SCORE, tolerance.UNPAIRED_SCORE) == (1e-5, 0.2, 0.05)
+
+
+SHARES = (
+    *(f"probability_maps.{name}" for name in ("atol", "mean_atol", "max_share", "max_changed")),
+    *(f"detections.{name}" for name in ("min_iou", "max_score_difference", "max_borderline", "max_unmatched")),
+    *("text.max_changed", "text.max_borderline", "text.max_score_difference"),
+)
+MOST = {**dict.fromkeys(SHARES, 1.0), "preprocessing.atol": 255.0, "accuracy.max_drop": 0.5}
+FLAGS = {name for name in LIMITS if name.endswith(("per_run", "allow_empty"))}
+
+
+@pytest.mark.parametrize("name", LIMITS)
+def test_what_a_limit_may_be(name: str) -> None:
+    stage, _, key = name.partition(".")
+
+    def takes(value: object) -> bool:
+        try:
+            return bool(BUILT_IN.override({stage: {key: value}}, "marker")[name].value == value)
+        except SettingsError:
+            return False
+
+    assert takes(True) == takes(False) == (name in FLAGS)
+    if name in FLAGS:
+        assert not (takes(1) or takes("auto") or takes("off"))
+        return
+    most = MOST.get(name)
+    assert takes(1e9 if most is None else most)
+    assert takes(0) == takes(0.0) == (name != "accuracy.max_drop")
+    assert takes(float("inf")) == takes(-1e-9) == takes("high") == takes([1]) == False  # noqa: E712
+    assert most is None or not takes(most * 1.001)
+    automatic = {each for each, value in PRESETS["fp32"].items() if value == "auto"}
+    assert takes("auto") == (name in automatic)
+    off_for_some = {each for preset in PRESETS.values() for each, value in preset.items() if value == "off"}
+    assert takes("off") or name not in off_for_some
+    assert not takes("off") or name in {*off_for_some, "accuracy.max_drop", "text.max_score_difference"}
+
+
+@pytest.mark.parametrize("task", ["detection", "recognition"])
+def test_the_limits_of_a_task(task: str) -> None:
+    found = BUILT_IN.of("probability_maps", task)
+    assert ("probability_maps.max_changed" in found) == (task == "recognition")
+    assert {name.partition(".")[0] for name in found} == {"probability_maps"}
+    assert len(found) == 5 + (task == "recognition")
+    fp16 = Tolerance.preset("fp16", "x")
+    judged = fp16.for_task(task)["probability_maps.mean_atol"]
+    assert judged.value == ("off" if task == "recognition" else 5e-4)
+    by_name = fp16.override({"probability_maps": {"mean_atol": 0.1}}, "marker")
+    assert by_name.for_task(task) is by_name
+    assert Tolerance({}).for_task(task).limits == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("true", True), ("false", False), ("1e-3", 0.001), ("auto", "auto"), ("True", "True"), ("7", 7.0)],
+)
+def test_how_a_value_is_read_from_the_command_line(text: str, value: object) -> None:
+    (found,) = parse_tolerance(f"detections.x={text}")["detections"].values()
+    assert found == value and type(found) is type(value)
+
+
+@pytest.mark.parametrize("text", ["detections.min_iou", "detections.min_iou=", "=1", ".=", "min_iou=1"])
+def test_what_is_neither_a_preset_nor_a_limit_with_a_value_is_refused(text: str) -> None:
+    with pytest.raises(SettingsError, match=r"write a preset or stage\.limit=value"):
+        parse_tolerance(text)
+
+
+def test_each_mistake_is_named() -> None:
+    wrong = {"detections": {"min_iou": 2, "max_shift": -1}, "nothing": {}, "preset": "fp61"}
+    with pytest.raises(SettingsError) as error:
+        BUILT_IN.override(wrong, "marker")
+    for text in (
+        "min_iou is at most 1",
+        "max_shift is a number from 0 up",
+        "no tolerance stage",
+        "no tolerance preset",
+    ):
+        assert text in str(error.value)
+
+
+@pytest.mark.parametrize(("name", "value"), [("text.max_score_difference", 1.1e-5), ("text.max_cer", "off")])
+def test_which_limits_of_texts_permit_more(name: str, value: float | str) -> None:
+    assert is_looser_tolerance(name, value)
+    assert not is_looser_tolerance("text.max_score_difference", 1e-5)
+    assert not is_looser_tolerance("text.max_cer", 0.0)

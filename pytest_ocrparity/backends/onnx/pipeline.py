@@ -30,6 +30,7 @@ from pytest_ocrparity.backends.graphs.onnx_graph import OnnxGraph
 from pytest_ocrparity.backends.isolation import isolated
 from pytest_ocrparity.backends.memory_guard import MemoryGuard
 from pytest_ocrparity.backends.onnx.processing import Configured, build_processing_operators, configure_processing
+from pytest_ocrparity.backends.onnx.quantised_file import QuantisedFile
 from pytest_ocrparity.backends.onnx.runtime import (
     Provider,
     asked_runtime_providers,
@@ -38,6 +39,7 @@ from pytest_ocrparity.backends.onnx.runtime import (
     runtime_batch_error,
     runtime_engine,
     runtime_fixed_size,
+    runtime_quantised,
     runtime_size_error,
 )
 from pytest_ocrparity.backends.paddlex.fixes import NO_CAP
@@ -285,6 +287,10 @@ class OnnxPipeline(StagedPipeline):
     def network_graph(self) -> NetworkGraph:
         """Return the graph of the file. Raises ModelError where the package onnx is not installed."""
         return OnnxGraph(self._file)
+
+    def quantised_program(self) -> QuantisedFile | None:
+        """Return the file as a quantised one, or None. Raises ModelError where the package onnx is not installed."""
+        return runtime_quantised(self._file)
 
     def input_size(self) -> tuple[int, int] | None:
         """Return the height and width that the file takes alone, or None where it takes any."""

@@ -15,6 +15,12 @@ import numpy as np
 import numpy.typing as npt
 
 from pytest_ocrparity.backends.isolation import isolated
+from pytest_ocrparity.backends.onnx.quantised_file import (
+    QuantisedFile,
+    dequantised_arrays,
+    names_of_steps,
+    read_quantised_file,
+)
 from pytest_ocrparity.errors import ModelError
 
 CPU, CUDA, TENSORRT = "CPUExecutionProvider", "CUDAExecutionProvider", "TensorrtExecutionProvider"
@@ -164,11 +170,33 @@ def runtime_arrays(file: Path) -> dict[str, npt.NDArray[Any]]:
         from onnx import numpy_helper
 
         graph = onnx.load(str(file)).graph
-        arrays = {each.name: np.asarray(numpy_helper.to_array(each)) for each in graph.initializer}
+        steps = names_of_steps(graph)
+        stored = {each.name: numpy_helper.to_array(each) for each in graph.initializer if each.name not in steps}
+        arrays = {name: _as_numbers(array) for name, array in stored.items()} | dequantised_arrays(graph)
         for node in graph.node:  # some converters keep weights as constants
             if node.op_type == "Constant" and node.attribute[0].name == "value":
-                arrays[node.output[0]] = np.asarray(numpy_helper.to_array(node.attribute[0].t))
+                arrays[node.output[0]] = _as_numbers(numpy_helper.to_array(node.attribute[0].t))
     return {name: array for name, array in arrays.items() if array.dtype.kind == "f"}
+
+
+def _as_numbers(array: Any) -> npt.NDArray[Any]:
+    """Return an array of a file in a type that numpy has: not of bfloat16."""
+    return np.asarray(array, np.float32 if array.dtype.name == "bfloat16" else array.dtype)
+
+
+def runtime_quantised(file: Path) -> QuantisedFile | None:
+    """Return a file as a quantised one; None where it is none.
+
+    Raises:
+        ModelError: the package onnx, which alone reads it, is not installed.
+    """
+    _need_onnx(f"whether {file.name} is quantised")
+    return read_quantised_file(file)
+
+
+def _need_onnx(what: str) -> None:
+    if find_spec("onnx") is None:
+        raise ModelError(f"not read: {what} needs the package onnx, which is not installed")
 
 
 def runtime_size_error(error: BaseException) -> str | None:

@@ -14,6 +14,7 @@ from pytest_ocrparity.backends.graphs import program_graph
 from pytest_ocrparity.backends.graphs.onnx_graph import OnnxGraph
 from pytest_ocrparity.backends.onnx.pipeline import OnnxPipeline
 from pytest_ocrparity.backends.onnx.processing import Configured, configure_processing
+from pytest_ocrparity.backends.onnx.quantised_file import QuantisedFile
 from pytest_ocrparity.backends.onnx.runtime import runtime_arrays
 from pytest_ocrparity.backends.openvino.compiled import (
     FULL,
@@ -106,6 +107,10 @@ class OpenVinoPipeline(OnnxPipeline):
     def network_graph(self) -> NetworkGraph:
         """Return the graph of the file."""
         return program_graph(self._file) if self._file.suffix == PROGRAM else OnnxGraph(self._file)
+
+    def quantised_program(self) -> QuantisedFile | None:
+        """Return an ONNX file as a quantised one, or None."""
+        return None if self._file.suffix == PROGRAM else super().quantised_program()
 
     def input_size(self) -> tuple[int, int] | None:
         """Return the height and width that the file takes alone, or None where it takes any."""

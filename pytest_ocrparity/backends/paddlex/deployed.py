@@ -78,6 +78,10 @@ PADDLE_OCR: Final = Api(
     former=FORMER,
     has_pipeline=True,
 )
+PAGE_RECOGNISER: Final = Api(
+    "PaddleOCR", prefix="text_rec_", caps_in_predict=False, has_pipeline=True, family=RECOGNISERS
+)
+"""The recogniser inside of `PaddleOCR`."""
 TEXT_RECOGNITION: Final = Api("TextRecognition", caps_in_predict=False, family=RECOGNISERS)
 APIS: Final = {api.name: api for api in (TEXT_DETECTION, PADDLE_OCR, TEXT_RECOGNITION)}
 API_OF: Final = {api.family.task.name: api for api in (TEXT_DETECTION, TEXT_RECOGNITION)}

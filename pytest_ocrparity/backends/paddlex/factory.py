@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from pytest_ocrparity.backends.isolation import isolated, isolated_import, isolated_path
 from pytest_ocrparity.backends.paddlex.deployed import APIS, Api
 from pytest_ocrparity.backends.paddlex.ocr_predictor import OcrPredictor
+from pytest_ocrparity.backends.paddlex.page_predictor import PagePredictor
 from pytest_ocrparity.backends.paddlex.predictor import PREDICTORS, RENAMED, Predictor, import_predictor_packages
 from pytest_ocrparity.errors import ModelError
 
@@ -50,6 +51,21 @@ class Made:
                 tapped = kind(self.instance, predict_options)
             setattr(self.instance, TAPPED, tapped)
         return tapped.sharing_taps(predict_options)
+
+    def page_predictor(self, predict_options: Mapping[str, Any]) -> PagePredictor:
+        """Return the object, of a pipeline, tapped for all that it does with a page.
+
+        Raises:
+            ModelError: its engine has no steps to record, or it was tapped before for its detector alone.
+        """
+        tapped = vars(self.instance).get(TAPPED)
+        if tapped is None:
+            with isolated():
+                tapped = PagePredictor(self.instance, predict_options)
+            setattr(self.instance, TAPPED, tapped)
+        if not isinstance(tapped, PagePredictor):
+            raise ModelError("the object was tapped for its detector: let the function make a new one at each call")
+        return cast("PagePredictor", tapped.sharing_taps(predict_options))
 
 
 def made_by_factory(factory: str, folder: Path | None) -> Made:

@@ -234,7 +234,7 @@ def _pass_to_constructor(values: Values, deployed: Deployed) -> Fix:
     former = [name for name in map(deployed.given_as, values) if name is not None and name not in used]
     instead = f" in the place of {', '.join(former)}" * bool(former)
     why = ""
-    if deployed.api.has_pipeline:
+    if deployed.api.has_pipeline and deployed.api.family is not RECOGNISERS:
         why = f" ({_ignored_in_yaml(values)})"
     elif "limit_side_len" in values:
         why = " (paddleocr 3.x ignores limits in inference.yml)"

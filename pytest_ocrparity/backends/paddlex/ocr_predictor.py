@@ -147,8 +147,12 @@ def ocr_preprocessor_off(images: Sequence[Any]) -> list[dict[str, Any]]:
     return [{"output_img": image} for image in images]
 
 
-def load_ocr_predictor(export: ExportFiles, deployed: Deployed) -> Predictor:
+def load_ocr_predictor(
+    export: ExportFiles, deployed: Deployed, kind: type[OcrPredictor] = OcrPredictor
+) -> OcrPredictor:
     """Load `paddleocr.PaddleOCR` around an export, with the options of its constructor and of its `predict`.
+
+    `kind` is what taps it.
 
     Raises:
         ModelError: paddleocr has no such class, an option is unknown, or a model does not load; says what to do.
@@ -166,7 +170,7 @@ def load_ocr_predictor(export: ExportFiles, deployed: Deployed) -> Predictor:
             if deployed.options.get("paddlex_config") is not None:
                 arguments["paddlex_config"] = dict(base_ocr_options(deployed.options) or {})
             made = build_predictor(ocr, arguments, export, deployed)
-        return OcrPredictor(made, _without_absent(deployed, absent))
+        return kind(made, _without_absent(deployed, absent))
 
 
 @contextmanager

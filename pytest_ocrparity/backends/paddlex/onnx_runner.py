@@ -10,6 +10,7 @@ import numpy.typing as npt
 from pytest_ocrparity.artifacts.model_files import ExportFiles
 from pytest_ocrparity.backends.graphs.onnx_graph import OnnxGraph
 from pytest_ocrparity.backends.onnx import runtime
+from pytest_ocrparity.backends.onnx.quantised_file import QuantisedFile
 from pytest_ocrparity.contract.network_graph import NetworkGraph
 from pytest_ocrparity.errors import ModelError
 
@@ -44,6 +45,16 @@ def stored_arrays(export: ExportFiles) -> Mapping[str, npt.NDArray[Any]]:
     """
     file = export.folder / FILE
     return runtime.runtime_arrays(file) if file.is_file() else {}
+
+
+def quantised_file(export: ExportFiles) -> QuantisedFile | None:
+    """Return the ONNX file of an export folder as a quantised one; None where there is none, or it is not quantised.
+
+    Raises:
+        ModelError: the package onnx, which alone reads it, is not installed.
+    """
+    file = export.folder / FILE
+    return runtime.runtime_quantised(file) if file.is_file() else None
 
 
 def file_graph(export: ExportFiles) -> NetworkGraph:

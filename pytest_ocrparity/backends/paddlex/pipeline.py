@@ -5,7 +5,8 @@ Nothing of the processing is done here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -85,7 +86,7 @@ def load_paddlex_pipeline(
         made = made_by_factory(factory, folder)
         given = replace(given, options=made.options, factory=factory, has_own_predict=made.has_own_predict)
         try:
-            export, deployed = _read_export(made.model_dir, made.model_name, made.api, given)
+            export, deployed = read_export(made.model_dir, made.model_name, made.api, given)
         except ModelError as error:
             where = f"the folder {made.model_dir} (in the current directory, {Path.cwd()})"
             raise ModelError(f"{error}; inference.factory = {factory!r} returned an object of {where}") from error
@@ -95,7 +96,7 @@ def load_paddlex_pipeline(
         from_file = frozenset(merged) - frozenset(options or {})
         given = replace(given, options=merged, options_file=options_file, from_file=from_file)
         assert model_dir is not None  # the settings see to it
-        export, deployed = _read_export(model_dir, model_name, APIS[api] if api else None, given)
+        export, deployed = read_export(model_dir, model_name, APIS[api] if api else None, given)
         load = load_ocr_predictor if deployed.api.has_pipeline else load_predictor
         predictor = load(export, deployed)
     side = KINDS.get(deployed.api.family.task.name, InferencePipeline)(predictor, export, deployed, load_again)
@@ -114,9 +115,7 @@ def load_inference(**settings: Any) -> InferencePipeline:
     return side
 
 
-def _read_export(
-    folder: Path, model_name: str | None, api: Api | None, given: Deployed
-) -> tuple[ExportFiles, Deployed]:
+def read_export(folder: Path, model_name: str | None, api: Api | None, given: Deployed) -> tuple[ExportFiles, Deployed]:
     """Return the files of an export, and `given` with its class and what its inference.yml says.
 
     Raises:
@@ -210,12 +209,16 @@ class InferencePipeline(DeployedSide, StagedPipeline):
             "runner": [np.asarray(probability_map)],
         }
         result, calls = self._predictor.detect(dummy, instead, self._replaced)
+        self._record_process(calls)
+        self._found = result
+        return returned_detections(result)
+
+    def _record_process(self, calls: Mapping[str, Call]) -> None:
+        """Keep with what parameters the post-process was called."""
         process = calls["process"]
         names = ("pred", "img_shape", "thresh", "box_thresh", "unclip_ratio")
         given = dict(zip(names, process.args, strict=False)) | dict(process.kwargs)
         self._called[DETECTIONS] = effective_predictor_detections(self._predictor.post_process, given)
-        self._found = result
-        return returned_detections(result)
 
     def trace_batch(self, images: Sequence[Image]) -> list[Trace]:
         """Run `TextDetection.predict` on images with batch_size as many as they are; return a trace of each, in order.
@@ -247,6 +250,24 @@ class InferencePipeline(DeployedSide, StagedPipeline):
             boxes = returned_detections(result)
             traces.append(replace(trace, probability_map=maps[index : index + 1], detections=boxes))
         return [replace(trace, parameters=self._effective_parameters(trace)) for trace in traces]
+
+    @contextmanager
+    def within_memory(self, data: bytes | None) -> Iterator[Mapping[str, Callable[..., Any]]]:
+        """Yield what stands in the place of the predictor's steps, so that what takes too much memory is refused.
+
+        `data` are the bytes of an image's file, None where pixels are given.
+        """
+        with self._memory.watching(data):
+            yield self._steps_in_place()
+
+    def traced_calls(self, trace: Trace, calls: Mapping[str, Call]) -> Trace:
+        """Return a trace with what the calls of a whole run show of the detector, up to its map."""
+        trace = self._record_calls(trace, calls, Watched())
+        if "runner" in calls:
+            trace = replace(trace, probability_map=np.asarray(calls["runner"].result[0]))
+        if "process" in calls:
+            self._record_process(calls)
+        return replace(trace, parameters=self._effective_parameters(trace))
 
     def rectified(self, image: Image) -> npt.NDArray[np.uint8] | None:
         """Return the (h, w, 3) BGR picture in whose frame the boxes are; None where it is the image itself."""

@@ -20,17 +20,29 @@ def returned_detections(result: Mapping[str, Any]) -> Detections:
 def as_returned(found: Detections, returned: Sequence[npt.ArrayLike]) -> Detections:
     """Return the boxes that a pipeline returns, each with the score that its detector gave it.
 
-    Where they are the detector's as a set, they are returned in its order. A box that the detector did not find has no
-    score, and then none has.
+    Where they are the detector's as a set, they are returned in its order.
     """
-    places: dict[bytes, list[int]] = {}
-    for index, polygon in enumerate(found.polygons):
-        places.setdefault(polygon.tobytes(), []).append(index)
+    made, known = with_returned_scores(found, returned)
+    return found if None not in known and len(known) == len(found) else made
+
+
+def with_returned_scores(found: Detections, returned: Sequence[npt.ArrayLike]) -> tuple[Detections, list[int | None]]:
+    """Return the boxes that a pipeline returns in its order, and the place of each among the detector's.
+
+    A box that the detector did not find has no score, and then none has.
+    """
     polygons = [np.asarray(polygon, np.float64) for polygon in returned]
-    known = [left.pop(0) if (left := places.get(polygon.tobytes())) else None for polygon in polygons]
-    if None not in known and len(known) == len(found):
-        return found
+    known = polygon_places(found.polygons, polygons)
     scores = None
     if found.scores is not None and None not in known:
         scores = found.scores[np.array(known, dtype=int)]
-    return Detections(tuple(polygons), scores)
+    return Detections(tuple(polygons), scores), known
+
+
+def polygon_places(of: Sequence[npt.ArrayLike], polygons: Sequence[npt.ArrayLike]) -> list[int | None]:
+    """Return for each polygon its place among others, each of which stands for one; None where it is not there."""
+    places: dict[bytes, list[int]] = {}
+    for index, polygon in enumerate(of):
+        places.setdefault(np.asarray(polygon, np.float64).tobytes(), []).append(index)
+    keys = [np.asarray(polygon, np.float64).tobytes() for polygon in polygons]
+    return [left.pop(0) if (left := places.get(key)) else None for key in keys]

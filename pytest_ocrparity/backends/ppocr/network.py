@@ -216,8 +216,9 @@ class Network:
         found = align_parameters(exported, self.arrays(), self.used)
         if found is None:
             return None
-        keys = self.keys()
-        return self.with_state({keys[found.pairs[name]]: array for name, array in exported.items()})
+        keys, own = self.keys(), self.arrays()
+        pairs = found.pairs.items()  # a program of reduced precision may store halves
+        return self.with_state({keys[each]: exported[name].astype(own[each].dtype) for name, each in pairs})
 
     def _network_copy(self) -> Self:
         with isolated(), on_device(self.device):

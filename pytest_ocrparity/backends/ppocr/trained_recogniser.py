@@ -21,7 +21,7 @@ from pytest_ocrparity.artifacts.model_files import TrainingFiles
 from pytest_ocrparity.artifacts.recogniser_configs import RESIZES, recogniser_config_shape
 from pytest_ocrparity.backends.effective_parameters import effective_text_parameters
 from pytest_ocrparity.backends.isolation import isolated
-from pytest_ocrparity.backends.line_probes import probed_classes, probed_line_widths, probed_width_rule
+from pytest_ocrparity.backends.line_probes import SQUEEZED, probed_classes, probed_line_widths, probed_width_rule
 from pytest_ocrparity.backends.memory_guard import Watched
 from pytest_ocrparity.backends.ppocr.network import MisfitError, Network, TextNetwork, build_network
 from pytest_ocrparity.backends.ppocr.operators import Parts, build_ppocr_operators, reading_operators, without_global
@@ -112,6 +112,19 @@ class TrainedRecogniser(TrainedSide, StagedRecogniser):
     def line_stretched(self, image: Image, size: tuple[int, int]) -> Trace:
         """Run the Eval operators with `padding: false`, for an experiment, see `contract.ResizesLines`."""
         return self._preprocess_resizing(image, {"image_shape": [3, *size], "padding": False})
+
+    def as_deployed(self) -> TrainedRecogniser:
+        """Return this side with lines as wide as a deployment makes them: with `eval_mode: true`.
+
+        It stays as it is where its lines are as wide already, and where it stretches them, which no deployment does.
+        """
+        if self._parts.parameters[RESIZE]["rule"] != SQUEEZED:
+            return self
+        yml = {**self.files.yml, "Eval": copy.deepcopy(self.files.yml["Eval"])}
+        for entry in yml["Eval"]["dataset"]["transforms"]:
+            if RESIZES[0] in entry:
+                entry[RESIZES[0]] = {**(entry[RESIZES[0]] or {}), "eval_mode": True}
+        return self._rebuilt(yml)
 
     def _preprocess_resizing(self, image: Image, arguments: Mapping[str, Any]) -> Trace:
         """Run the Eval operators with `RecResizeImg` and these arguments alone in the place of what resizes."""

@@ -18,7 +18,8 @@ from pytest_ocrparity.backends.effective_parameters import effective_rapidocr_pa
 from pytest_ocrparity.backends.graphs.onnx_graph import OnnxGraph
 from pytest_ocrparity.backends.isolation import isolated
 from pytest_ocrparity.backends.memory_guard import MemoryGuard
-from pytest_ocrparity.backends.onnx.runtime import runtime_arrays, runtime_engine
+from pytest_ocrparity.backends.onnx.quantised_file import QuantisedFile
+from pytest_ocrparity.backends.onnx.runtime import runtime_arrays, runtime_engine, runtime_quantised
 from pytest_ocrparity.backends.openvino.compiled import openvino_engine
 from pytest_ocrparity.backends.rapidocr.engine import BEFORE, PARAM_OF, make_engine, recorded
 from pytest_ocrparity.backends.staged import StagedPipeline
@@ -216,6 +217,10 @@ class RapidPipeline(StagedPipeline):
     def network_graph(self) -> OnnxGraph:
         """Return the graph of the file. Raises ModelError where the package onnx is not installed."""
         return OnnxGraph(self._file)
+
+    def quantised_program(self) -> QuantisedFile | None:
+        """Return the file as a quantised one, or None. Raises ModelError where the package onnx is not installed."""
+        return runtime_quantised(self._file)
 
     def other_engines(self) -> Iterator[Alternative]:
         """Yield the other ways to run the file, with the cause that each would prove."""

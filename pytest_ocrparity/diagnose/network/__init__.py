@@ -18,6 +18,7 @@ from pytest_ocrparity.diagnose.network.line_maps import PLACES, line_map_head_ca
 from pytest_ocrparity.diagnose.network.map_change import map_change_cause
 from pytest_ocrparity.diagnose.network.neighbours import ORIGIN
 from pytest_ocrparity.diagnose.network.pointwise import POINTWISE
+from pytest_ocrparity.diagnose.network.rounding import by_rounding
 from pytest_ocrparity.diagnose.network.softmax import by_softmax
 from pytest_ocrparity.diagnose.network.tiles import line_parts_cause, page_tiles_cause
 from pytest_ocrparity.diagnose.repeatability import examine_repeatability_of_maps
@@ -50,6 +51,7 @@ def examine_network(lab: Laboratory) -> list[Diagnosis]:
         _other_engine,
         _other_output,
         weights.by_finiteness,
+        by_rounding,
         weights.by_weights,
         _other_network,
         weights.by_weights_after_lookalikes,

@@ -22,6 +22,7 @@ from pytest_ocrparity.contract import (
     offered,
 )
 from pytest_ocrparity.diagnose.laboratory import Laboratory, are_equal_maps, describe_difference, returns_map
+from pytest_ocrparity.diagnose.network.grids import grid_of
 from pytest_ocrparity.diagnose.network.lookalikes import has_nearer_lookalike, lookalikes, nearest_lookalike_checkpoint
 from pytest_ocrparity.diagnosis import Alternative, Change, Diagnosis, Fix
 from pytest_ocrparity.stages import PROBABILITY_MAP
@@ -63,14 +64,14 @@ def _pairings(lab: Laboratory) -> list[StoredWeights]:
     return stored
 
 
-def _paired_weights(lab: Laboratory) -> StoredWeights | None:
+def paired_weights(lab: Laboratory) -> StoredWeights | None:
     """Return the export's weights with the checkpoint's, or with its fused copy's where more of them are equal."""
     return next(iter(_pairings(lab)), None)
 
 
 def paired_network(lab: Laboratory) -> TrainedNetwork | None:
     """Return the trained network, or its fused copy where the export is rather that one; None where there is none."""
-    side, found = offered(lab.reference.source, HasTrainedNetwork), _paired_weights(lab)
+    side, found = offered(lab.reference.source, HasTrainedNetwork), paired_weights(lab)
     if side is None:
         return None
     is_paired = found is not None and found.pairs is not None
@@ -98,7 +99,7 @@ def by_finiteness(lab: Laboratory, candidate_map: Array | None) -> Diagnosis | N
 
 def by_weights(lab: Laboratory, candidate_map: Array | None) -> Diagnosis | None:
     """Compare the stored weights with the checkpoint's, unless another network holds more of them."""
-    found = _paired_weights(lab)
+    found = paired_weights(lab)
     if found is None or candidate_map is None:
         return None
     total, reference, candidate = len(found.exported), *lab.names
@@ -117,7 +118,7 @@ def by_weights(lab: Laboratory, candidate_map: Array | None) -> Diagnosis | None
 
 def by_weights_after_lookalikes(lab: Laboratory, candidate_map: Array | None) -> Diagnosis | None:
     """Try the stored weights where another network holds more of them but did not explain the map."""
-    found = _paired_weights(lab)
+    found = paired_weights(lab)
     if found is None or found.pairs is None or candidate_map is None or not _has_nearer_network(lab):
         return None
     return _by_stored_weights(lab, candidate_map)
@@ -200,13 +201,16 @@ def export_fix(lab: Laboratory, other: Alternative) -> Fix:
     if other.cause == "network.weights.other_checkpoint":
         return Fix(f"if {other.label} is meant, set train.checkpoint to it; if not, {again}", changes)
     if other.cause.startswith("precision."):
-        preset = other.cause.removeprefix("precision.")
-        meant = f"if {preset} is meant, compare with --ocr-tolerance={preset}"
+        name = other.cause.removeprefix("precision.")
+        meant = f"if {name} is meant, compare with --ocr-tolerance={PRESET_OF[other.cause]}"
         return Fix(f"{meant}; if not, leave the weights in fp32, and {again}", changes)
     if other.cause == "network.train_mode":
         return Fix(f"call eval() on the network before it is exported, as tools/export_model.py does; {again}", changes)
     return Fix(again, changes)
 
+
+PRESET_OF: Final = {"precision.fp16": "fp16", "precision.bf16": "fp16", "precision.int8": "int8"}
+"""The preset that permits what a precision moves: bf16 has no own one."""
 
 SHOWN: Final = 4
 """How many parameters a message names."""
@@ -253,11 +257,10 @@ def cause_of_differing_weights(found: StoredWeights, candidate: str) -> tuple[st
     total, differing = len(found.exported), found.differing
     if any(not np.all(np.isfinite(found.exported[name])) for name in differing):
         return "network.not_finite", f"{candidate} stores weights that are NaN or infinite"
-    pairs = [(found.exported[name], found.trained[(found.pairs or {})[name]]) for name in differing]
-    if all(np.array_equal(e, t.astype(np.float16).astype(t.dtype)) for e, t in pairs):
-        return "precision.fp16", f"{candidate} stores weights rounded to half precision"
-    if all(_is_eight_bits(e, t) for e, t in pairs):
-        return "precision.int8", f"{candidate} stores weights rounded to 8 bits"
+    known = found.pairs or {}
+    pairs = [(found.exported[name], found.trained[known[name]]) for name in differing if name in known]
+    if len(pairs) == len(differing) and (grid := grid_of(pairs)) is not None:
+        return grid.cause, f"{candidate} stores weights rounded to {grid.text}"
     if _is_untrained(found):
         summary = f"{candidate} was exported without loading the checkpoint: its batch norm is as initialised"
         return "network.weights.not_loaded", summary
@@ -294,21 +297,6 @@ def _are_unrelated(exported: Array, trained: Array) -> bool:
     if exported.size < 16 or np.ptp(trained) == 0 or np.array_equal(np.sort(exported, None), np.sort(trained, None)):
         return False
     return bool(abs(np.corrcoef(exported.ravel(), trained.ravel())[0, 1]) < 0.5)
-
-
-def _is_eight_bits(exported: Array, trained: Array) -> bool:
-    """Return whether an array is the trained one rounded to 255 steps, per tensor or per channel of a leading axis."""
-    if trained.ndim < 2:
-        return False
-    for axes in (None, tuple(range(1, trained.ndim)), (0, *range(2, trained.ndim))):
-        step = np.max(np.abs(trained), axis=axes, keepdims=True) / 127
-        steps = exported / np.maximum(step, 1e-12)
-        # Values are whole steps within 0.1 %, and the nearest ones: rounding to float32 leaves 1e-5.
-        if np.max(np.abs(steps - np.round(steps))) < 1e-3 and np.all(
-            np.abs(exported - trained) <= 0.502 * step + 1e-12
-        ):
-            return True
-    return False
 
 
 def _is_untrained(found: StoredWeights) -> bool:

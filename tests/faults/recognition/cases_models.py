@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from faults.cases import PADDLE
 from faults.near_miss import wrapped
 from faults.recognition import exports, hooks, wrappers
 from faults.recognition.case import Inject, LineCase, both, case, port
@@ -109,7 +110,6 @@ NETWORKS: list[LineCase] = [
 ]
 
 ENGINES: list[LineCase] = [
-    case("E1 oneDNN of a stand-in engine", ANY, "probability_map:oneDNN", make=wrapped(wrappers.BrokenOneDNN)),
     case(
         "E1 an optimisation of a stand-in engine",
         ANY,
@@ -124,6 +124,15 @@ ENGINES: list[LineCase] = [
     case("E3 int8 per channel", ANY, "probability_map:int8", inject=of_state(exports.eight_bits)),
     case("E3 int8 per tensor", ANY, "probability_map:int8", inject=of_state(exports.eight_bits_per_tensor)),
 ]
+if PADDLE.startswith("3.2."):
+    ENGINES += [
+        case(
+            "E1 oneDNN of paddle 3.2",
+            ANY,
+            "probability_map:oneDNN",
+            inject=both(of_network("resizing", train_name="resizing"), options(enable_mkldnn=True)),
+        )
+    ]
 
 
 def entries(change: Any) -> Inject:

@@ -76,6 +76,14 @@ class Frozen(TinyRec):  # type: ignore[misc]
         return TinyRec.forward(self, x.reshape([1, 3, height * width]).reshape([1, 3, height, width]))
 
 
+class Resizing(TinyRec):  # type: ignore[misc]
+    """Resizes a line before anything else, corner on corner, as the spatial transformer of SVTR does."""
+
+    def forward(self, x: Any) -> Any:
+        larger = functional.interpolate(x, scale_factor=2, mode="bilinear", align_corners=True)
+        return TinyRec.forward(self, functional.avg_pool2d(larger, 2))
+
+
 class TwoBranches(nn.Layer):  # type: ignore[misc]
     """Two convolutions side by side that `rep()` turns into one, as PaddleOCR's LearnableRepLayer does."""
 
@@ -152,6 +160,10 @@ def short(architecture: Mapping[str, Any]) -> Any:
 
 def frozen(architecture: Mapping[str, Any]) -> Any:
     return made(Frozen, architecture)
+
+
+def resizing(architecture: Mapping[str, Any]) -> Any:
+    return made(Resizing, architecture)
 
 
 def branched(architecture: Mapping[str, Any]) -> Any:

@@ -60,7 +60,7 @@ FAST = (
     "R9 a program of 160 px",
     "a port that damps the map",
     "a network in parts",
-    "E1 oneDNN of a stand-in engine",
+    "E1 oneDNN of paddle 3.2",
     "E1 an optimisation of a stand-in engine",
     "an engine that is not repeatable",
     "a recurrent state that goes on",

@@ -49,8 +49,8 @@ class Wrapper(StagedRecogniser):
         return type(self)(self.inner)
 
 
-class BrokenOneDNN(Wrapper):
-    """E1: kernels that are wrong where text is, unless oneDNN is off."""
+class BrokenPass(Wrapper):
+    """E1: kernels that are wrong where text is, with oneDNN and without, but not in the plain executor."""
 
     def infer(self, tensor: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         made = super().infer(tensor)
@@ -58,18 +58,11 @@ class BrokenOneDNN(Wrapper):
         return np.asarray(worse / worse.sum(axis=2, keepdims=True), np.float32)
 
     def other_engines(self) -> Iterator[Alternative]:
-        yield Alternative("engine.onednn", "oneDNN off", self.inner.infer)
-
-
-class BrokenPass(BrokenOneDNN):
-    """The same, cured by the plain executor alone."""
-
-    def other_engines(self) -> Iterator[Alternative]:
         yield Alternative("engine.onednn", "oneDNN off", self.infer)
         yield Alternative("engine.optimization", "no engine pass", self.inner.infer)
 
 
-class DampsMap(BrokenOneDNN):
+class DampsMap(BrokenPass):
     """A port whose own code changes the map that its engine returns."""
 
     def other_engines(self) -> Iterator[Alternative]:

@@ -108,3 +108,12 @@ def test_options_of_the_engine_are_what_every_class_takes() -> None:
     options = {"device": "cpu", "enable_mkldnn": False, "text_det_thresh": 0.3, "det_db_thresh": 0.3, "lang": "en"}
     options |= {"use_doc_unwarping": False, "paddlex_config": "p.yaml", "limit_type": "min"}
     assert without_ocr_options(options) == {"device": "cpu", "enable_mkldnn": False, "limit_type": "min"}
+
+
+@pytest.mark.parametrize("name", ["x" * 5000, "\0", "\ud83d"], ids=["long", "nul", "half a pair"])
+def test_a_name_that_no_file_can_have_is_not_there(name: str) -> None:
+    modules = {"TextLineOrientation": {"model_name": name}}
+    config = {"use_doc_preprocessor": False, "use_textline_orientation": True, "SubModules": modules}
+    (absent,) = absent_models_of_ocr_options({"paddlex_config": config}, {})
+    assert absent.name == name
+    assert len(ocr_option_problems({"textline_orientation_model_dir": name, "paddlex_config": f"{name}.yml"})) == 2

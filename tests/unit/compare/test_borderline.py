@@ -13,7 +13,8 @@ from toy import PAGE, Toy, page
 
 from pytest_ocrparity import DifferenceError, Trace, assert_same_detections
 from pytest_ocrparity.compare import Comparisons
-from pytest_ocrparity.compare.borderline import mark_borderline
+from pytest_ocrparity.compare.borderline import boxes_of_map, mark_borderline
+from pytest_ocrparity.comparison import BoxFinding, Measure
 from pytest_ocrparity.tolerance import BUILT_IN
 from pytest_ocrparity.trace import Detections, Shape
 
@@ -191,3 +192,138 @@ def test_a_post_process_that_returns_no_scores_explains_none() -> None:
     reference = replace(reference, source=Toy(has_scores=False))
     with pytest.raises(DifferenceError):
         assert_same_detections(reference, replace(candidate, source=None), max_score_difference=moved / 2)
+
+
+# At the edges of its rules, with post-processes that answer what a test says.
+
+ONE = np.array([[10.0, 10], [40, 10], [40, 30], [10, 30]])
+LARGEST = 2e-5
+
+
+@dataclass
+class Answering(Toy):
+    """A side whose post-process returns `risen` for a map that rose by no less than LARGEST, `fallen`, or `same`."""
+
+    same: Detections | None = None
+    risen: Detections | None = None
+    fallen: Detections | None = None
+
+    def postprocess(self, probability_map: Any, shape: Shape) -> Detections:
+        steps = int(np.rint(float(probability_map.mean() - 0.5) / LARGEST))
+        found = {0: self.same, 1: self.risen, -1: self.fallen}[steps]
+        if found is None:
+            raise NotImplementedError
+        return found
+
+
+def box(shift: float = 0.0, score: float | None = 0.9) -> Detections:
+    return Detections((ONE + np.array([shift, 0]),), None if score is None else np.array([score]))
+
+
+NO_BOX = Detections(())
+FAR = box(shift=500)
+
+
+def judged(
+    finding: BoxFinding,
+    reference: Detections = NO_BOX,
+    candidate: Detections = NO_BOX,
+    *,
+    again: Detections | None = None,
+    risen: Detections | None = None,
+    fallen: Detections | None = None,
+    map_error: float = 0.0,
+) -> bool:
+    """Return whether a finding is borderline where the candidate's post-process, or the reference's, answers so."""
+    half = np.full((1, 1, 64, 96), 0.5, np.float32)
+    shape = (64.0, 96.0, 1.0, 1.0)
+    known = Trace(pipeline="train", image="page.png", shape=shape, probability_map=half, map_error=map_error)
+    runs_again = None if again is None else Answering(same=again)
+    left = replace(known, detections=reference, source=Answering(risen=risen, fallen=fallen))
+    right = replace(known, detections=candidate, source=runs_again, probability_map=None)
+    maps = Comparisons(Toy().trace(PAGE), Toy().trace(PAGE), BUILT_IN).of("probability_maps")
+    maps = replace(maps, measures=(Measure("largest", LARGEST),))
+    (marked,) = mark_borderline(left, right, maps, (finding,), False)
+    assert replace(marked, is_borderline=False) == finding
+    return marked.is_borderline
+
+
+MISSING, EXTRA = BoxFinding("missing", (0, 0), reference=0), BoxFinding("extra", (0, 0), candidate=0)
+
+
+@pytest.mark.parametrize(("shift", "is_it"), [(0.0, True), (1.0, True), (1.01, False), (500, False)])
+def test_the_same_box_lies_within_one_px(shift: float, is_it: bool) -> None:
+    again = box(shift)
+    assert judged(MISSING, box(), again=again) == is_it
+    assert judged(EXTRA, candidate=box(), again=again) == (not is_it)
+    invalid = BoxFinding("invalid", (0, 0), reference=0)
+    assert not judged(invalid, box(), again=again)
+    assert not judged(replace(EXTRA, kind="invalid"), candidate=box(), again=again)
+    assert judged(EXTRA, candidate=box(), risen=again) == is_it
+
+
+@pytest.mark.parametrize("where", ["risen", "fallen"])
+def test_a_map_that_rose_or_fell_by_the_largest_difference_may_explain(where: str) -> None:
+    other = "fallen" if where == "risen" else "risen"
+
+    def found(finding: BoxFinding, one: Detections, two: Detections | None) -> bool:
+        answers: dict[str, Any] = {where: one, other: two}
+        return judged(finding, box() if finding is MISSING else NO_BOX, box(), **answers)
+
+    assert found(MISSING, FAR, box())
+    assert found(EXTRA, box(), FAR)
+    assert not found(MISSING, box(), box())
+    assert not found(EXTRA, FAR, FAR)
+    assert found(MISSING, FAR, None)  # the other can't be run
+
+
+@pytest.mark.parametrize(("shift", "is_it"), [(2.0, True), (2.5, True), (1.9, False), (0.0, False)])
+def test_a_moved_map_has_to_move_the_box_as_far(shift: float, is_it: bool) -> None:
+    finding = BoxFinding("moved", (0, 0), reference=0, candidate=0, shift=2.0)
+    assert judged(finding, box(), box(2), risen=box(shift)) == is_it
+    assert not judged(replace(finding, kind="invalid"), box(), box(2), risen=box(shift))
+
+
+@pytest.mark.parametrize(("error", "is_it"), [(0.9e-5, True), (1.1e-5, False), (2.9e-5, False)])
+@pytest.mark.parametrize("stored", [0.0, 2e-5])
+def test_a_score_run_again_is_the_references_within_rounding_and_what_storing_changed(
+    error: float, is_it: bool, stored: float
+) -> None:
+    finding = BoxFinding("score", (0, 0), reference=0, candidate=0, score_difference=0.1)
+    given: dict[str, Any] = {"reference": box(), "candidate": box(score=0.8), "map_error": stored}
+    assert judged(finding, again=box(score=0.9 + error), **given) == (is_it or error < 1e-5 + stored)
+    assert not judged(finding, again=box(shift=2, score=0.9), **given)  # another box's
+
+
+@pytest.mark.parametrize(("score", "is_it"), [(0.75, True), (1.05, True), (0.7, True), (0.8, False), (0.9, False)])
+def test_a_moved_map_has_to_change_the_score_as_much(score: float, is_it: bool) -> None:
+    finding = BoxFinding("score", (0, 0), reference=0, candidate=0, score_difference=0.9 - 0.75)
+    assert judged(finding, box(), box(score=0.75), risen=box(score=score)) == is_it
+    assert judged(finding, box(), box(score=0.75), risen=box(1.0, score=score)) == is_it  # the same box
+    assert not judged(finding, box(), box(score=0.75), risen=box(1.01, score=score))
+
+
+@pytest.mark.parametrize("side", ["reference", "again"])
+def test_scores_that_a_side_lacks_explain_nothing(side: str) -> None:
+    finding = BoxFinding("score", (0, 0), reference=0, candidate=0, score_difference=0.1)
+    scores = {"reference": 0.9, "again": 0.9}
+    assert judged(finding, box(), box(score=0.8), again=box(score=0.9))
+    left, again = (box(score=None if side == name else value) for name, value in scores.items())
+    assert not judged(finding, left, box(score=0.8), again=again)
+    assert not judged(replace(finding, reference=None), box(), box(score=0.8), again=box(score=0.9))
+
+
+def test_what_has_no_findings_or_no_map_of_the_reference_is_left_as_it_is() -> None:
+    reference, candidate = sides()
+    maps = Comparisons(reference, candidate, BUILT_IN).of("probability_maps")
+    asked = replace(candidate, source=Answering(same=box()))
+    assert mark_borderline(replace(reference, probability_map=None), asked, maps, (MISSING,), False) == (MISSING,)
+    assert mark_borderline(reference, asked, maps, (), False) == ()
+
+
+def test_without_a_size_no_post_process_runs() -> None:
+    reference, _ = sides()
+    assert reference.probability_map is not None
+    assert boxes_of_map(reference, reference.probability_map) is not None
+    assert boxes_of_map(replace(reference, shape=None), reference.probability_map) is None
+    assert boxes_of_map(replace(reference, source=None), reference.probability_map) is None

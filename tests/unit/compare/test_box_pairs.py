@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
-from sides import traces
+from sides import QUAD, traces
 
-from pytest_ocrparity import Detections, DifferenceError, assert_same_detections
+from pytest_ocrparity import Detections, DifferenceError, Trace, assert_same_detections
+from pytest_ocrparity.compare.box_pairs import box_pair_limits
+from pytest_ocrparity.compare.judge import BoxLimits
+from pytest_ocrparity.tolerance import BUILT_IN
 
 
 class TestDetections:
@@ -58,3 +62,35 @@ class TestWhatNumbersMayBe:
         assert assert_same_detections(one, two).is_match
         with pytest.raises(DifferenceError):
             assert_same_detections(one, Detections((box, box), np.array([0.6, 0.6])))
+
+
+class TestLimits:
+    """What judges the boxes of two traces, of their tolerance, their maps and their points."""
+
+    def limits(self, *polygons: Any, maps_equal: bool = False, box_type: str = "", **given: Any) -> BoxLimits:
+        shape, half = (128.0, 96.0, 1.0, 1.0), np.zeros((1, 1, 32, 48), np.float32)
+        boxes = Detections(tuple(polygons) or (QUAD,))
+        trace = Trace(pipeline="train", image="page.png", shape=shape, probability_map=half, detections=boxes)
+        said = {"detections": {"box_type": box_type}}
+        other = replace(trace, pipeline="port", map_error=3e-5, detections=Detections((QUAD,)), parameters=said)
+        tolerance = BUILT_IN.override({"detections": given}, "marker")
+        return box_pair_limits(replace(trace, map_error=2e-5), other, tolerance, maps_equal)
+
+    def test_of_fp32(self) -> None:
+        found = self.limits()
+        assert (found.max_shift, found.map_px, found.is_poly, found.max_score_difference) == (1.0, 4.0, False, 0.2)
+        assert found.exact_score == pytest.approx(6e-5)  # rounding, and what storing changed on either side
+        assert found.min_iou.value == "auto"
+
+    def test_equal_maps_have_exact_scores_unless_a_number_was_set(self) -> None:
+        assert self.limits(maps_equal=True).max_score_difference == pytest.approx(6e-5)
+        for maps_equal in (True, False):
+            found = self.limits(maps_equal=maps_equal, max_score_difference=0.3)
+            assert (found.max_score_difference, found.exact_score) == (0.3, None)
+            off = self.limits(maps_equal=maps_equal, max_score_difference="off", max_shift="off")
+            assert (off.max_score_difference, off.exact_score, off.max_shift) == (None, None, None)
+
+    def test_a_polygon_or_a_side_that_says_so_makes_it_one_of_polygons(self) -> None:
+        assert self.limits(QUAD, QUAD[:3]).is_poly
+        assert self.limits(box_type="poly").is_poly
+        assert not self.limits(QUAD, QUAD + 50, box_type="quad").is_poly

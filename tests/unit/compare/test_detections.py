@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from properties import quickly
 from sides import QUAD, first_line, traces
 
-from pytest_ocrparity import Detections, DifferenceError, assert_same_detections
+from pytest_ocrparity import Detections, DifferenceError, Trace, assert_same_detections
+from pytest_ocrparity.compare import Comparisons
+from pytest_ocrparity.compare.detections import compare_detections
+from pytest_ocrparity.comparison import Measure
+from pytest_ocrparity.tolerance import BUILT_IN
 
 
 class TestDetections:
@@ -93,3 +101,96 @@ class TestDetections:
             assert_same_detections([[1, 2, 3]], [QUAD])
         with pytest.raises(ValueError, match="1 polygons but 2 scores"):
             Detections((QUAD,), np.array([0.1, 0.2]))
+
+
+def measure_of(name: str, *sides: Detections, **limits: Any) -> Measure:
+    found = compare_detections(*plain(*sides), BUILT_IN.override({"detections": limits}, "marker")).measure(name)
+    assert found is not None
+    return found
+
+
+def plain(*sides: Detections) -> tuple[Trace, Trace]:
+    one, other = (
+        Trace(pipeline=name, image="page.png", detections=side)
+        for name, side in zip(("train", "inference"), sides, strict=True)
+    )
+    return one, other
+
+
+class TestMeasures:
+    """The worst pair's amounts, each with its place and what judges it."""
+
+    NEAR = Detections((QUAD, QUAD + 100), np.array([0.9, 0.8]))
+    FAR = Detections((QUAD + np.array([3, 0]), QUAD + 101), np.array([0.7, 0.75]))
+
+    def test_shift_is_that_of_the_worst_pair_without_the_free_pixel(self) -> None:
+        found = measure_of("detections.max_shift", self.NEAR, self.FAR)
+        assert (found.value, found.limit, found.at, found.smallest, found.decides) == (
+            2.0,
+            1.0,
+            (10.0, 5.0),
+            False,
+            False,
+        )
+        assert found.origin == "fp32 preset, built-in"
+        off = measure_of("detections.max_shift", self.NEAR, self.FAR, max_shift="off")
+        assert (off.limit, off.origin) == (None, "")
+        assert measure_of("shift", self.NEAR, self.FAR) == Measure("shift", 3.0, at=(10.0, 5.0))
+        assert measure_of("map_px", self.NEAR, self.FAR) == Measure("map_px", 1.0)
+
+    def test_iou_is_the_smallest(self) -> None:
+        found = measure_of("detections.min_iou", self.NEAR, self.FAR, min_iou=0.5)
+        assert found.value == pytest.approx(17 / 23)
+        assert (found.limit, found.origin) == (0.5, "marker")
+        assert (found.at, found.smallest) == ((10.0, 5.0), True)
+
+    def test_score_is_the_largest(self) -> None:
+        found = measure_of("detections.max_score_difference", self.NEAR, self.FAR)
+        assert found.value == pytest.approx(0.2)
+        assert (found.limit, found.at) == (0.2, (10.0, 5.0))
+        assert found.origin.startswith("fp32 preset, built-in: no post-process of the reference")
+        asked = measure_of("detections.max_score_difference", self.NEAR, self.FAR, max_score_difference=0.1)
+        assert (asked.limit, asked.origin) == (0.1, "marker")
+
+    def test_counts(self) -> None:
+        fewer = Detections((QUAD,), np.array([0.9]))
+        counts = compare_detections(*plain(self.NEAR, fewer), BUILT_IN).counts
+        assert counts == {"reference": 2, "candidate": 1, "paired": 1, "boxes": 2, "borderline": 0, "different": 1}
+        assert measure_of("detections.max_unmatched", self.NEAR, fewer).value == 0.5
+
+    @pytest.mark.parametrize(("noise", "passes"), [(0.0, False), (5e-5, True)])
+    def test_equal_maps_have_equal_scores_and_others_may_differ_roughly(self, noise: float, passes: bool) -> None:
+        reference, candidate = traces(noise=noise)
+        assert candidate.detections is not None and candidate.detections.scores is not None
+        changed = replace(candidate.detections, scores=candidate.detections.scores - 1e-3)
+        sides = replace(reference, source=None), replace(candidate, detections=changed, source=None)
+        found = Comparisons(*sides, BUILT_IN).of("detections")
+        assert found.is_match == passes
+        measure = found.measure("detections.max_score_difference")
+        assert measure is not None and measure.limit == pytest.approx(0.2 if passes else 1e-5)
+
+
+boxes = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), unique=True, max_size=6)
+MIRRORED = {"missing": "extra", "extra": "missing", "split": "merged", "merged": "split"}
+
+
+@quickly
+@given(boxes, boxes, st.sampled_from(["fp32", "exact", "fp16"]), st.integers(0, 4))
+def test_swapped_sides_enlarged_pages_and_moved_ones_change_no_verdict(
+    left: list[tuple[int, int]], right: list[tuple[int, int]], preset: str, shift: int
+) -> None:
+    def made(places: list[tuple[int, int]], scale: int = 1, by: int = 0) -> Detections:
+        return Detections(tuple((QUAD + np.array([30 * x + by, 20 * y + by])) * scale for x, y in places))
+
+    tolerance = BUILT_IN.override(preset, "test")
+    found = compare_detections(*plain(made(left), made(right, by=shift)), tolerance)
+    swapped = compare_detections(*plain(made(right, by=shift), made(left)), tolerance)
+    assert swapped.status == found.status
+    assert sorted(each.kind for each in swapped.boxes) == sorted(MIRRORED.get(e.kind, e.kind) for e in found.boxes)
+    moved = compare_detections(*plain(made(left, by=500), made(right, by=shift + 500)), tolerance)
+    assert (moved.status, [each.kind for each in moved.boxes]) == (found.status, [each.kind for each in found.boxes])
+    backwards = compare_detections(*plain(made(left[::-1]), made(right[::-1], by=shift)), tolerance)
+    assert backwards.status == found.status and backwards.counts == found.counts
+    if not shift:
+        enlarged = compare_detections(*plain(made(left, 3), made(right, 3)), tolerance)
+        assert enlarged.status == found.status and enlarged.counts == found.counts

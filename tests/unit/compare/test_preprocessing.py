@@ -13,6 +13,7 @@ from toy_reader import LINE, Reader
 
 from pytest_ocrparity import Decoded, DifferenceError, Trace, assert_same_preprocessing
 from pytest_ocrparity.compare.preprocessing import compare_preprocessing
+from pytest_ocrparity.comparison import Difference, Measure
 from pytest_ocrparity.tolerance import BUILT_IN
 
 
@@ -165,3 +166,119 @@ class TestLines:
 def lines(**fields: Any) -> tuple[Trace, Trace]:
     height = {"height": fields["height"]} if "height" in fields else {}
     return Reader(**height).trace(LINE), Reader(name="inference", **fields).trace(LINE)
+
+
+class TestStages:
+    """What one side alone recorded, and what of a stage differs."""
+
+    def differences(self, reference: Trace, candidate: Trace, stage: str) -> list[Difference]:
+        return [
+            each for each in compare_preprocessing(reference, candidate, BUILT_IN).differences if each.stage == stage
+        ]
+
+    @pytest.mark.parametrize("stage", ["decode", "resize"])
+    def test_a_stage_of_one_side_is_a_fact(self, stage: str) -> None:
+        reference, candidate = traces()
+        without: dict[str, Any] = {stage: None}
+        left, right = replace(reference, **without), replace(candidate, **without)
+        assert self.differences(reference, right, stage) == [Difference(stage, "one_sided", True, False, fails=False)]
+        assert self.differences(left, candidate, stage) == [Difference(stage, "one_sided", False, True, fails=False)]
+        assert self.differences(left, right, stage) == []
+        assert compare_preprocessing(left, candidate, BUILT_IN).is_match
+
+    @pytest.mark.parametrize("size", [(64.0, 97.0), (65.0, 96.0)])
+    def test_another_source_size(self, size: tuple[float, float]) -> None:
+        reference, candidate = traces()
+        other = replace(candidate, shape=(*size, 1.0, 1.0))
+        found = [Difference("resize", "source_size", (64.0, 96.0), size)]
+        assert self.differences(reference, other, "resize") == found
+        assert self.differences(reference, replace(candidate, shape=(64.0, 96.0, 2.0, 2.0)), "resize") == []
+        assert self.differences(reference, replace(other, shape=None), "resize") == []
+        assert self.differences(replace(reference, shape=None), other, "resize") == []
+
+    def test_another_size_is_named_by_height_and_width(self) -> None:
+        reference, candidate = traces(scale=2)
+        assert self.differences(reference, candidate, "resize") == [Difference("resize", "size", (64, 96), (128, 192))]
+
+    def test_pixels_alone_are_no_failure(self) -> None:
+        reference, candidate = traces()
+        assert candidate.resize is not None
+        other = replace(candidate, resize=candidate.resize + np.uint8(1))
+        assert self.differences(reference, other, "resize") == [Difference("resize", "pixels", fails=False)]
+        assert compare_preprocessing(reference, other, BUILT_IN).is_match
+
+    def test_a_size_that_is_named_in_part_is_none(self) -> None:
+        reference, candidate = lines()
+        for name in ("height", "content_width", "width"):
+            said = {**candidate.parameters, "resize": {**candidate.parameters["resize"], name: None}}
+            assert compare_preprocessing(reference, replace(candidate, parameters=said), BUILT_IN).is_match
+
+
+def fed(tensor: Any, name: str = "train", **parameters: Any) -> Trace:
+    return Trace(
+        pipeline=name, image="page.png", tensor=np.asarray(tensor, np.float32), parameters={"tensor": parameters}
+    )
+
+
+class TestTensors:
+    """The automatic limit is that of the value: 4 ulp of what it is the sum of, and never below 2e-6."""
+
+    def measure(self, reference: Trace, candidate: Trace) -> Measure:
+        return compare_preprocessing(reference, candidate, BUILT_IN).measures[0]
+
+    @pytest.mark.parametrize("shape", [(1, 1, 2, 3), (1, 2, 3)])
+    def test_the_worst_value_is_that_which_exceeds_its_own_limit_by_most(self, shape: tuple[int, ...]) -> None:
+        values = np.zeros(shape, np.float32)
+        values[..., 0, 1] = 1000
+        other = values.copy()
+        other[..., 0, 1] += 1.2e-4  # less than 4 ulp of 1000
+        other[..., 1, 2] += 4e-6
+        worst = self.measure(fed(values), fed(other, "inference"))
+        assert worst.limit == pytest.approx(2e-6)
+        assert not worst.is_within
+        assert worst.value == pytest.approx(4e-6)
+        assert worst.at == self.measure(fed(values), fed(np.where(values == 0, other, values), "inference")).at
+
+    def test_where_all_is_rounding_the_limit_is_that_of_the_largest(self) -> None:
+        values = np.zeros((1, 1, 2, 3), np.float32)
+        values[..., 1, 1] = 300
+        other = values.copy()
+        other[..., 0, 2] += 1e-6
+        assert self.measure(fed(values), fed(other, "inference")).limit == pytest.approx(2e-6)
+        same = self.measure(fed(values[..., 1:, 1:]), fed(values[..., 1:, 1:], "inference"))
+        assert same.limit == pytest.approx(4 * np.spacing(np.float32(300)))
+
+    @pytest.mark.parametrize(("ulps", "is_within"), [(4, True), (5, False)])
+    def test_four_ulp(self, ulps: int, is_within: bool) -> None:
+        big = np.float32(300)
+        other = fed([[[[big + ulps * np.spacing(big)]]]], "inference")
+        assert self.measure(fed([[[[big]]]]), other).is_within == is_within
+
+    @pytest.mark.parametrize(
+        ("said", "terms"),
+        [
+            ({"mean": [1.0, 100.0, 1.0], "std": [1.0, 1.0, 1.0]}, 100),
+            ({"mean": [-100.0], "std": [1.0]}, 100),
+            ({"mean": 1.0, "std": 0.01}, 100),
+            ({"std": 0.001}, 0),
+            ({"mean": 1000.0}, 0),
+            ({"mean": [100.0, 100.0], "std": [0.0, 1.0]}, 0),  # nobody divides by 0
+            ({"mean": [100.0, 100.0, 100.0], "std": [1.0]}, 0),
+            ({}, 0),
+        ],
+    )
+    def test_the_terms_of_a_value_near_zero_are_mean_over_std(self, said: dict[str, Any], terms: float) -> None:
+        zeros = np.zeros((1, 1, 2, 3), np.float32)
+        expected = max(2e-6, float(4 * np.spacing(np.float32(terms))))
+        for given in (said, {**said, "other": 1}):
+            found = self.measure(fed(zeros, **given), fed(zeros, "inference", mean=1e6, std=1.0))
+            assert found.limit == pytest.approx(expected, rel=1e-6)
+
+    @pytest.mark.parametrize("empty", ["reference", "candidate", "both"])
+    def test_a_tensor_without_values_compares_nothing(self, empty: str) -> None:
+        full, none = np.zeros((1, 1, 2, 3)), np.zeros((1, 1, 0, 3))
+        reference = fed(full if empty == "candidate" else none)
+        candidate = fed(full if empty == "reference" else none, "inference")
+        found = compare_preprocessing(reference, candidate, BUILT_IN)
+        assert [each.kind for each in found.differences] == ["no_values"]
+        assert not found.is_match

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from labelled import accuracy_record, image_counts
 from msgspec.structs import replace
+from properties import quickly
 from records import comparison, tally
 
-from pytest_ocrparity.compare.run_verdict import verdict_on_accuracy, verdict_on_batches, verdict_on_run
+from pytest_ocrparity.compare.run_verdict import (
+    verdict_on_accuracy,
+    verdict_on_batch_sizes,
+    verdict_on_batches,
+    verdict_on_run,
+)
 from pytest_ocrparity.comparison import Measure
-from pytest_ocrparity.report.document import Batched, Compared, Evaluated, Record, RecordedComparison, Used
+from pytest_ocrparity.report.document import Batched, Compared, Evaluated, Golden, Record, RecordedComparison, Used
 from pytest_ocrparity.report.table import Tally
 from pytest_ocrparity.tolerance import Limit
 
@@ -124,6 +135,10 @@ class TestLines:
         lines = [line("x.png", edits=9)]
         off = replace(lines[0], limits={**lines[0].limits, "text.per_run": Limit(False, "file")})
         assert faults_of(off) == [] and len(faults_of(*lines)) == 1
+        other = line("x.png", edits=9, different=1)  # and hides no other limit of the run
+        other = replace(other, limits={**other.limits, "text.per_run": Limit(False, "file")})
+        (text,) = faults_of(other)
+        assert "of the lines are read otherwise" in text
 
     def test_one_line_may_be_borderline_and_of_many_a_share(self) -> None:
         assert faults_of(line("x.png", "same", borderline=1), line("y.png", "same")) == []
@@ -188,3 +203,84 @@ def test_what_passes_loses_nothing_or_is_not_judged_is_none() -> None:
 def test_an_accuracy_that_a_test_asserted_is_a_comparison() -> None:
     left = Used(fixture="ocr_image"), Evaluated(accuracy=accuracy_record(LOSES))
     assert verdict_on_run(tally(*left), allow_empty=False, is_recording=False) == []
+
+
+# What must hold of a run's faults whatever its records are.
+
+
+@quickly
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.booleans(), st.integers(0, 3)), max_size=8), st.randoms())
+def test_batches_are_judged_whatever_the_order_and_their_names(
+    drawn: list[tuple[str, bool, int]], draw: Random
+) -> None:
+    made = [
+        Batched(side=side, image=f"{place}", asked=2, size=size, is_same=same or size < 2, text="" if same else "off")
+        for place, (side, same, size) in enumerate(drawn)
+    ]
+    faults = verdict_on_batches(made)
+    wrong = {each.side for each in made if not each.is_same}
+    idle = {each.side for each in made} - {each.side for each in made if each.size > 1}
+    assert len(faults) == len(wrong | idle)
+    other = [replace(each, image=f"x{each.image}") for each in made]
+    draw.shuffle(other)
+    assert len(verdict_on_batches(other)) == len(faults)
+    alike = [Batched(side=side, image="more", asked=2, size=2) for side in {each.side for each in made} - idle]
+    assert len(verdict_on_batches([*made, *alike])) == len(faults)
+
+
+@quickly
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(5, 30)), min_size=1, max_size=6), st.randoms())
+def test_a_limit_of_a_run_sums_over_its_images_whatever_their_order(drawn: list[tuple[int, int]], draw: Random) -> None:
+    records = [record(f"{place}", different, boxes) for place, (different, boxes) in enumerate(drawn)]
+    one_side = [
+        replace(each, comparison=replace(each.comparison, candidate="port"))
+        for each in records
+        if isinstance(each, Compared)
+    ]
+    share = sum(different for different, _ in drawn) / sum(boxes for _, boxes in drawn)
+    faults = verdict_on_run(tally(*one_side), allow_empty=False, is_recording=False)
+    assert bool(faults) == (share > 0.06)
+    draw.shuffle(one_side)
+    again = verdict_on_run(tally(*one_side), allow_empty=False, is_recording=False)
+    assert [each.text.partition(";")[0] for each in again] == [each.text.partition(";")[0] for each in faults]
+
+
+def test_the_worst_images_come_first_and_those_without_any_are_not_named() -> None:
+    made = [record("port", count, 10) for count in (1, 3, 0, 2, 5)]
+    named = [
+        Compared(comparison=replace(each.comparison, image=f"{place}.png"))
+        for place, each in enumerate(made)
+        if isinstance(each, Compared)
+    ]
+    (fault,) = verdict_on_run(tally(*named), allow_empty=False, is_recording=False)
+    assert fault.text.endswith("port against train, most in 4.png, 1.png, 3.png")
+    (fault,) = verdict_on_run(tally(named[1], named[2]), allow_empty=False, is_recording=False)
+    assert fault.text.endswith("most in 1.png")
+
+
+def golden(recorded: bool) -> Golden:
+    return Golden(image="a.png", path="a.png.npz", reference="train", recorded=recorded, drift="")
+
+
+def test_a_run_that_records_has_to_record() -> None:
+    def faults(*records: Record) -> list[tuple[str, str]]:
+        found = verdict_on_run(tally(*records), allow_empty=False, is_recording=True)
+        return [(fault.name, fault.text) for fault in found]
+
+    ((name, text),) = faults(Used(fixture="ocr_image"))
+    assert (name, text) == ("recorded", "nothing was recorded: no test asked ocr_golden for a baseline")
+    ((name, text),) = faults(Used(fixture="ocr_golden"))
+    assert (name, text) == ("recorded", "nothing was recorded: no test that took ocr_golden got as far as a baseline")
+    assert faults(golden(recorded=True)) == []
+    ((name, _),) = faults(golden(recorded=False))  # it was there already, and nothing was compared
+    assert name == "compared"
+    ((name, _),) = [
+        tuple(each[:2]) for each in verdict_on_run(tally(golden(False)), allow_empty=False, is_recording=False)
+    ]
+    assert name == "compared"
+
+
+@pytest.mark.parametrize(("largest", "is_said"), [(1, False), (2, True), (3, False)])
+def test_batches_smaller_than_asked_are_said(largest: int, is_said: bool) -> None:
+    records = [Batched(side="inference", image=name, asked=3, size=size) for name, size in (("a", 1), ("b", largest))]
+    assert bool(verdict_on_batch_sizes(records)) == is_said

@@ -8,6 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from properties import quickly
 from records import tally
 from toy import PAGE, Toy
 
@@ -189,3 +192,20 @@ def test_the_table_says_where_scores_were_judged_roughly(is_recorded: bool) -> N
     lines = tally(assert_same_detections(reference, candidate)).table(per_image=False)
     told = "  scores were judged within 0.2 only: no post-process of the reference was run on the candidate's map"
     assert (told in lines) is is_recorded
+
+
+def test_both_edges_of_scores_in_another_order() -> None:
+    assert are_scores_permuted([0.5, 1.0], [1.0, 0.75], 0.25)
+    assert not are_scores_permuted([0.5, 1.0], [1.0, 0.75], 0.24)
+    assert not are_scores_permuted([0.75, 1.0], [1.0, 0.75], 0.25)  # each lies within already
+    assert not are_scores_permuted([0.5], [1.0], 0.0)
+    assert not are_scores_permuted([0.5, 1.0, 2.0], [1.0, 0.5], 1.0)
+
+
+@quickly
+@given(st.lists(st.floats(0, 1), min_size=2, max_size=6), st.randoms(use_true_random=False))
+def test_scores_in_another_order_are_that_whatever_the_order(scores: list[float], draw: Any) -> None:
+    other = scores.copy()
+    draw.shuffle(other)
+    assert are_scores_permuted(other, scores, 0.0) == (other != scores)
+    assert not are_scores_permuted([score + 2 for score in other], scores, 0.5)

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
+import pytest
 from toy import PAGE, FusedToy, Toy
 
-from pytest_ocrparity.compare.sensitivity import fused_map, map_sensitivity, with_sensitivity
+from pytest_ocrparity.compare.sensitivity import (
+    REPEATS,
+    fused_map,
+    map_sensitivity,
+    sensitivity_limit,
+    sensitivity_to_rounding,
+    with_sensitivity,
+)
+from pytest_ocrparity.contract import pipeline_of
 
 
 def test_the_floor_and_the_fused_map_are_measured_once() -> None:
@@ -35,3 +45,54 @@ def test_what_cannot_be_run_is_none() -> None:
     assert map_sensitivity(trace) is None
     assert fused_map(trace) is None
     assert fused_map(Toy().trace(PAGE)) is None
+
+
+class Steep(Toy):
+    """A network of which rounding is seen a thousand times as large."""
+
+    fails_from = 99
+
+    def infer(self, tensor: Any) -> Any:
+        self.runs += 1
+        if self.runs > self.fails_from:
+            raise ValueError
+        return np.asarray(tensor[:, :1] * np.float32(1000), np.float32)
+
+
+@pytest.mark.parametrize(
+    ("off", "is_rounding"), [(0.0, False), (1e-6, True), (-1e-6, True), (1.9e-6, True), (2.1e-6, False), (1.0, False)]
+)
+def test_the_candidates_rounding_counts_where_it_is_one(off: float, is_rounding: bool) -> None:
+    reference = Steep().trace(np.zeros_like(PAGE))
+    assert reference.tensor is not None
+    zeros = np.zeros_like(reference.tensor)
+    reference = replace(reference, tensor=zeros, probability_map=zeros[:, :1])
+    drawn = map_sensitivity(reference)
+    assert drawn is not None and reference.tensor is not None
+    candidate = replace(reference, pipeline="port", tensor=reference.tensor + np.float32(off))
+    found = sensitivity_to_rounding(reference, candidate)
+    assert found == pytest.approx(max(drawn, abs(off) * 1000) if is_rounding else drawn, rel=1e-5)
+    assert candidate.tensor is not None
+    for other in (None, candidate.tensor[..., 1:]):
+        assert sensitivity_to_rounding(reference, replace(candidate, tensor=other)) == drawn
+    known = replace(reference, map_sensitivity=7.0)
+    for less in (replace(known, probability_map=None), replace(known, source=None)):
+        assert sensitivity_to_rounding(less, candidate) == 7.0
+    side = pipeline_of(reference)
+    assert isinstance(side, Steep)
+    side.fails_from = side.runs
+    assert sensitivity_to_rounding(reference, candidate) == drawn
+
+
+@pytest.mark.parametrize(("sensitivity", "limit"), [(None, 1e-4), (2e-5, 1e-4), (1e-3, 4e-3), (1.0, 1e-2)])
+def test_the_limit_is_four_times_that_within_its_range(sensitivity: float | None, limit: float) -> None:
+    assert sensitivity_limit(sensitivity) == pytest.approx(limit)
+
+
+def test_a_network_that_does_not_repeat_itself_has_none() -> None:
+    trace = Toy().trace(PAGE)
+    assert trace.probability_map is not None
+    for off, is_known in ((0.0, True), (REPEATS / 2, True), (REPEATS * 2, False)):
+        other = replace(trace, probability_map=trace.probability_map + np.float32(off))
+        assert (map_sensitivity(other) is not None) == is_known
+    assert map_sensitivity(replace(trace, probability_map=trace.probability_map[..., 1:])) is None

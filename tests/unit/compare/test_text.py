@@ -8,10 +8,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from properties import quickly
 from toy_reader import LINE, NOTHING, Reader, line
 
 from pytest_ocrparity import Comparison, DifferenceError, Recognition, Trace, assert_same_text
 from pytest_ocrparity.compare import Comparisons
+from pytest_ocrparity.compare.text import compare_text
 from pytest_ocrparity.comparison import UNPAIRED
 from pytest_ocrparity.tolerance import BUILT_IN, UNPAIRED_SCORE, Tolerance
 
@@ -281,3 +285,51 @@ class TestTheRun:
     def test_under_fp32_each_line_decides(self) -> None:
         traces = Reader().trace(LINE), Reader(name="inference", letters="bacd ").trace(LINE)
         assert compared(traces, defers=True).status == "different"
+
+
+# What must hold of any two texts.
+
+any_text = st.text(alphabet="ab cé", max_size=6)
+
+
+def read_as(one: str, other: str, image: str = "line.png", **limits: Any) -> Comparison:
+    left, right = (
+        Trace(pipeline=name, image=image, recognition=Recognition(text, 0.5), source=Reader(name=name))
+        for name, text in (("train", one), ("inference", other))
+    )
+    return compare_text(left, right, BUILT_IN.override({"text": {"allow_empty": True, **limits}}, "marker"))
+
+
+@quickly
+@given(any_text, any_text)
+def test_equal_texts_pass_and_no_others(one: str, other: str) -> None:
+    found = read_as(one, other)
+    assert found.is_match == (one == other)
+    assert found.counts["different"] == (one != other)
+    cer = found.measure("cer")
+    assert cer is not None and cer.value == found.counts["edits"] / max(1, len(one))
+    assert read_as(one, one).is_match
+
+
+@quickly
+@given(any_text, any_text)
+def test_swapped_sides_and_another_name_change_no_verdict(one: str, other: str) -> None:
+    found = read_as(one, other)
+    swapped = read_as(other, one)
+    assert (swapped.status, swapped.counts["edits"]) == (found.status, found.counts["edits"])
+    assert replace(read_as(one, other, "z.png"), image=found.image) == found
+
+
+@quickly
+@given(any_text, any_text, st.sampled_from("ab"))
+def test_what_both_sides_read_besides_adds_no_edit(one: str, other: str, more: str) -> None:
+    assert read_as(one + more, other + more).counts["edits"] == read_as(one, other).counts["edits"]
+
+
+@quickly
+@given(any_text, any_text, st.floats(0, 2))
+def test_a_larger_limit_fails_no_line_that_a_smaller_one_passes(one: str, other: str, limit: float) -> None:
+    if read_as(one, other, max_cer=limit).is_match:
+        assert read_as(one, other, max_cer=limit + 0.1).is_match
+    cer = read_as(one, other).counts["edits"] / max(1, len(one))
+    assert read_as(one, other, max_cer=limit).is_match == (cer <= limit)

@@ -7,10 +7,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as npst
+from properties import quickly
 from toy_reader import LINE, Reader, line
 
+from pytest_ocrparity.compare import timesteps
 from pytest_ocrparity.compare.timesteps import (
     changed_timesteps,
+    is_size,
     timestep_column_place,
     timestep_form_difference,
     timestep_margins,
@@ -87,3 +93,33 @@ class TestPlaces:
         odd = {"height": True, "content_width": "9", "width": [1]}
         assert timestep_column_place(replace(trace, parameters={"resize": odd}), 0) is None
         assert timestep_place(replace(trace, probability_map=None), 0) is None
+
+
+def test_both_edges_of_a_sum(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(timesteps, "ROW_SUM", 2.0**-10)
+    whole, edge, beyond = (np.array([[[0.5, 0.5 + off]]]) for off in (0.0, 2.0**-10, 2.0**-9))
+    assert timestep_sum_difference(whole, edge) is None
+    assert timestep_sum_difference(edge, whole) is None
+    found = timestep_sum_difference(whole, beyond)
+    assert found is not None and (found.reference, found.candidate) == (0.0, 2.0**-9)
+
+
+@pytest.mark.parametrize(
+    ("value", "is_one"),
+    [*((0, False), (1, True), (0.5, True), (-1, False), (999_999_999, True), (1e9, False), (float("inf"), False))],
+)
+def test_what_is_a_size(value: float, is_one: bool) -> None:
+    assert is_size(value) == is_one
+    assert not is_size(True) and not is_size(str(value)) and not is_size(None) and not is_size(float("nan"))
+
+
+@quickly
+@given(npst.arrays(np.float32, (1, 5, 4), elements=st.floats(0, 1, width=16)), st.permutations(range(5)))
+def test_which_steps_changed_is_a_matter_of_each_step_alone(maps: Any, order: list[int]) -> None:
+    other = maps[:, order]
+    changed = set(changed_timesteps(maps, other).tolist())
+    assert changed == {step for step in range(5) if maps[0, step].argmax() != other[0, step].argmax()}
+    margins = timestep_margins(maps, other)
+    assert len(margins) == len(changed) and np.all(margins >= 0)
+    assert len(changed_timesteps(maps, maps)) == 0
+    assert changed == set(changed_timesteps(other, maps).tolist())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 
 from pytest_ocrparity.diagnose.budget import MOST_RUNS, Budget, BudgetSpentError
@@ -72,3 +74,16 @@ def test_no_more_networks_run_than_the_budget_has(budget: Budget) -> None:
     budget.check()
     with pytest.raises(BudgetSpentError):
         budget.check(1)
+
+
+@pytest.mark.parametrize(("seconds", "is_said"), [(100.0, True), (99.0, False), (101.0, True)])
+def test_that_the_clock_ended_it_is_said_from_ten_times_the_setting_on(
+    time: Time, budget: Budget, seconds: float, is_said: bool
+) -> None:
+    time.passes(seconds, working=0.1)
+    with contextlib.suppress(BudgetSpentError):
+        budget.check()
+    budget.used = 9.0
+    assert ("ended by the clock" in budget.spent()) == is_said
+    budget.used = 10.0  # the work ended it
+    assert "ended by the clock" not in budget.spent()

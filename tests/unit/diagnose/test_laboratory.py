@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +14,15 @@ from toy import PAGE, Toy
 
 from pytest_ocrparity.compare import Comparisons
 from pytest_ocrparity.diagnose import diagnose
-from pytest_ocrparity.diagnose.laboratory import Laboratory
+from pytest_ocrparity.diagnose.budget import BudgetSpentError
+from pytest_ocrparity.diagnose.laboratory import (
+    Frame,
+    Laboratory,
+    are_equal_maps,
+    bgr,
+    describe_difference,
+    returns_map,
+)
 from pytest_ocrparity.stages import TENSOR
 from pytest_ocrparity.tolerance import BUILT_IN
 from pytest_ocrparity.trace import Decoded, Detections
@@ -73,3 +82,152 @@ class TestTheImage:
         found, *_ = diagnose(reference=reference, candidate=candidate)
         assert "or no longer the one that the traces are of" in found.not_tried[0]
         assert found.cause == "unknown"
+
+
+def laboratory(**candidate: Any) -> Laboratory:
+    return Laboratory(Comparisons(on(Toy()), on(Toy(name="port", **candidate)), BUILT_IN), 60)
+
+
+class TestMaps:
+    """Two maps of one tensor are one where they lie within the reference's automatic limit, number by number."""
+
+    MAP = np.array([[[[0.25, 0.5], [0.75, 1.0]]]], np.float32)
+
+    @pytest.mark.parametrize(("off", "is_one"), [(0.0, True), (0.9e-4, True), (1.1e-4, False), (-1.1e-4, False)])
+    def test_numbers(self, off: float, is_one: bool) -> None:
+        other = self.MAP.copy()
+        other[0, 0, 1, 0] += np.float32(off)
+        assert are_equal_maps(laboratory(), self.MAP, other) == is_one
+        assert are_equal_maps(laboratory(), other, self.MAP) == is_one
+
+    def test_shapes_and_what_is_no_number(self) -> None:
+        lab, broken = laboratory(), self.MAP.copy()
+        broken[0, 0, 0, 0] = np.nan
+        assert not are_equal_maps(lab, self.MAP, self.MAP[..., :1])
+        assert not are_equal_maps(lab, self.MAP, broken) and not are_equal_maps(lab, broken, self.MAP)
+        assert are_equal_maps(lab, broken, broken.copy())
+        assert are_equal_maps(lab, np.full_like(self.MAP, np.nan), np.full_like(self.MAP, np.nan))
+        assert describe_difference(self.MAP, self.MAP[..., :1]) == "of shapes (1, 1, 2, 2) and (1, 1, 2, 1)"
+        assert describe_difference(self.MAP, self.MAP + np.float32(0.5)) == "largest difference 5.0e-01"
+        assert describe_difference(broken, self.MAP) == "largest difference 0.0e+00"
+
+    def test_a_network_explains_a_map_where_it_returns_it(self) -> None:
+        lab, toy = laboratory(), Toy()
+        own = toy.infer(lab.tensor)
+        assert returns_map(toy.infer)(lab, own)
+        assert not returns_map(toy.infer)(lab, own + np.float32(0.1))
+        assert not returns_map(toy.infer)(lab, None)
+        assert not returns_map(lambda tensor: 1 // 0)(lab, own)  # type: ignore[arg-type,return-value]
+        assert lab.budget.runs == 3
+
+    def test_what_is_judgeable(self) -> None:
+        lab = laboratory()
+        assert lab.is_judgeable_map(None) and lab.is_judgeable_map(np.zeros_like(lab.reference.probability_map))
+        assert lab.is_same_map(lab.reference.probability_map)
+        assert not lab.is_same_map(None)
+        assert not lab.is_same_map(np.zeros_like(lab.reference.probability_map))
+
+    def test_differences_in_words(self) -> None:
+        lab = laboratory(mean=0.51)
+        assert lab.describe_tensor_difference(lab.candidate) == "largest difference 4.0e-02, limit 2.0e-06"
+        assert lab.describe_tensor_difference(replace(lab.candidate, tensor=None)) == ""
+        assert lab.reference.probability_map is not None
+        assert lab.describe_map_difference(lab.reference.probability_map) == "largest difference 0.0e+00, limit 1.0e-04"
+        assert lab.describe_map_difference(lab.reference.probability_map[..., 1:]) == "not comparable"
+
+
+@pytest.mark.parametrize("order", ["BGR", "RGB"])
+def test_pixels_are_taken_as_bgr_whatever_the_order_they_were_decoded_in(order: str) -> None:
+    assert np.array_equal(bgr(on(Toy(img_mode=order))), PAGE)
+
+
+class TestStages:
+    def test_a_decoded_image(self) -> None:
+        lab = laboratory()
+        trace = lab.candidate
+        assert trace.decode is not None and trace.decode.pixels is not None
+        other = replace(trace, decode=Decoded.of(trace.decode.pixels + 1, "BGR"))
+        assert lab.is_same_stage("decode", trace) and not lab.is_same_stage("decode", other)
+        assert lab.is_same_stage("decode", replace(trace, decode=None)) and not lab.is_same_stage("decode", None)
+        turned = replace(trace, decode=Decoded.of(trace.decode.pixels[..., ::-1], "RGB"))
+        assert lab.is_same_stage("decode", turned)
+        lab.before = replace(lab.before, decode=None)
+        assert lab.is_same_stage("decode", other)
+
+    def test_a_resized_image(self) -> None:
+        lab = laboratory()
+        trace = lab.candidate
+        assert trace.resize is not None and trace.decode is not None and trace.decode.pixels is not None
+        assert trace.tensor is not None
+        other = replace(trace, resize=trace.resize + 1)
+        assert lab.is_same_stage("resize", trace) and not lab.is_same_stage("resize", other)
+        assert not lab.is_same_stage("resize", replace(trace, shape=(65.0, 96.0, 1.0, 1.0)))
+        assert not lab.is_same_stage("resize", replace(trace, shape=(64.0, 97.0, 1.0, 1.0)))
+        assert lab.is_same_stage("resize", replace(trace, shape=None))
+        turned = replace(
+            trace, resize=trace.resize[..., ::-1], decode=Decoded.of(trace.decode.pixels[..., ::-1], "RGB")
+        )
+        assert lab.is_same_stage("resize", turned)
+        assert not lab.is_same_stage("resize", replace(turned, decode=trace.decode))
+        for each in (turned, trace):  # whose order nobody says
+            assert lab.is_same_stage("resize", replace(each, decode=None))
+        assert not lab.is_same_stage("resize", replace(other, decode=None))
+        none = replace(trace, resize=None)  # then the sizes of the tensors decide, in whichever order their axes are
+        assert lab.is_same_stage("resize", replace(none, tensor=trace.tensor.transpose(0, 2, 3, 1)))
+        assert not lab.is_same_stage("resize", replace(none, tensor=trace.tensor[..., 1:]))
+        assert lab.is_same_stage("resize", replace(none, tensor=None))
+
+    def test_a_tensor_is_judged_by_itself(self) -> None:
+        lab = laboratory()
+        trace = lab.candidate
+        assert trace.resize is not None and trace.tensor is not None
+        assert lab.is_same_stage("tensor", replace(trace, resize=trace.resize + 1, decode=None))
+        assert not lab.is_same_stage("tensor", replace(trace, tensor=trace.tensor + np.float32(0.1)))
+
+
+@pytest.mark.parametrize(
+    ("turn", "turned"),
+    [
+        ("", lambda page: page),
+        ("turned by 90 degrees to the left", lambda page: np.rot90(page)),
+        ("turned by 90 degrees to the right", lambda page: np.rot90(page, -1)),
+        ("turned by 180 degrees", lambda page: np.rot90(page, 2)),
+        ("mirrored left to right", np.fliplr),
+        ("mirrored top to bottom", np.flipud),
+    ],
+)
+def test_a_point_of_a_turned_page_is_found_on_the_page(turn: str, turned: Any) -> None:
+    page = np.zeros((40, 60))
+    page[7, 21] = 1
+    picture = np.pad(turned(page), ((5, 0), (3, 0))).repeat(2, 0).repeat(2, 1)  # twice as large, and lower to the right
+    rows, columns = np.nonzero(picture)
+    centre = np.array([[columns.mean() + 0.5, rows.mean() + 0.5]])  # of four pixels
+    frame = Frame(0.5, 0.5, -3, -5, turn, page.shape)
+    assert frame.of(centre) == pytest.approx(np.array([[21.5, 7.5]]))
+
+
+def test_an_unknown_cause_has_every_note_once_and_clears_them() -> None:
+    lab = laboratory()
+    lab.noticed, lab.ruled_out, lab.tried, lab.not_tried = ["n", "n"], ["r"], ["t", "u", "t"], ["o", "o"]
+    found = lab.unknown_cause("tensor")
+    assert (found.evidence, found.ruled_out, found.tried, found.not_tried) == (("n",), ("r",), ("t", "u"), ("o",))
+    assert (found.summary, found.cause) == ("no experiment removed the difference", "unknown")
+    assert lab.noticed == lab.ruled_out == lab.tried == lab.not_tried == []
+    assert lab.unknown_cause("tensor", "why").summary == "why"
+    lab.noticed, lab.ruled_out, lab.tried, lab.not_tried = ["n"], ["r"], ["t"], ["o"]
+    lab.reset_notes()
+    assert (lab.noticed, lab.ruled_out, lab.tried, lab.not_tried) == (["n"], [], [], [])
+
+
+def test_what_a_side_raises_is_kept_and_a_spent_budget_is_not() -> None:
+    lab = laboratory()
+
+    def spent() -> None:
+        raise BudgetSpentError
+
+    assert lab.attempt(lambda: 7, "it") == 7 and not lab.not_tried
+    assert lab.attempt(lambda: 1 // 0) is None and not lab.not_tried
+    assert lab.attempt(lambda: 1 // 0, "it") is None
+    assert lab.not_tried == [f"it: {lab.last_error}"] and "ZeroDivisionError" in lab.last_error
+    with pytest.raises(BudgetSpentError):
+        lab.attempt(spent)

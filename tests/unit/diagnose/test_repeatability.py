@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -73,6 +74,42 @@ class TestRepeatability:
         assert (found.cause, found.stage) == ("preprocessing.not_repeatable", RESIZE)
         assert "differ in shape, (1, 3, " in found.evidence[0]
         assert found.fix is not None and found.fix.text.startswith(fix)
+
+
+class TestNetworks:
+    """A network that answers otherwise each time is named by its side; one that only answered otherwise is not."""
+
+    class Drops(Toy):
+        def infer(self, tensor: Any) -> Any:
+            made = super().infer(tensor)
+            return made * np.float32(1 / (1 + 0.05 * self.runs))
+
+    @pytest.mark.parametrize("is_reference", [True, False])
+    def test_one_that_does_not_repeat(self, is_reference: bool) -> None:
+        sides = (self.Drops(), Toy(name="port")) if is_reference else (Toy(), self.Drops(name="port"))
+        found = cause_of(*map(on, sides))
+        assert found.cause == ("reference.not_repeatable" if is_reference else "engine.not_repeatable")
+        name = "train" if is_reference else "port"
+        assert found.summary == f"{name} does not agree with itself"
+        assert f"the same tensor twice through {name}'s network gives maps that differ by up to" in found.evidence[0]
+
+    def test_a_map_that_the_candidates_network_does_not_return(self) -> None:
+        candidate = on(Toy(name="port"))
+        assert candidate.probability_map is not None
+        changed = replace(candidate, probability_map=candidate.probability_map * np.float32(0.9))
+        (found,) = diagnose(reference=on(Toy()), candidate=changed)
+        assert found.cause == "unknown"
+        assert found.summary.startswith(
+            "port's trace holds another map than its infer() returns of the trace's tensor: "
+        )
+
+    def test_a_map_that_the_references_network_does_not_return_is_said(self) -> None:
+        reference = on(Toy())
+        assert reference.probability_map is not None
+        changed = replace(reference, probability_map=reference.probability_map * np.float32(0.9))
+        found, *_ = diagnose(reference=changed, candidate=on(Toy(name="port")))
+        assert not found.cause.endswith("not_repeatable")
+        assert "train's trace holds another map than its infer() returns of the trace's tensor" in found.evidence
 
 
 class TestVariedIsControlled:

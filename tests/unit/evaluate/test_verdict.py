@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from random import Random
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from labelled import image_counts
 
 from pytest_ocrparity.evaluate.counts import Counts, ImageCounts
 from pytest_ocrparity.evaluate.verdict import (
@@ -209,3 +213,49 @@ def test_it_has_no_truth_value() -> None:
     found: Accuracy = accuracy_verdict(images((40, WHOLE, WHOLE)))
     with pytest.raises(TypeError, match="no truth value"):
         bool(found)
+
+
+FEW = settings(max_examples=8, derandomize=True, database=None, deadline=None)
+"""An interval is ten thousand draws."""
+
+
+@st.composite
+def pages(draw: st.DrawFn) -> list[tuple[int, int, int]]:
+    """Draw pages: how many boxes each has, and how many of them each side matches."""
+    truths = draw(st.lists(st.integers(1, 6), min_size=1, max_size=12))
+    return [(truth, draw(st.integers(0, truth)), draw(st.integers(0, truth))) for truth in truths]
+
+
+def counted(drawn: list[tuple[int, int, int]], name: str = "{:02}.png") -> list[ImageCounts]:
+    return [image_counts(name.format(place), *each) for place, each in enumerate(drawn)]
+
+
+@FEW
+@given(drawn=pages(), shuffler=st.randoms(use_true_random=False))
+def test_what_changes_no_accuracy(drawn: list[tuple[int, int, int]], shuffler: Random) -> None:
+    found = accuracy_verdict(counted(drawn))
+    assert accuracy_verdict(counted(drawn, "of another name {}.jpg")) == found
+    shuffled = drawn.copy()
+    shuffler.shuffle(shuffled)
+    other = accuracy_verdict(counted(shuffled))
+    assert (other.reference, other.candidate, other.images) == (found.reference, found.candidate, found.images)
+    assert other.interval.low == pytest.approx(found.interval.low, abs=0.05)
+    assert other.interval.high == pytest.approx(found.interval.high, abs=0.05)
+
+    swapped = accuracy_verdict(counted([(truth, two, one) for truth, one, two in drawn]))
+    assert swapped.difference == pytest.approx(-found.difference)
+    assert (swapped.reference, swapped.candidate) == (found.candidate, found.reference)
+
+    more = accuracy_verdict([*counted(drawn), image_counts("more.png", 4, 4, 4)])  # a page that both sides read
+    assert abs(more.difference) <= abs(found.difference) + 1e-12
+    assert more.difference * found.difference >= 0
+    assert more.different == found.different
+
+
+@FEW
+@given(pages())
+def test_a_candidate_that_matches_what_the_reference_does_never_fails(drawn: list[tuple[int, int, int]]) -> None:
+    same = accuracy_verdict(counted([(truth, one, one) for truth, one, _ in drawn]))
+    assert same.difference == 0 and same.verdict in ("no loss seen", "undecided")
+    assert same.verdict == "undecided" or any(one for _, one, _ in drawn)
+    assert same.interval.low <= 0 <= same.interval.high

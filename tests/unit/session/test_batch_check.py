@@ -205,3 +205,14 @@ class TestVerdict:
         assert fault.text.startswith("batches were asked for, and none ran: no candidate") and not notes
         faults, (note,) = batch_check_result(settings, tally(comparison()), is_whole=False)
         assert "the run stopped before its last test had ended" in note and not faults
+
+    def test_a_partial_run_may_have_lost_the_others_of_a_batch_and_still_names_what_differs(
+        self, settings: Settings
+    ) -> None:
+        alone = Batched(side="port", image="a", asked=2, size=1)
+        wrong = Batched(side="port", image="b", asked=2, size=2, is_same=False, text="differs")
+        (fault,), _ = batch_check_result(settings, tally(comparison(), alone), is_whole=True)
+        assert "none ran" in fault.text
+        assert batch_check_result(settings, tally(comparison(), alone), is_whole=False, is_partial=True) == ([], [])
+        (fault,), _ = batch_check_result(settings, tally(comparison(), alone, wrong), is_whole=False, is_partial=True)
+        assert "b: differs" in fault.text

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from projects import settings_file
 
-from pytest_ocrparity.session.models import _load_once, golden_store_of_models, inference_model_problems
+from pytest_ocrparity.session.models import golden_store_of_models, inference_model_problems, load_once
 from pytest_ocrparity.settings import load_settings
 
 
@@ -16,7 +16,7 @@ def test_a_changed_file_is_another_model(tmp_path: Path) -> None:
     file = tmp_path / "inference.yml"
 
     def loaded() -> object:
-        return _load_once(str(tmp_path), [file, tmp_path / "missing"], object)
+        return load_once(str(tmp_path), [file, tmp_path / "missing"], object)
 
     file.write_text("unclip_ratio: 1.5")
     first = loaded()

@@ -12,6 +12,7 @@ from diagnosing import found_by, judged, on, only, seen
 from toy import Toy
 
 from pytest_ocrparity.diagnose.cache import DiagnosisCache
+from pytest_ocrparity.diagnose.network.map_change import MapChange
 from pytest_ocrparity.diagnosis import UNKNOWN
 
 Array = npt.NDArray[np.float32]
@@ -81,3 +82,20 @@ def test_one_of_two_places_is_proved_again_on_another_page() -> None:
     (found,) = found_by(cache, on(train, PAGE, "page 1"), on(port, PAGE, "page 1"))
     assert found.cause == "layout.map"
     assert found.evidence[0].startswith("found on page 0; here as well")
+
+
+@pytest.mark.parametrize(
+    ("kind", "numbers", "is_again"),
+    [
+        ("scaled", (2.0, 0.0), True),
+        ("scaled", (2.019, 0.0009), True),
+        ("scaled", (2.03, 0.0), False),
+        ("scaled", (2.0, 0.0012), False),
+        ("moved", (2.0, 0.0), False),
+    ],
+)
+def test_a_change_is_that_of_another_image_within_a_hundredth(
+    kind: str, numbers: tuple[float, ...], is_again: bool
+) -> None:
+    found = MapChange(kind, numbers, "text", "fix")
+    assert found.is_again(MapChange("scaled", (2.0, 0.0), "other text", "other fix", left=0.5)) == is_again

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -14,16 +14,23 @@ from networks import (
     FRESH,
     NO_BIAS,
     TURNED,
+    WEIGHTS,
     Branched,
     Exported,
+    Network,
     Renamed,
     Trained,
     export_with,
     fused,
 )
 
+from pytest_ocrparity.compare import Comparisons
 from pytest_ocrparity.diagnose import diagnose
+from pytest_ocrparity.diagnose.laboratory import Laboratory
+from pytest_ocrparity.diagnose.network.weights import StoredWeights, cause_of_differing_weights, export_fix
+from pytest_ocrparity.diagnosis import Alternative
 from pytest_ocrparity.stages import PROBABILITY_MAP
+from pytest_ocrparity.tolerance import BUILT_IN, PRESETS
 
 
 class TestWeights:
@@ -43,6 +50,33 @@ class TestWeights:
         found = cause_of(on(Trained()), on(export))
         assert (found.cause, found.stage) == (cause, PROBABILITY_MAP)
         assert listed in found.evidence[1]
+
+    @pytest.mark.parametrize(
+        ("rounded", "cause", "preset"),
+        [
+            (lambda array: array.astype(np.float16).astype(np.float32), "precision.fp16", "fp16"),
+            (lambda array: (array.view(np.uint32) & np.uint32(0xFFFF0000)).view(np.float32), "precision.bf16", "fp16"),
+            (lambda array: np.round(array * 127 / array.max()) * array.max() / 127, "precision.int8", "int8"),
+        ],
+    )
+    def test_that_are_rounded_have_the_name_of_their_precision_and_a_preset_that_there_is(
+        self, rounded: Callable[[Array], Array], cause: str, preset: str
+    ) -> None:
+        weights = {name: np.asarray(rounded(array), np.float32) for name, array in WEIGHTS.items()}
+        stored = StoredWeights(weights, Network(), False, frozenset(), {name: name for name in WEIGHTS})
+        assert cause_of_differing_weights(stored, "port")[0] == cause
+        lab = Laboratory(Comparisons(on(Trained()), on(Exported(name="port")), BUILT_IN), 60)
+        text = export_fix(lab, Alternative(cause, "", Network().run)).text
+        name = cause.removeprefix("precision.")
+        assert text.startswith(f"if {name} is meant, compare with --ocr-tolerance={preset}; if not, leave the weights")
+        assert preset in PRESETS
+
+    def test_that_have_no_partner_are_on_no_grid(self) -> None:
+        half = {name: array.astype(np.float16).astype(np.float32) for name, array in WEIGHTS.items()}
+        first, *others = WEIGHTS
+        stored = StoredWeights(half, Network(), False, frozenset(), {name: name for name in others})
+        assert first in stored.differing
+        assert cause_of_differing_weights(stored, "port")[0] == "network.weights"
 
     def test_that_do_not_explain_the_map_alone_were_tried(self) -> None:
         export = replace(export_with(head_b=NO_BIAS), power=2)

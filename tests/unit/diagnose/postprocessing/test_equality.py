@@ -6,9 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from properties import quickly
 
 from pytest_ocrparity import Detections
-from pytest_ocrparity.diagnose.postprocessing.equality import Page, are_equal, indices_of_equal_boxes
+from pytest_ocrparity.diagnose.postprocessing.equality import Page, are_equal, area, canonical, indices_of_equal_boxes
 
 BOXES = tuple(np.array([[x, 0.0], [x + 10, 0], [x + 10, 5], [x, 5]]) for x in (0.0, 20, 40))
 RIGHT = Detections(BOXES, np.array([0.9, 0.8, 0.7]))
@@ -56,3 +59,47 @@ def test_an_empty_result_and_the_references_own_show_nothing() -> None:
     assert not PAGE.shows
     assert not replace(PAGE, found=Detections(())).shows
     assert replace(PAGE, found=Detections(BOXES[1:])).shows
+
+
+@pytest.mark.parametrize("start", range(4))
+@pytest.mark.parametrize("is_turned", [True, False])
+def test_a_polygon_is_told_clockwise_from_its_first_corner_wherever_it_began(start: int, is_turned: bool) -> None:
+    box = np.array([[2.0, 1], [9, 0], [9, 5], [1, 5]])
+    given = np.roll(box[::-1] if is_turned else box, start, axis=0)
+    assert np.array_equal(canonical(given), box)
+
+
+@quickly
+@given(st.floats(0.1, 100), st.floats(0.1, 100), st.booleans(), st.integers(-50, 50))
+def test_the_area_of_boxes_is_width_times_height(width: float, height: float, is_turned: bool, by: int) -> None:
+    box = np.array([[0, 0], [width, 0], [width, height], [0, height]]) + by
+    assert area([box[::-1] if is_turned else box]) == pytest.approx(width * height, rel=1e-6)
+    assert area([box, box]) == pytest.approx(2 * width * height, rel=1e-6)
+    assert area([]) == 0
+
+
+@pytest.mark.parametrize(
+    ("made", "found", "scale", "is_one"),
+    [
+        (3.0, 4.0, 0.5, True),  # 3.5 px are 7 px of the map, which were rounded the other way
+        (3.0, 4.0, 1.0, False),  # 3.5 px of the page are 3.5 of the map, which nothing makes
+        (4.0, 3.0, 0.5, True),
+        (3.0, 5.0, 0.5, False),  # no rounding moves it by 2
+        (3.0, 3.5, 0.5, False),
+        (3.0, 4.0, 0.7, True),
+        (3.0, 4.0, 0.75, False),
+        (3.0, 2.9999999, 1.0, True),
+    ],
+)
+def test_a_coordinate_that_was_rounded_the_other_way(made: float, found: float, scale: float, is_one: bool) -> None:
+    def side(right: float) -> Detections:
+        return Detections((np.array([[0.0, 0], [right, 0], [right, 40], [0, 40]]),))
+
+    page = replace(PAGE, shape=(8.0 * scale, 64.0 * scale, 1.0, 1.0))
+    assert page.scale == (scale, scale)
+    assert are_equal(side(made), side(found), page) == is_one
+
+
+def test_one_box_can_prove_something() -> None:
+    assert replace(PAGE, found=Detections(BOXES[:1]), right=Detections(BOXES[1:2])).shows
+    assert not replace(PAGE, found=Detections(BOXES[:1]), right=Detections(BOXES[:1])).shows

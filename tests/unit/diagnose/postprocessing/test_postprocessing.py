@@ -56,6 +56,19 @@ class TestBoxes:
         assert examine_postprocessing(lab) == []
         assert (lab.ruled_out, lab.not_tried) == ([], [])
 
+    @pytest.mark.parametrize(("by", "stages"), [(0.25, ["probability_map"]), (9.0, ["probability_map", "detections"])])
+    def test_beside_another_map_they_are_one_where_they_leave_the_limits(self, by: float, stages: list[str]) -> None:
+        class Half(Toy):
+            def infer(self, tensor: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+                made = super().infer(tensor) ** 2
+                made[..., made.shape[-1] // 2 :] = 0
+                return np.asarray(made)
+
+        reference, candidate = seen(Toy()), seen(Half(name="port"))
+        shifted = moved(candidate.detections, lambda _, polygon: polygon + by)
+        found = diagnose(reference=reference, candidate=replace(candidate, detections=shifted))
+        assert [each.stage for each in found] == stages
+
     def test_boxes_that_were_moved_further_are_one(self) -> None:
         reference, candidate = seen(Toy(), SPREAD), seen(Toy(name="port"), SPREAD)
         shifted = moved(candidate.detections, lambda _, polygon: polygon + 9)

@@ -1,0 +1,227 @@
+"""Compare two pages: the boxes as a detector's are, what was read in each pair of boxes, and the reading order."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+from pytest_ocrparity.compare import Comparisons
+from pytest_ocrparity.compare.box_pairs import box_centre, box_pair_limits, pair_boxes
+from pytest_ocrparity.compare.page_borderline import do_boxes_explain_order, with_borderline_lines
+from pytest_ocrparity.compare.preconditions import comparison_of, missing_preconditions
+from pytest_ocrparity.comparison import (
+    ALLOWED_EMPTY,
+    DIFFERENT,
+    EMPTY,
+    MATCHES,
+    NOT_JUDGEABLE,
+    RECORDED,
+    SAME,
+    Comparison,
+    Difference,
+    LineFinding,
+    Measure,
+)
+from pytest_ocrparity.contract import offered
+from pytest_ocrparity.contract.page_readers import HasModels
+from pytest_ocrparity.edits import edit_distance
+from pytest_ocrparity.stages import DETECTION, DETECTIONS, PAGE, TEXT
+from pytest_ocrparity.tolerance import AUTO, OFF, PAGE_SCORE, Tolerance
+from pytest_ocrparity.trace import Detections, Recognition, Trace
+
+_DETECTORS: Final = frozenset(stage for stages in DETECTION.comparisons.values() for stage in stages)
+"""The stages of a detector."""
+
+
+class PageComparisons:
+    """The comparisons of two traces of a page.
+
+    Attributes:
+        reference, candidate: the traces.
+        tolerance: what judges: boxes by its limits of `detections`, texts by those of `text`.
+        boxes: the comparisons of their detectors, each made when it is first asked for.
+    """
+
+    def __init__(self, reference: Trace, candidate: Trace, tolerance: Tolerance, *, defers: bool = False) -> None:
+        """Take two traces of one image; with `defers`, the run judges how many lines are borderline."""
+        self.reference, self.candidate, self.tolerance, self._defers = reference, candidate, tolerance, defers
+        self.boxes = Comparisons(detector_part(reference), detector_part(candidate), tolerance)
+        self.page = self._compare()
+
+    def all(self) -> tuple[Comparison, ...]:
+        """Return the comparisons of the detectors, then that of the page."""
+        return (*self.boxes.all(), self.page)
+
+    @property
+    def are_boxes_same(self) -> bool:
+        """Return whether the boxes keep their limits."""
+        return self.boxes.of(DETECTIONS).is_match and not self._has_many_borderline_boxes
+
+    @property
+    def _has_many_borderline_boxes(self) -> bool:
+        counts, limit = self.boxes.of(DETECTIONS).counts, self.tolerance["detections.max_borderline"]
+        most = max(1.0, float(limit.value) * counts.get("boxes", 0)) if limit.value else 0.0
+        return counts.get("borderline", 0) > most
+
+    def _compare(self) -> Comparison:
+        reference, candidate = self.reference, self.candidate
+        differences = missing_preconditions(reference, candidate, (PAGE,))
+        if differences:
+            stage = differences[0].stage
+            return self._made(DIFFERENT, stage=stage, differences=tuple(differences))
+        found = self.boxes.of(DETECTIONS)
+        lines = self._lines()
+        moved_boxes = {each.reference for each in self._findings}
+        within = [place for place, each in enumerate(lines) if each.reference_box not in moved_boxes]
+        lines = with_borderline_lines(reference, candidate, lines, within, self.tolerance)
+        moved = _out_of_order(lines)
+        if moved and do_boxes_explain_order(reference, candidate):
+            moved = []
+        if moved:
+            differences.append(Difference(PAGE, "order", len(moved), [list(lines[moved[0]].at)]))
+        changed = [each for each in lines if self._counts_as_changed(each)]
+        counts = _counts(lines, changed, len(reference.texts or ()), len(candidate.texts or ()), len(moved))
+        is_blank = bool(lines) and not any(each.reference or each.candidate for each in lines)
+        if is_blank and not self.tolerance["text.allow_empty"].value:
+            differences.append(Difference(PAGE, "empty_page", True, True))
+        measures = self._measures(counts)
+        is_text_wrong = any(measure.fails for measure in measures)
+        if reference.is_recording_of(candidate):
+            status = RECORDED
+        elif differences or is_text_wrong:
+            status = DIFFERENT
+        elif not self.are_boxes_same:
+            status = found.status if found.status == NOT_JUDGEABLE else DIFFERENT
+        else:
+            status = found.status if found.status in (EMPTY, ALLOWED_EMPTY) else SAME
+        is_wrong = status not in MATCHES
+        are_read = any(each.kind in ("text", "score") for each in changed)
+        stage = DETECTIONS if not self.are_boxes_same else TEXT if are_read else PAGE
+        return self._made(
+            status,
+            stage=stage if is_wrong else None,
+            differences=tuple(differences),
+            measures=measures,
+            counts=counts,
+            lines=tuple(lines),
+            boxes=() if self.are_boxes_same else self._findings or found.boxes,
+        )
+
+    def _made(self, status: str, **values: object) -> Comparison:
+        limits = {
+            name: limit for name, limit in self.tolerance.limits.items() if name.startswith(("detections.", "text."))
+        }
+        return comparison_of(
+            PAGE, self.reference, self.candidate, self.tolerance, status=status, limits=limits, **values
+        )
+
+    def _lines(self) -> list[LineFinding]:
+        """Return what was read at each place, in the reference's order; boxes that only the candidate has come last."""
+        reference, candidate = self.reference, self.candidate
+        one, two = reference.detections or Detections(()), candidate.detections or Detections(())
+        pairs, findings = pair_boxes(one, two, box_pair_limits(reference, candidate, self.tolerance, False))
+        self._findings = findings
+        partner = {pair.reference: pair.candidate for pair in pairs}
+        ours, theirs = self.reference.texts or (), self.candidate.texts or ()
+        lines = []
+        for place, polygon in enumerate(one.polygons):
+            other, said = partner.get(place), ours[place]
+            text = None if said is None else said.text
+            if other is None:
+                lines.append(LineFinding("missing", box_centre(polygon), text, None, place))
+                continue
+            lines.append(self._line(box_centre(polygon), said, theirs[other], place, other))
+        paired = set(partner.values())
+        for place, polygon in enumerate(two.polygons):
+            if place not in paired:
+                read = theirs[place]
+                text = None if read is None else read.text
+                lines.append(LineFinding("extra", box_centre(polygon), None, text, None, place))
+        return lines
+
+    def _line(
+        self, at: tuple[float, float], one: Recognition | None, two: Recognition | None, place: int, other: int
+    ) -> LineFinding:
+        """Return what both sides say of a pair of boxes."""
+        if one is None or two is None:
+            kind = "same" if one is two else "left out" if two is None else "added"
+            texts = None if one is None else one.text, None if two is None else two.text
+            return LineFinding(kind, at, *texts, place, other, len(texts[0] or texts[1] or ""))
+        edits, limit = edit_distance(one.text, two.text), self.tolerance["text.max_score_difference"].value
+        kind = "text" if edits else "same"
+        if not edits and limit != OFF and one.score is not None and two.score is not None:
+            most = PAGE_SCORE if limit == AUTO else float(limit)
+            kind = "same" if abs(one.score - two.score) <= most else "score"
+        return LineFinding(kind, at, one.text, two.text, place, other, edits, False, one.score, two.score)
+
+    def _counts_as_changed(self, line: LineFinding) -> bool:
+        """Return whether a line counts as read otherwise; boxes without partner are judged as boxes."""
+        if not line.differs or line.kind in ("missing", "extra"):
+            return False
+        most = self.tolerance["text.max_cer"]
+        if line.kind != "text" or most.value == OFF:
+            return True
+        return line.edits / max(1, len(line.reference or "")) > float(most.value)
+
+    def _measures(self, counts: dict[str, int]) -> tuple[Measure, ...]:
+        """Return the share of lines that are read otherwise and of those that are borderline, with their limits."""
+        limits, lines = self.tolerance, max(1, counts["lines"])
+        changed, borderline = limits["text.max_changed"], limits["text.max_borderline"]
+        share = counts["borderline"] / lines
+        if counts["borderline"] <= 1 and borderline.value:
+            share = 0.0  # a page of a few lines has no smaller share than one
+        return (
+            Measure("text.max_changed", counts["different"] / lines, float(changed.value), changed.origin),
+            Measure("text.max_borderline", share, float(borderline.value), borderline.origin, decides=not self._defers),
+        )
+
+
+def detector_part(trace: Trace) -> Trace:
+    """Return what a trace of a page shows of its detector, as a trace of that one."""
+    models = offered(trace.source, HasModels)
+    # In the detector's own order, which experiments with it look at.
+    found = trace.memo.get(DETECTIONS, trace.detections)
+    error = trace.error if trace.error is not None and trace.error.stage in _DETECTORS else None
+    source = None if models is None else models.detector
+    return replace(trace, texts=None, detections=found, error=error, source=source)
+
+
+def _out_of_order(lines: Sequence[LineFinding]) -> list[int]:
+    """Return the places of the lines that must move for the candidate's order to be the reference's: the fewest."""
+    paired = [
+        place for place, line in enumerate(lines) if line.reference_box is not None and line.candidate_box is not None
+    ]
+    order = [lines[place].candidate_box or 0 for place in paired]
+    ends: list[int] = []  # by length, the last of the increasing sequence that ends lowest
+    at: list[int] = []
+    for value in order:
+        length = bisect_left(ends, value)
+        ends[length : length + 1] = [value]
+        at.append(length)
+    kept, wanted = set[int](), len(ends) - 1
+    for index in range(len(order) - 1, -1, -1):
+        if at[index] == wanted:
+            kept.add(index)
+            wanted -= 1
+    return [paired[index] for index in range(len(order)) if index not in kept]
+
+
+def _counts(
+    lines: Sequence[LineFinding], changed: Sequence[LineFinding], reference: int, candidate: int, moved: int
+) -> dict[str, int]:
+    return {
+        "reference": reference,
+        "candidate": candidate,
+        "lines": len(lines),
+        "same": sum(each.kind == "same" for each in lines),
+        "different": len(changed),
+        "borderline": sum(each.is_borderline for each in lines),
+        "missing": sum(each.kind == "missing" for each in lines),
+        "extra": sum(each.kind == "extra" for each in lines),
+        "left_out": sum(each.kind == "left out" for each in lines),
+        "moved": moved,
+        "edits": sum(each.edits for each in lines if each.differs),
+        "characters": sum(len(each.reference or "") for each in lines),
+    }

@@ -1,0 +1,106 @@
+"""Which layers of an export of reduced precision lose most, and what keeping them in fp32 brings, by running it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from pytest_ocrparity.diagnose.laboratory import Laboratory
+from pytest_ocrparity.diagnose.network.rounding import match_weights, quantised_program
+from pytest_ocrparity.diagnose.network.weights import StoredWeights, paired_network, paired_weights
+
+Array: TypeAlias = "npt.NDArray[Any]"
+
+
+@dataclass(frozen=True, slots=True)
+class RankedLayer:
+    """A layer that an export holds in reduced precision.
+
+    Attributes:
+        layer: its dotted name in the trained network.
+        operator: what the export's program calls its operator; "" where an export stores weights alone.
+        alone: how far the map is off, in the mean, where this layer alone is not in fp32: where several layers each
+            ruin a map, it stays ruined with one of them in fp32.
+        left: how far it is off with this layer and all those that lose more in fp32, and the others not.
+    """
+
+    layer: str
+    operator: str
+    alone: float
+    left: float
+
+
+@dataclass(frozen=True)
+class Reduced:
+    """An export of reduced precision that can be run with some layers in fp32.
+
+    Attributes:
+        layers: the dotted names of its layers, by what its program calls their operators.
+        run: returns the map of a tensor with some of them, by the latter, in fp32.
+        takers: by what a quantised program calls an operator, what it calls those that take what it makes; None where
+            the export is no such program.
+    """
+
+    layers: Mapping[str, str]
+    run: Callable[[Array, Collection[str]], Array]
+    takers: Mapping[str, tuple[str, ...]] | None
+
+
+def reduced_export(lab: Laboratory) -> Reduced | None:
+    """Return the candidate as an export of reduced precision; None, and a note, where its weights are not known."""
+    program = quantised_program(lab)
+    if program is not None:
+        found = lab.attempt(lambda: match_weights(program, paired_network(lab)), "the quantised weights")
+        if found is None:
+            lab.not_tried.append("the quantised weights are not the checkpoint's, rounded")
+            return None
+        kernels = found.kernels
+        return Reduced(
+            found.layers,
+            lambda tensor, kept: program.run(tensor, kept={name: kernels[name] for name in kept}),
+            {each.name: each.takers for each in program.operators},
+        )
+    stored = paired_weights(lab)
+    if stored is None or stored.pairs is None or not stored.differing:
+        same = stored is not None and stored.pairs is not None
+        lab.not_tried.append("all weights are the checkpoint's" if same else "the export's weights are not known")
+        return None
+    layers = {stored.key(name).rpartition(".")[0] for name in stored.differing}
+    return Reduced({each: each for each in sorted(layers)}, partial(_run_with, stored), None)
+
+
+def _run_with(stored: StoredWeights, tensor: Array, kept: Collection[str]) -> Array:
+    pairs = stored.pairs or {}
+    arrays = {
+        name: stored.trained[pairs[name]] if stored.key(name).rpartition(".")[0] in kept else array
+        for name, array in stored.exported.items()
+    }
+    network = stored.network.with_exported(arrays)
+    assert network is not None
+    return network.run(tensor)
+
+
+def rank_layers(lab: Laboratory, reduced: Reduced, tensor: Array, right: Array) -> tuple[float, Sequence[RankedLayer]]:
+    """Return how far the export's map is off as it is, in the mean, and its layers, that which loses most first.
+
+    Raises BudgetSpentError, and what a run raises.
+    """
+
+    def off(kept: Collection[str]) -> float:
+        with lab.budget.network_run(tensor.size):
+            return float(np.mean(np.abs(reduced.run(tensor, kept) - right)))
+
+    lab.budget.more += 2 * len(reduced.layers) + 1
+    every = list(reduced.layers)
+    alone = sorted(((off([each for each in every if each != name]), name) for name in every), reverse=True)
+    names = [name for _, name in alone]
+    rows = [
+        RankedLayer(reduced.layers[name], "" if reduced.takers is None else name, lost, off(names[: index + 1]))
+        for index, (lost, name) in enumerate(alone)
+    ]
+    return off([]), rows

@@ -1,0 +1,257 @@
+"""Experiments with a quantised program: whose weights its steps stand for, and what it rounds between its layers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final, NamedTuple, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from pytest_ocrparity.contract import IsQuantised, QuantisedProgram, RoundedOperator, TrainedNetwork
+from pytest_ocrparity.diagnose.laboratory import Laboratory, are_equal_maps, describe_difference
+from pytest_ocrparity.diagnose.network.grids import NEAREST, lies_on_steps
+from pytest_ocrparity.diagnose.network.weights import paired_network
+from pytest_ocrparity.diagnosis import Diagnosis, Fix
+from pytest_ocrparity.stages import PROBABILITY_MAP
+
+Array: TypeAlias = "npt.NDArray[Any]"
+Kernel: TypeAlias = "tuple[Array, Array | None]"
+"""A kernel and its bias."""
+
+EPSILON: Final = 1e-5
+"""What batch norm adds to a variance, in paddle and in all networks of PaddleOCR."""
+NEAR: Final = 0.25
+"""How far an engine's own map may lie from that of the program as it is written, of the difference to be explained.
+
+In the mean; kernels of integers may round otherwise at the edge of a step. Those of ONNX Runtime 1.32 did not, on a
+processor with VNNI.
+"""
+
+
+class _Layer(NamedTuple):
+    """A layer of a trained network with a kernel: the names of its arrays, and of the batch norm that follows."""
+
+    name: str
+    kernel: str
+    bias: str | None
+    norm: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class QuantisedNetwork:
+    """A quantised program with the trained network whose weights it rounds.
+
+    Attributes:
+        program: the program.
+        layers: for each of its operators with a rounded kernel, the layer of the network.
+        kernels: for each of these operators, kernel and bias before they were rounded.
+        network: the trained network with the rounded ones.
+    """
+
+    program: QuantisedProgram
+    layers: Mapping[str, str]
+    kernels: Mapping[str, Kernel]
+    network: TrainedNetwork
+
+
+def quantised_program(lab: Laboratory) -> QuantisedProgram | None:
+    """Return the candidate's program as a quantised one, read once; None where it is none or can't be read."""
+    if "quantised" not in lab.memo:
+        lab.budget.check()
+        lab.memo["quantised"] = lab.ask(lab.candidate, IsQuantised, lambda side: side.quantised_program(), "precision")
+    found: QuantisedProgram | None = lab.memo["quantised"]
+    return found
+
+
+def by_rounding(lab: Laboratory, candidate_map: Array | None) -> Diagnosis | None:
+    """Take the rounding out of a quantised program, and run the trained network with its weights."""
+    program = quantised_program(lab)
+    if program is None or candidate_map is None:
+        return None
+    exact = _unrounded_map(lab, program, candidate_map)
+    if exact is None:
+        lab.tried.append(f"precision: {lab.names.candidate}'s program, run as it is written, makes another map")
+        return None
+    if lab.is_same_map(exact):
+        return _of_activations(lab, program, exact, candidate_map) if program.rounded else None
+    if not all(each.grid.startswith("8 bits") for each in program.operators):
+        return None
+    found = lab.attempt(lambda: match_weights(program, paired_network(lab)), "precision of weights")
+    if found is None:
+        lab.tried.append("precision.int8: the quantised weights are not the checkpoint's, rounded")
+        return None
+    made = lab.run_network(found.network.run, lab.tensor)
+    if made is None or not are_equal_maps(lab, made, exact):
+        lab.tried.append("precision.int8: the trained network with the quantised weights makes another map")
+        return None
+    return _of_weights(lab, found, made, exact, candidate_map)
+
+
+def _of_activations(lab: Laboratory, program: QuantisedProgram, exact: Array, own: Array) -> Diagnosis:
+    reference, candidate = lab.names
+
+    def explains(other: Laboratory, made: Array | None) -> bool:
+        return made is not None and other.is_same_map(_unrounded_map(other, program, made))
+
+    lab.patched = replace(lab.patched, explains=explains)
+    arrays = _arrays_text(program)
+    proof = f"without the rounding of {arrays} between its layers, {candidate}'s program returns "
+    proof += f"{reference}'s map ({lab.describe_map_difference(exact)}); before, its map differed "
+    proof += f"({lab.describe_map_difference(own)})"
+    summary = f"{candidate} rounds {arrays} between its layers"
+    cause = "precision.activations"
+    return lab.proven_cause(PROBABILITY_MAP, cause, summary, [proof], quantisation_fix(program, is_of_weights=False))
+
+
+def _of_weights(lab: Laboratory, found: QuantisedNetwork, made: Array, exact: Array, own: Array) -> Diagnosis:
+    reference, candidate = lab.names
+    program, count = found.program, len(found.layers)
+    grids = " and ".join(dict.fromkeys(each.grid for each in program.operators))
+
+    def explains(other: Laboratory, there: Array | None) -> bool:
+        again = None if there is None else _unrounded_map(other, program, there)
+        ours = None if again is None else other.run_network(found.network.run, other.tensor)
+        return again is not None and ours is not None and are_equal_maps(other, ours, again)
+
+    lab.patched = replace(lab.patched, explains=explains)
+    proof = [
+        f"the kernels of {count} operators are {reference}'s, rounded to the steps that {candidate} states: {grids}",
+        f"{reference}'s network with them returns the map of {candidate}'s program without rounding between its layers "
+        f"({describe_difference(made, exact)})",
+    ]
+    if program.rounded:
+        right = lab.reference.probability_map
+        assert right is not None
+        alone, whole = (float(np.mean(np.abs(each - right))) for each in (exact, own))
+        proof.append(
+            f"the map is off by {alone:.1e} in the mean with rounded kernels alone, and by {whole:.1e} with "
+            f"{_arrays_text(program)} between the layers rounded as well"
+        )
+    also = f", and rounds {_arrays_text(program)} between them" if program.rounded else ""
+    summary = f"{candidate} stores the kernels of {count} operators in {grids}{also}"
+    fix = quantisation_fix(program, is_of_weights=True)
+    return lab.proven_cause(PROBABILITY_MAP, "precision.int8", summary, proof, fix)
+
+
+def _arrays_text(program: QuantisedProgram) -> str:
+    return f"{program.rounded} array{'s' * (program.rounded != 1)}"
+
+
+def quantisation_fix(program: QuantisedProgram, *, is_of_weights: bool) -> Fix:
+    """Return how a program is quantised with less loss."""
+    is_per_tensor = is_of_weights and all("per tensor" in each.grid for each in program.operators)
+    steps = ["with per_channel=True"] if is_per_tensor else []
+    steps.append("without the operators that `python -m pytest_ocrparity layers --rank` names (nodes_to_exclude)")
+    if not is_of_weights:
+        steps.insert(0, "with calibration images that are preprocessed as in production")
+    text = f"quantise again with onnxruntime.quantization.quantize_static, {', or '.join(steps)}"
+    return Fix(f"{text}; if the loss is meant, compare with --ocr-tolerance=int8, and judge accuracy on labels")
+
+
+def match_weights(program: QuantisedProgram, network: TrainedNetwork | None) -> QuantisedNetwork | None:
+    """Return a program with the network whose kernels, with or without their batch norm, its own are rounded from.
+
+    None where that does not hold of each of its kernels.
+    """
+    if network is None or not program.operators:
+        return None
+    arrays = network.arrays()
+    left = list(_layers(network))
+    layers: dict[str, str] = {}
+    kernels: dict[str, Kernel] = {}
+    changed = dict(arrays)
+    for operator in program.operators:
+        chosen = next(
+            ((each, kept) for each in left for kept in _forms(each, arrays) if _is_rounded_from(operator, kept)), None
+        )
+        if chosen is None:
+            return None
+        layer, kept = chosen
+        left.remove(layer)
+        layers[operator.name] = layer.name
+        # Another operator may add the bias.
+        kernels[operator.name] = kept[0], None if operator.bias is None else kept[1]
+        changed |= _unfolded(layer, operator, arrays, is_folded=kept[0] is not arrays[layer.kernel])
+    used = network.used or tuple(arrays)
+    other = network.with_exported({name: changed[name] for name in used})
+    return None if other is None else QuantisedNetwork(program, layers, kernels, other)
+
+
+def _layers(network: TrainedNetwork) -> Iterator[_Layer]:
+    """Yield the layers with kernels in the order in which an evaluation uses them."""
+    arrays, keys = network.arrays(), network.keys()
+    groups: dict[str, dict[str, str]] = {}
+    for name in network.used or arrays:
+        layer, _, part = keys[name].rpartition(".")
+        groups.setdefault(layer, {})[part] = name
+    rows = list(groups.items())
+    for index, (layer, parts) in enumerate(rows):
+        kernel = parts.get("weight")
+        if kernel is None or arrays[kernel].ndim < 2:
+            continue
+        after = rows[index + 1][1] if index + 1 < len(rows) else {}
+        yield _Layer(layer, kernel, parts.get("bias"), after if {"_mean", "_variance"} <= after.keys() else {})
+
+
+def _forms(layer: _Layer, arrays: Mapping[str, Array]) -> Iterator[Kernel]:
+    """Yield a layer's kernel and bias as they are trained, and with the batch norm that follows folded in."""
+    kernel, bias = arrays[layer.kernel], None if layer.bias is None else arrays[layer.bias]
+    yield kernel, bias
+    if not layer.norm:
+        return
+    mean, variance, scale, offset = (arrays[layer.norm[each]] for each in ("_mean", "_variance", "weight", "bias"))
+    factor = scale / np.sqrt(variance + np.float32(EPSILON))
+    shifted = offset + ((0 if bias is None else bias) - mean) * factor
+    for axis in (0, 1):  # of a transposed convolution, the second axis is that of the outputs
+        if kernel.shape[axis] == factor.size:
+            shape = [-1 if each == axis else 1 for each in range(kernel.ndim)]
+            yield kernel * factor.reshape(shape), shifted
+
+
+def _is_rounded_from(operator: RoundedOperator, kept: Kernel) -> bool:
+    kernel, bias = kept
+    if operator.kernel.shape != kernel.shape or not lies_on_steps(operator.kernel, kernel, operator.step):
+        return False
+    if operator.bias is None or bias is None:
+        return operator.bias is None or not np.any(operator.bias)
+    if operator.bias.shape != bias.shape:
+        return False
+    off = np.abs(operator.bias - bias)
+    return bool(np.all(off <= NEAREST * operator.bias_step + EQUAL * np.max(np.abs(bias), initial=1e-6)))
+
+
+EQUAL: Final = 1e-4
+"""How far a bias may lie from the trained one beside its rounding, of the largest: folding is a sum in float32."""
+
+
+def _unfolded(
+    layer: _Layer, operator: RoundedOperator, arrays: Mapping[str, Array], *, is_folded: bool
+) -> dict[str, Array]:
+    """Return the arrays with which a layer, and its batch norm, computes what a rounded operator does."""
+    found: dict[str, Array] = {layer.kernel: operator.kernel}
+    if not is_folded:
+        return found | ({layer.bias: operator.bias} if layer.bias and operator.bias is not None else {})
+    variance, offset = arrays[layer.norm["_variance"]], operator.bias
+    assert offset is not None
+    found |= {
+        layer.norm["_mean"]: np.zeros_like(variance),
+        layer.norm["weight"]: np.sqrt(variance + np.float32(EPSILON)),
+        layer.norm["bias"]: offset,
+    }
+    return found | ({layer.bias: np.zeros_like(offset)} if layer.bias else {})
+
+
+def _unrounded_map(lab: Laboratory, program: QuantisedProgram, own: Array) -> Array | None:
+    """Return the map of a program that rounds nothing on the way; None where its own is not what it says when it does.
+
+    An engine's own kernels may round a little otherwise.
+    """
+    right = lab.reference.probability_map
+    written = lab.run_network(lambda given: program.run(given), lab.tensor)
+    if written is None or right is None or not own.shape == written.shape == right.shape:
+        return None
+    if not float(np.mean(np.abs(own - written))) <= NEAR * float(np.mean(np.abs(own - right))):
+        return None
+    return lab.run_network(lambda given: program.run(given, rounds=False), lab.tensor)

@@ -1,0 +1,96 @@
+"""What a run that ended early did not reach: `pytest @report/not_reached.txt` runs it.
+
+The file holds the words of the run's own command, one a line, then an option and below it each test that has passed.
+Lines are only appended, each in one step, so that the file is right whenever the run is killed. A line that a full disk
+cuts off names no test, and what it was to name runs again. A test that failed runs again as well.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, Final
+
+import pytest
+
+from pytest_ocrparity.whole_files import write_whole_file
+
+NAME: Final = "not_reached.txt"
+OPTION: Final = "--ocr-reached"
+
+
+class NotReached:
+    """The file of one run."""
+
+    def __init__(self, words: Sequence[str], folder: Path, passed: Sequence[str]) -> None:
+        """Run these words of a command again, which were typed in a folder, without those that had passed before."""
+        self._words, self._typed_in, self._passed = words, folder, dict.fromkeys(passed)
+        self._path: Path | None = None
+        self._file: IO[bytes] | None = None
+
+    def begin(self, folder: Path) -> None:
+        """Write that nothing was reached. A folder that can't be written is the report's matter."""
+        # Read before the file is written, as it may be this one. What was left out stands last, to be appended to.
+        words = [word for word in self._words_of_files() if word != OPTION and word not in self._passed]
+        lines = [*words, OPTION, *self._passed]
+        with suppress(OSError):
+            write_whole_file(folder / NAME, b"".join(os.fsencode(line) + b"\n" for line in lines))
+            self._path = folder / NAME
+            self._file = self._path.open("ab", buffering=0)
+
+    def _words_of_files(self) -> Iterator[str]:
+        """Yield the words, and those of a file that was named: it may be that of the run before."""
+        for word in self._words:
+            file = self._typed_in / word[1:]
+            if word.startswith("@") and file.is_file():
+                yield from os.fsdecode(file.read_bytes()).splitlines()
+            else:
+                yield word
+
+    def leave_out(self, test: str) -> None:
+        """Append that a test has passed."""
+        if self._file is not None and test.isprintable():
+            with suppress(OSError):  # of a full disk: the test runs again
+                self._file.write(os.fsencode(f"{test}\n"))
+
+    def end(self, *, is_whole: bool) -> list[str]:
+        """Return what to say of a run that did not come to its end; of another, remove the file."""
+        if self._file is None or self._path is None:
+            return []
+        self._file.close()
+        if is_whole:
+            with suppress(OSError):
+                self._path.unlink()
+            return []
+        place = os.path.relpath(self._path, self._typed_in)
+        reads_files = pytest.version_tuple >= (8, 2)
+        command = f"pytest @{place}" if reads_files else f"xargs -d '\\n' pytest < {place}"
+        return [f"what did not pass yet is run by: {command}"]
+
+
+class LeftOut:
+    """Leaves the tests out that passed in the run before. A plugin object."""
+
+    def __init__(self, tests: Sequence[str]) -> None:
+        """Leave out these."""
+        self._tests = frozenset(tests)
+
+    def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
+        """Deselect them, but none that is collected twice: it may have passed once."""
+        times = Counter(item.nodeid for item in items)
+        left_out = [item for item in items if item.nodeid in self._tests and times[item.nodeid] == 1]
+        if left_out:
+            items[:] = [item for item in items if item.nodeid not in self._tests or times[item.nodeid] > 1]
+            config.hook.pytest_deselected(items=left_out)
+
+
+def partial_note(tests: Sequence[str]) -> str:
+    """Return what is said of a run that leaves out what passed in the one before."""
+    count = len(set(tests))
+    return (
+        f"partial: {count} test{'s' * (count != 1)} that passed before {'were' if count != 1 else 'was'} left out, so "
+        "that nothing is judged over the run: no limit of a run, no accuracy, no unused baseline"
+    )

@@ -1,0 +1,106 @@
+"""Tests of pages in a user's project: their fixtures, baselines, report and results."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from projects import PAGES_CONFTEST, run
+
+TEST = """
+from pytest_ocrparity import assert_same_page
+
+def test_page(ocr_train_page, ocr_inference_page, ocr_image):
+    assert_same_page(ocr_train_page.trace(ocr_image), ocr_inference_page.trace(ocr_image))
+
+def test_baseline(ocr_golden_page, ocr_inference_page, ocr_image):
+    assert_same_page(ocr_golden_page.trace(ocr_image), ocr_inference_page.trace(ocr_image))
+"""
+
+
+@pytest.fixture
+def pages(project: pytest.Pytester) -> pytest.Pytester:
+    """A project whose tests are of pages."""
+    project.makeconftest(PAGES_CONFTEST)
+    project.makepyfile(test_export=TEST)
+    return project
+
+
+def spoil(pages: pytest.Pytester, how: str) -> None:
+    pages.makeconftest(PAGES_CONFTEST.replace('name="page"', f'name="page", {how}'))
+
+
+def results(pages: pytest.Pytester) -> list[dict[str, object]]:
+    found: list[dict[str, object]] = json.loads((pages.path / "report" / "results.json").read_text())["comparisons"]
+    return found
+
+
+def test_right_pages_pass_and_are_counted(pages: pytest.Pytester) -> None:
+    result = run(pages, "-k", "test_page", "--ocr-report=report")
+    result.assert_outcomes(passed=2, deselected=2)
+    result.stdout.fnmatch_lines(["page against train: 2 images", "  page * 2 same * 4 of 4 texts are the same"])
+    lines = [line for each in results(pages) for line in each["lines"]]  # type: ignore[attr-defined]
+    assert len(lines) == 4
+    assert {line["kind"] for line in lines} == {"same"}
+    assert lines[0]["reference"] in (pages.path / "report" / "index.html").read_text()
+
+
+def test_another_text_fails_with_its_place(pages: pytest.Pytester) -> None:
+    spoil(pages, "wrong=True")
+    result = run(pages, "-k", "test_page", "--ocr-report=report")
+    result.assert_outcomes(failed=2, deselected=2)
+    result.stdout.fnmatch_lines(["*0 of 1 text is the same, first 'W52' in train, 'WRONG' in page at x=*"])
+    html = (pages.path / "report" / "index.html").read_text()
+    assert "WRONG" in html
+    assert "text" in html
+    (made, *_) = [each for each in results(pages) if each["kind"] == "page"]
+    assert (made["status"], made["stage"], made["task"]) == ("different", "text", "page")
+    assert [each["model"] for each in made["diagnoses"]] == ["pipeline"]  # type: ignore[attr-defined]
+
+
+def test_baselines_of_pages_lie_apart_and_are_compared(pages: pytest.Pytester) -> None:
+    run(pages, "-k", "baseline").assert_outcomes(failed=2, deselected=2)
+    run(pages, "--ocr-golden").assert_outcomes(passed=4)
+    files = sorted(path.relative_to(pages.path).as_posix() for path in pages.path.rglob("*.npz"))
+    assert files == ["goldens/pages/images/one_word.npy.npz", "goldens/pages/images/three_words.npy.npz"]
+    run(pages, "--ocr-no-train").assert_outcomes(passed=2, skipped=2)
+    spoil(pages, "least=60.0")
+    result = run(pages, "-k", "baseline")
+    result.assert_outcomes(failed=2, deselected=2)
+    result.stdout.fnmatch_lines(["*'W*' in baseline (train) at x=*, and page returns no text there*"])
+
+
+def test_a_project_without_a_recogniser_says_what_a_page_needs(pages: pytest.Pytester) -> None:
+    (pages.path / "conftest.py").unlink()
+    result = run(pages, "-k", "test_page")
+    result.assert_outcomes(errors=2, deselected=2)
+    result.stdout.fnmatch_lines(["*sets no table ?tool.ocrparity.recognition?: a page is read by the detector of*"])
+
+
+def test_fixes_of_a_page_are_done_by_hand(pages: pytest.Pytester, capsys: pytest.CaptureFixture[str]) -> None:
+    from pytest_ocrparity.__main__ import main
+
+    spoil(pages, "wrong=True")
+    run(pages, "-k", "test_page", "--ocr-report=report")
+    file = pages.path / "report" / "results.json"
+    document = json.loads(file.read_text())
+    change = {"where": "inference.yml", "values": {"use_dilation": False}, "key": "PostProcess"}
+    known = {"cause": "text.dictionary", "evidence": ["shown"], "fix": {"text": "write it", "changes": [change]}}
+    for each in document["comparisons"]:
+        each["diagnoses"] = [{**found, **known} for found in each["diagnoses"]]
+    file.write_text(json.dumps(document))
+    capsys.readouterr()
+    assert main(["fix", str(file), "--write"]) == 1
+    said = capsys.readouterr().out
+    assert "text.dictionary of page, of a page, whose fixes are done by hand: write it (2 images" in said
+    assert "nothing was written" in said
+
+
+def test_a_recorded_page_is_judged_again_by_no_other_limit(pages: pytest.Pytester, tmp_path: Path) -> None:
+    from pytest_ocrparity.__main__ import main
+
+    run(pages, "-k", "test_page", "--ocr-report=report")
+    file = str(pages.path / "report" / "results.json")
+    assert main(["judge", file]) == 0
+    assert main(["judge", file, "--tolerance=text.max_changed=0.5"]) != 0

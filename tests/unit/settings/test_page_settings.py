@@ -1,0 +1,49 @@
+"""The table of the deployment that reads pages."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from projects import settings_file
+
+from pytest_ocrparity.errors import SettingsError
+from pytest_ocrparity.session.page_sides import inference_page, train_page
+from pytest_ocrparity.settings import Settings, load_settings
+
+
+def loaded(folder: Path, text: str) -> Settings:
+    return load_settings(settings_file(folder, text), {}, folder)
+
+
+def test_paths_start_at_the_settings_file(tmp_path: Path) -> None:
+    found = loaded(tmp_path, '[page]\noptions_file = "ocr.yml"\noptions = { doc_unwarping_model_dir = "unwarp" }').page
+    assert found == {
+        "options_file": tmp_path / "ocr.yml",
+        "options": {"doc_unwarping_model_dir": str(tmp_path / "unwarp")},
+    }
+    assert loaded(tmp_path, "").page == {}
+
+
+def test_an_unknown_key_names_its_neighbour(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"page.option is no setting; did you mean 'options'"):
+        loaded(tmp_path, "[page]\noption = {}")
+
+
+def test_options_beside_a_factory_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="beside it, options would change nothing"):
+        loaded(tmp_path, '[page]\nfactory = "ocr:make"\noptions = {}')
+    assert loaded(tmp_path, '[page]\nfactory = "ocr:make"').page == {"factory": "ocr:make"}
+
+
+def test_no_candidate_is_called_page(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="a side is called 'page' already"):
+        loaded(tmp_path, '[candidates.page]\nmodel_dir = "a"')
+
+
+def test_what_a_page_needs_is_said(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"sets no table \[tool.ocrparity.recognition\]"):
+        train_page(loaded(tmp_path, ""))
+    text = '[inference]\nmodel_dir = "det"\n[recognition.train]\nconfig = "rec.yml"'
+    with pytest.raises(SettingsError, match=r"sets no recognition\.inference\.model_dir"):
+        inference_page(loaded(tmp_path, text))
