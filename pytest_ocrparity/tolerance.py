@@ -389,11 +389,11 @@ def _limit_literal(raw: str) -> Value:
 
 
 _STRICTEST: Final[Mapping[str, float]] = {
-    "preprocessing.atol": 2e-6,
-    "probability_maps.atol": 1e-4,
-    "detections.min_iou": 0.9,
-    "detections.max_score_difference": 1e-5,
-    "text.max_score_difference": 1e-5,
+    "preprocessing.atol": TENSOR_LEAST,
+    "probability_maps.atol": MAP_LEAST,
+    "detections.min_iou": POLYGON_IOU,
+    "detections.max_score_difference": EQUAL_MAP_SCORE,
+    "text.max_score_difference": EQUAL_MAP_SCORE,
 }
 """The strictest limits that the automatic rules of the fp32 preset can set."""
 

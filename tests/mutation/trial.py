@@ -126,7 +126,8 @@ def _in_parallel(mutants: Sequence[Mutant], jobs: int, try_one: Callable[[Mutant
 def _pytest(tests: Sequence[str], *plugins: object) -> int:
     folder = tempfile.mkdtemp(prefix="mutation-")
     try:
-        quiet = ["-q", "-p", "no:cacheprovider", "-p", "no:randomly", "-W", "ignore::pytest.PytestAssertRewriteWarning"]
+        # Plain asserts: where the package is installed, pytest rewrites it as a plugin's, past a loader of ours.
+        quiet = ["-q", "--assert=plain", "-p", "no:cacheprovider", "-p", "no:randomly"]
         return int(pytest.main([*quiet, f"--basetemp={folder}/pytest", *tests], [*plugins, Settled()]))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
