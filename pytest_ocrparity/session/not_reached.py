@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, Final
+from typing import Final
 
 import pytest
 
@@ -29,7 +29,6 @@ class NotReached:
         """Run these words of a command again, which were typed in a folder, without those that had passed before."""
         self._words, self._typed_in, self._passed = words, folder, dict.fromkeys(passed)
         self._path: Path | None = None
-        self._file: IO[bytes] | None = None
 
     def begin(self, folder: Path) -> None:
         """Write that nothing was reached. A folder that can't be written is the report's matter."""
@@ -39,7 +38,6 @@ class NotReached:
         with suppress(OSError):
             write_whole_file(folder / NAME, b"".join(os.fsencode(line) + b"\n" for line in lines))
             self._path = folder / NAME
-            self._file = self._path.open("ab", buffering=0)
 
     def _words_of_files(self) -> Iterator[str]:
         """Yield the words, and those of a file that was named: it may be that of the run before."""
@@ -52,15 +50,18 @@ class NotReached:
 
     def leave_out(self, test: str) -> None:
         """Append that a test has passed."""
-        if self._file is not None and test.isprintable():
-            with suppress(OSError):  # of a full disk: the test runs again
-                self._file.write(os.fsencode(f"{test}\n"))
+        if self._path is not None and test.isprintable():
+            with suppress(OSError):  # of a full disk, or of a file that is gone: the test runs again
+                file = os.open(self._path, os.O_WRONLY | os.O_APPEND)
+                try:
+                    os.write(file, os.fsencode(f"{test}\n"))
+                finally:
+                    os.close(file)
 
     def end(self, *, is_whole: bool) -> list[str]:
         """Return what to say of a run that did not come to its end; of another, remove the file."""
-        if self._file is None or self._path is None:
+        if self._path is None:
             return []
-        self._file.close()
         if is_whole:
             with suppress(OSError):
                 self._path.unlink()

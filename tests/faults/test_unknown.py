@@ -45,11 +45,14 @@ def test_every_cause_is_injected_somewhere() -> None:
     # A batch shows in a whole run only: tests/integration/test_option_batch.py and tests/real/test_batches.py.
     # The precision of a processor is that of a recorded map: tests/real/test_recorded_precision.py.
     # Those of recognisers alone are injected in tests/real/test_recogniser_diagnosis.py and tests/unit/diagnose.
-    nowhere = {"unknown", "engine.batch", "engine.precision", *OF_RECOGNISERS}
+    # A file that rounds between layers: tests/unit/diagnose/network/test_rounding.py.
+    # What stands between the two models of a page: tests/page_faults.
+    nowhere = {"unknown", "engine.batch", "engine.precision", "precision.activations", *OF_RECOGNISERS, *OF_PAGES}
     nowhere |= set() if HAS_STALE_PROGRAMS else {"network.stale_program"}
     assert {cause for case in FAULTS for cause in case.causes} == CAUSES.keys() - nowhere
 
 
+OF_PAGES = {f"pipeline.{step}" for step in ("crop_rule", "order", "score_thresh", "textline_orientation")}
 OF_RECOGNISERS = {
     *("resize.width", "resize.height", "resize.stretch", "resize.max_width", "resize.batch_padding"),
     *("tensor.padding_value", "network.softmax", "network.head"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,9 @@ DETECTOR, RECOGNISER = EXAMPLE / "inference", EXAMPLE / "inference_rec"
 
 
 @pytest.fixture
-def root(tmp_path: Path) -> Path:
-    """A folder that looks like a checkout."""
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder that looks like a checkout, in a process that has imported none."""
+    monkeypatch.delitem(sys.modules, "ppocr", raising=False)
     (tmp_path / "checkout" / "ppocr").mkdir(parents=True)
     (tmp_path / "checkout" / "ppocr" / "__init__.py").touch()
     return tmp_path / "checkout"
