@@ -13,7 +13,7 @@ from pytest_ocrparity.compare.characters import with_dictionaries_judged
 from pytest_ocrparity.compare.preconditions import refuse_one_side_twice, refuse_same_object
 from pytest_ocrparity.compare.whole_page import PageComparisons
 from pytest_ocrparity.comparison import Comparison, DifferenceError
-from pytest_ocrparity.context import Diagnoser, context_test_id, current_context
+from pytest_ocrparity.context import Diagnoser, Listener, context_test_id, current_context
 from pytest_ocrparity.errors import SettingsError
 from pytest_ocrparity.evaluate.sequences import Found, LabelsLike, count_sequences
 from pytest_ocrparity.evaluate.verdict import Accuracy, accuracy_verdict, refuse_no_share
@@ -321,13 +321,9 @@ def _compare_or_raise(
 ) -> Comparison:
     """Compare, and report it; where it fails, make the other comparisons too and raise with all."""
     __tracebackhide__ = True
-    context, given = current_context(), {name: value for name, value in keywords.items() if value is not None}
-    try:
-        limits = context.tolerance().override(tolerance, "tolerance=")
-        limits = limits.override({kind: given} if given else None, "keyword")
-    except SettingsError as error:
-        raise error.with_traceback(None) from None
-    listener = context.listener
+    given = {name: value for name, value in keywords.items() if value is not None}
+    limits = _limits(tolerance, {kind: given} if given else None)
+    listener = current_context().listener
     comparisons = Comparisons(reference, candidate, limits, defers=listener is not None)
     judged = comparisons.of(kind)
     if listener is None:  # a run says once what is true of all its lines
@@ -335,10 +331,9 @@ def _compare_or_raise(
     else:
         listener.on_comparison(judged, reference, candidate)
     if not judged.is_match:
-        diagnoser = _diagnoser() if listener is None else listener.diagnoser
         # Of dictionaries that differ, and no line shows it, nothing is to be found.
         is_shown = not all(each.is_match for each in comparisons.all())
-        diagnoses = diagnoser.diagnose(comparisons) if is_shown else ()
+        diagnoses = _diagnoser(listener).diagnose(comparisons) if is_shown else ()
         made = tuple(judged if each.kind == kind else each for each in comparisons.all())
         message = explain(made, judged, diagnoses)
         if listener is not None:
@@ -350,19 +345,13 @@ def _compare_or_raise(
 def _compare_pages_or_raise(reference: Trace, candidate: Trace, tolerance: ToleranceLike) -> Comparison:
     """Compare two pages, and report it; where they differ, raise with what was found."""
     __tracebackhide__ = True
-    context = current_context()
-    try:
-        limits = context.tolerance().override(tolerance, "tolerance=")
-    except SettingsError as error:
-        raise error.with_traceback(None) from None
-    listener = context.listener
+    limits, listener = _limits(tolerance), current_context().listener
     comparisons = PageComparisons(reference, candidate, limits, defers=listener is not None)
     judged = comparisons.page
     if listener is not None:
         listener.on_comparison(judged, reference, candidate)
     if not judged.is_match:
-        diagnoser = _diagnoser() if listener is None else listener.diagnoser
-        diagnoses = diagnoser.diagnose_page(comparisons)
+        diagnoses = _diagnoser(listener).diagnose_page(comparisons)
         made = comparisons.all()
         message = explain_page(judged, diagnoses)
         if listener is not None:
@@ -383,7 +372,19 @@ def _refuse_no_page(reference: Trace, candidate: Trace) -> None:
             )
 
 
-def _diagnoser() -> Diagnoser:
+def _limits(tolerance: ToleranceLike, keywords: Mapping[str, Any] | None = None) -> Tolerance:
+    """Return the limits of the running test under those of an assertion's arguments."""
+    __tracebackhide__ = True
+    try:
+        limits = current_context().tolerance().override(tolerance, "tolerance=")
+        return limits.override(keywords, "keyword")
+    except SettingsError as error:
+        raise error.with_traceback(None) from None
+
+
+def _diagnoser(listener: Listener | None) -> Diagnoser:
+    if listener is not None:
+        return listener.diagnoser
     # Imported where something differs: the experiments are a third of all modules, and most runs make none.
     from pytest_ocrparity.diagnose import SECONDS
     from pytest_ocrparity.diagnose.cache import DiagnosisCache

@@ -124,19 +124,19 @@ class PageComparisons:
         pairs, findings = pair_boxes(one, two, box_pair_limits(reference, candidate, self.tolerance, False))
         self._findings = findings
         partner = {pair.reference: pair.candidate for pair in pairs}
-        ours, theirs = self.reference.texts or (), self.candidate.texts or ()
+        reference_texts, candidate_texts = reference.texts or (), candidate.texts or ()
         lines = []
         for place, polygon in enumerate(one.polygons):
-            other, said = partner.get(place), ours[place]
+            other, said = partner.get(place), reference_texts[place]
             text = None if said is None else said.text
             if other is None:
                 lines.append(LineFinding("missing", box_centre(polygon), text, None, place))
                 continue
-            lines.append(self._line(box_centre(polygon), said, theirs[other], place, other))
+            lines.append(self._line(box_centre(polygon), said, candidate_texts[other], place, other))
         paired = set(partner.values())
         for place, polygon in enumerate(two.polygons):
             if place not in paired:
-                read = theirs[place]
+                read = candidate_texts[place]
                 text = None if read is None else read.text
                 lines.append(LineFinding("extra", box_centre(polygon), None, text, None, place))
         return lines

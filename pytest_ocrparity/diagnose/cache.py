@@ -19,7 +19,7 @@ from pytest_ocrparity.diagnose import examine, first_stage_to_diagnose
 from pytest_ocrparity.diagnose.budget import BudgetSpentError
 from pytest_ocrparity.diagnose.kept_state import STATE
 from pytest_ocrparity.diagnose.laboratory import BEFORE_NETWORK, Laboratory
-from pytest_ocrparity.diagnose.page_causes import examine_page
+from pytest_ocrparity.diagnose.page_causes import examine_page, unknown_cause_of_page
 from pytest_ocrparity.diagnose.parameter_experiments import LEAK, examine_leaked_parameters
 from pytest_ocrparity.diagnose.patched_candidate import Patch, PatchedCandidate
 from pytest_ocrparity.diagnose.postprocessing import puts_own_boxes_right
@@ -30,7 +30,7 @@ from pytest_ocrparity.diagnose.repeatability import (
 )
 from pytest_ocrparity.diagnose.state import state_cause
 from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis
-from pytest_ocrparity.stages import DETECTIONS, PAGE, PROBABILITY_MAP, RECOGNITION, STAGES, TENSOR
+from pytest_ocrparity.stages import DETECTIONS, PROBABILITY_MAP, RECOGNITION, STAGES, TENSOR
 from pytest_ocrparity.trace import Trace
 
 MOST_DIAGNOSES = 3
@@ -89,37 +89,32 @@ class DiagnosisCache:
         if key not in self.by_image:
             history = self.histories.setdefault(json.dumps(sides), {})
             lab = Laboratory(comparisons, self.seconds, history=history, earlier=self.ran_before(candidate))
-            try:
-                with warnings.catch_warnings():
-                    if not self.strict:  # a user's `filterwarnings = error` is not meant for experiments
-                        warnings.simplefilter("ignore")
-                    self.by_image[key] = self._confirm_or_examine(lab, _failure_signature(sides, stage, found), found)
-            except (Exception, SystemExit) as error:  # a fault here or in a pipeline must not hide the difference
-                if self.strict:
-                    raise
-                self.by_image[key] = (
-                    lab.unknown_cause(stage, f"the diagnosis stopped: {type(error).__name__}: {error}"),
-                )
-        side = offered(candidate.source, HasSettingsTable)
-        table = "inference" if side is None else side.table
-        return tuple(diagnosis.in_table(table) for diagnosis in self.by_image[key])
+            self.by_image[key] = self._guarded(
+                lambda: self._confirm_or_examine(lab, _failure_signature(sides, stage, found), found),
+                lambda text: lab.unknown_cause(stage, text),
+            )
+        return _in_table_of(candidate, self.by_image[key])
 
     def diagnose_page(self, made: PageComparisons) -> tuple[Diagnosis, ...]:
         """Return the causes of two pages that differ; those of a model alone are looked for as `diagnose` does."""
         if self.seconds <= 0:
             return ()
+        found = self._guarded(lambda: examine_page(made, self.diagnose), lambda text: unknown_cause_of_page(made, text))
+        return _in_table_of(made.candidate, found)
+
+    def _guarded(
+        self, examine_all: Callable[[], Sequence[Diagnosis]], unknown: Callable[[str], Diagnosis]
+    ) -> tuple[Diagnosis, ...]:
+        """Return what experiments find; where they raise, the unknown cause that says so."""
         try:
             with warnings.catch_warnings():
-                if not self.strict:
+                if not self.strict:  # a user's `filterwarnings = error` is not meant for experiments
                     warnings.simplefilter("ignore")
-                found = examine_page(made, self.diagnose)
-        except (Exception, SystemExit) as error:
+                return tuple(examine_all())
+        except (Exception, SystemExit) as error:  # a fault here or in a pipeline must not hide the difference
             if self.strict:
                 raise
-            text = f"the diagnosis stopped: {type(error).__name__}: {error}"
-            found = [Diagnosis(stage=made.page.stage or PAGE, cause=UNKNOWN, summary=text, model="pipeline")]
-        side = offered(made.candidate.source, HasSettingsTable)
-        return tuple(each.in_table("inference" if side is None else side.table) for each in found)
+            return (unknown(f"the diagnosis stopped: {type(error).__name__}: {error}"),)
 
     def _side_key(self, trace: Trace) -> str:
         """Return a text that identifies a side in this run; a trace without a source is a side of its own."""
@@ -165,6 +160,13 @@ class DiagnosisCache:
         if len(entries) < MOST_DIAGNOSES:
             entries.append(Known(lab.candidate.label, found, lab.patched, (lab.reference.source, lab.candidate.source)))
         return found
+
+
+def _in_table_of(candidate: Trace, found: Sequence[Diagnosis]) -> tuple[Diagnosis, ...]:
+    """Return causes with the settings in their fixes named as the candidate's table has them."""
+    side = offered(candidate.source, HasSettingsTable)
+    table = "inference" if side is None else side.table
+    return tuple(diagnosis.in_table(table) for diagnosis in found)
 
 
 def _failure_signature(sides: Sequence[str], stage: str, comparisons: Sequence[Comparison]) -> str:

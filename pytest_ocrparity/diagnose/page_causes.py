@@ -69,7 +69,7 @@ def examine_page(made: PageComparisons, diagnose: Diagnose) -> list[Diagnosis]:
     elif made.candidate.error is not None and made.candidate.error.stage in (TEXT, CROP):
         found = [each for each in found if each.cause != UNKNOWN] + _PageExaminer(made, diagnose).of_stopped()
     found.sort(key=_place_in_flow)
-    return found or [_unknown(made, "each step that could be run alone agrees with the reference")]
+    return found or [unknown_cause_of_page(made, "each step that could be run alone agrees with the reference")]
 
 
 def _model_of_detection(diagnosis: Diagnosis) -> str:
@@ -85,7 +85,8 @@ def _place_in_flow(diagnosis: Diagnosis) -> int:
     return 1 if diagnosis.model == DETECTION.name else 4
 
 
-def _unknown(made: PageComparisons, summary: str, **notes: Any) -> Diagnosis:
+def unknown_cause_of_page(made: PageComparisons, summary: str, **notes: Any) -> Diagnosis:
+    """Return that the cause of a difference between two pages is not known."""
     return Diagnosis(stage=made.page.stage or PAGE, cause=UNKNOWN, summary=summary, model=OF_NO_MODEL, **notes)
 
 
@@ -126,14 +127,14 @@ class _PageExaminer:
         if self.made.page.counts.get("moved") and any(each.kind == "order" for each in self.made.page.differences):
             found += self._of_order()
         if not found and changed and self.made.are_boxes_same:
-            found.append(_unknown(self.made, self._what_remains(changed), not_tried=tuple(self.not_tried)))
+            found.append(unknown_cause_of_page(self.made, self._what_remains(changed), not_tried=tuple(self.not_tried)))
         return found
 
     def _is_explained(self, line: LineFinding, found: list[Diagnosis]) -> bool:
         """Return whether a step that belongs to no model explains a line, after its cause is in `found`."""
-        if self._steps is None or line.candidate_box is None or line.candidate_box >= len(self._lines):
+        own = self._own(line)
+        if self._steps is None or own is None or line.candidate_box is None:
             return False
-        own = self._lines[line.candidate_box]
         for step in self._suspects(line, own):
             read = self._read_again(step, line.candidate_box)
             if read is not None and read == line.reference:
@@ -196,6 +197,7 @@ class _PageExaminer:
         )
 
     def _summary(self, step: str, own: LineOfPage) -> str:
+        """Return what a step that is at fault does to lines."""
         name, steps = self.names[1], {} if self._steps is None else self._steps.steps
         if step == TURN:
             return f"{name}'s text-line orientation classifier turns lines by 180 degrees, and {self.names[0]} has none"
@@ -203,11 +205,9 @@ class _PageExaminer:
             return f"{name} cuts lines out by a rule of its own, and not as paddlex does"
         if step == BATCH:
             return f"{name} reads lines otherwise in a batch, where they are filled up to the widest"
-        if step == SCORES:
-            thresh = steps.get("text_rec_score_thresh")
-            score = "" if own.read is None or own.read.score is None else f", and this one's is {own.read.score:.3g}"
-            return f"{name} leaves out texts with a score below {thresh}{score}"
-        return f"{name} sets the boxes in an order of its own, and not in paddlex's"
+        thresh = steps.get("text_rec_score_thresh")
+        score = "" if own.read is None or own.read.score is None else f", and this one's is {own.read.score:.3g}"
+        return f"{name} leaves out texts with a score below {thresh}{score}"
 
     def _of_recognisers(self, lines: Sequence[LineFinding]) -> list[Diagnosis]:
         """Return why both recognisers read the same pictures of lines otherwise, as far as they do."""
@@ -241,17 +241,21 @@ class _PageExaminer:
             found = self.diagnose(Comparisons(traces[0], traces[1], self.made.tolerance))
             return [replace(each, model=RECOGNITION.name) for each in found]
         error = self.candidate.error
-        return [_unknown(self.made, f"no line stops its recogniser alone: {error}", not_tried=tuple(self.not_tried))]
+        return [
+            unknown_cause_of_page(
+                self.made, f"no line stops its recogniser alone: {error}", not_tried=tuple(self.not_tried)
+            )
+        ]
 
     def _of_order(self) -> list[Diagnosis]:
         """Return that the candidate's own order is the cause, where its boxes stand right in paddlex's."""
         again = None if self._steps is None else self._run_again(ORDER)
         if again is None or again.texts is None:
-            return [_unknown(self.made, "the texts are in another order", not_tried=tuple(self.not_tried))]
+            return [unknown_cause_of_page(self.made, "the texts are in another order", not_tried=tuple(self.not_tried))]
         moved = PageComparisons(self.reference, again, self.made.tolerance).page
         if any(each.kind == "order" for each in moved.differences):
             summary = "the texts are in another order, and in paddlex's order too"
-            return [] if not self.made.are_boxes_same else [_unknown(self.made, summary)]
+            return [] if not self.made.are_boxes_same else [unknown_cause_of_page(self.made, summary)]
         assert self._steps is not None
         cause, stage = _STEP_CAUSES[ORDER]
         count = self.made.page.counts["moved"]

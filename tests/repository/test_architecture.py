@@ -80,6 +80,7 @@ TESTED_BY = {
     "backends.ppocr.trained_side": "real/test_training.py",
     "backends.resampling": "faults/test_named_ports.py",
     "backends.staged": "real/test_memory.py",
+    "backends.page_side": "page_faults/test_pages.py",
     "backends.trained_page": "page_faults/test_pages.py",
     "contract.page_readers": "page_faults/test_pages.py",
     "explain.page_texts": "unit/explain/test_page_message.py",

@@ -22,7 +22,6 @@ from pytest_ocrparity.artifacts.model_files import ExportFiles, fingerprint_expo
 from pytest_ocrparity.backends.checkout.flags import flag_values, flags_fix
 from pytest_ocrparity.backends.checkout.script import ONNX, Script, Stopped, read_first_page, replaced
 from pytest_ocrparity.backends.graphs import program_graph
-from pytest_ocrparity.backends.graphs.onnx_graph import OnnxGraph
 from pytest_ocrparity.backends.isolation import isolated
 from pytest_ocrparity.backends.memory_guard import MemoryGuard
 from pytest_ocrparity.backends.onnx.runtime import runtime_arrays, runtime_engine, runtime_fixed_size
@@ -266,7 +265,7 @@ class ScriptSide(StagedSide):
 
     def network_graph(self) -> NetworkGraph:
         """Return the graph of the export."""
-        return OnnxGraph(self._file) if self._arguments.use_onnx else program_graph(self._file)
+        return program_graph(self._file)
 
     def input_size(self) -> tuple[int, int] | None:
         """Return the height and width that the export takes alone, or None where it takes any."""

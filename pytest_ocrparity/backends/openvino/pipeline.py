@@ -11,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 
 from pytest_ocrparity.backends.graphs import program_graph
-from pytest_ocrparity.backends.graphs.onnx_graph import OnnxGraph
 from pytest_ocrparity.backends.onnx.pipeline import OnnxPipeline
 from pytest_ocrparity.backends.onnx.processing import Configured, configure_processing
 from pytest_ocrparity.backends.onnx.quantised_file import QuantisedFile
@@ -106,7 +105,7 @@ class OpenVinoPipeline(OnnxPipeline):
 
     def network_graph(self) -> NetworkGraph:
         """Return the graph of the file."""
-        return program_graph(self._file) if self._file.suffix == PROGRAM else OnnxGraph(self._file)
+        return program_graph(self._file)
 
     def quantised_program(self) -> QuantisedFile | None:
         """Return an ONNX file as a quantised one, or None."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from pytest_ocrparity.artifacts.families import DETECTORS, RECOGNISERS, Family
-from pytest_ocrparity.artifacts.ocr_options import FORMER, LIMITS, PREFIX, THRESHOLDS
+from pytest_ocrparity.artifacts.ocr_options import FORMER, LIMITS, PREFIX, THRESHOLDS, all_ocr_options
 from pytest_ocrparity.diagnosis import Change, Fix, table_of
 from pytest_ocrparity.stages import DETECTIONS, RESIZE
 from pytest_ocrparity.wording import value_text
@@ -121,6 +121,16 @@ class Deployed:
     from_file: frozenset[str] = frozenset()
     has_own_predict: bool = False
     own_doing: str = ""
+
+    def with_options(self, options: Values | None, options_file: Path | None, folder: Path | None) -> Deployed:
+        """Return this with the options of a file, whose paths start at `folder`, and those of the settings on top.
+
+        Raises:
+            ModelError: the file can't be read, or holds no options.
+        """
+        merged = all_ocr_options(options, options_file, folder)
+        from_file = frozenset(merged) - frozenset(options or {})
+        return replace(self, options=merged, options_file=options_file, from_file=from_file)
 
     @property
     def table(self) -> str:

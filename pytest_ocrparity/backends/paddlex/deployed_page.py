@@ -5,10 +5,8 @@ Nothing of the processing is done here.
 
 from __future__ import annotations
 
-import hashlib
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -16,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 
 from pytest_ocrparity.artifacts.model_files import ExportFiles
-from pytest_ocrparity.artifacts.ocr_options import TEXT_LINES, all_ocr_options
+from pytest_ocrparity.artifacts.ocr_options import TEXT_LINES
 from pytest_ocrparity.backends.paddlex.deployed import PADDLE_OCR, PAGE_RECOGNISER, Deployed
 from pytest_ocrparity.backends.paddlex.deployed_recogniser import DeployedRecogniser
 from pytest_ocrparity.backends.paddlex.factory import made_by_factory
@@ -26,7 +24,7 @@ from pytest_ocrparity.backends.paddlex.page_predictor import PagePredictor
 from pytest_ocrparity.backends.paddlex.page_rules import paddlex_step
 from pytest_ocrparity.backends.paddlex.pipeline import InferencePipeline, read_export
 from pytest_ocrparity.backends.paddlex.returned import as_returned
-from pytest_ocrparity.backends.staged import MOST_TRACES
+from pytest_ocrparity.backends.page_side import PageSide, ReadPage
 from pytest_ocrparity.contract.page_readers import BATCH, CUT, ORDER, SCORES, TURN, LineOfPage
 from pytest_ocrparity.diagnosis import PAGE_SIDE, Change, Fix
 from pytest_ocrparity.errors import ModelError, NotEnoughMemory, StageError
@@ -42,16 +40,7 @@ _LINES: Final = "lines"
 """Where a trace keeps what became of its boxes."""
 
 
-@dataclass(frozen=True)
-class _Run:
-    """A page that was run: the image as it was given, its trace, and what became of its boxes."""
-
-    image: Image
-    trace: Trace
-    lines: Sequence[LineOfPage]
-
-
-class DeployedPage:
+class DeployedPage(PageSide):
     """A `PaddleOCR` that reads pages; `table` is where the settings have it.
 
     Attributes:
@@ -65,44 +54,8 @@ class DeployedPage:
         self, predictor: PagePredictor, detector: InferencePipeline, recogniser: DeployedRecogniser, deployed: Deployed
     ) -> None:
         """Take a tapped `PaddleOCR`, the sides of its two models, and what the user gave."""
-        self.name = deployed.name
-        self.detector, self.recogniser = detector, recogniser
+        super().__init__(deployed.name, detector, recogniser)
         self._predictor, self._deployed = predictor, deployed
-        self._runs: OrderedDict[str, _Run] = OrderedDict()
-
-    @property
-    def fingerprint(self) -> Mapping[str, str]:
-        """The digests of both models' files."""
-        sides = {"detection": self.detector, "recognition": self.recogniser}
-        return {f"{name} {file}": each for name, side in sides.items() for file, each in side.fingerprint.items()}
-
-    @property
-    def identity(self) -> Mapping[str, Any]:
-        """Identifies this side; two live sides of the same identity are one, see `contract.HasIdentity`."""
-        return {
-            **self.detector.identity,
-            "code": f"{type(self).__module__}.{type(self).__qualname__}",
-            "files": self.fingerprint,
-        }
-
-    def trace(self, image: Image) -> Trace:
-        """Run `predict` on a page; return its boxes in reading order, and what was read in each.
-
-        Raises:
-            ImageError: the image is missing or does not decode.
-        """
-        name, data = image_file_bytes(image)
-        digest = hashlib.sha256(data).hexdigest()
-        key = f"{digest} {name}"
-        if key not in self._runs:
-            run = self._run(image, name, digest)
-            if run.trace.error is not None:
-                return run.trace
-            while len(self._runs) >= MOST_TRACES:
-                self._runs.popitem(last=False)
-            self._runs[key] = run
-        self._runs.move_to_end(key)
-        return self._runs[key].trace
 
     def lines(self, trace: Trace) -> Sequence[LineOfPage]:
         """Return what became of each box of a trace, in their order.
@@ -111,7 +64,7 @@ class DeployedPage:
             StageError: it is none of this side's last few, nor one that `with_step` returned.
         """
         kept: Sequence[LineOfPage] | None = trace.memo.get(_LINES)
-        return self._run_of(trace).lines if kept is None else kept
+        return super().lines(trace) if kept is None else kept
 
     def with_step(self, trace: Trace, step: str) -> Trace:
         """Run the page of a trace once more with a step changed, see `contract.page_readers.ChangesSteps`.
@@ -119,7 +72,7 @@ class DeployedPage:
         Raises:
             StageError: it is none of the last few of this side.
         """
-        kept = self._run_of(trace)
+        kept = self._page_of(trace)
         taps: dict[str, Any] = {}
         options: dict[str, Any] = {}
         if step in (CUT, ORDER):
@@ -128,7 +81,7 @@ class DeployedPage:
             options = {TEXT_LINES: False}
         elif step == SCORES:
             options = {SCORE_OPTION: 0.0}
-        return self._run(kept.image, trace.image, trace.image_sha256 or "", taps, options, step=step).trace
+        return self._read(kept.image, trace.image, trace.image_sha256 or "", taps, options, step=step).trace
 
     def step_fix(self, step: str) -> Fix:
         """Return how a user has a step as paddleocr has it by itself, or without it."""
@@ -154,13 +107,7 @@ class DeployedPage:
             BATCH_OPTION: int(self._predictor.recogniser.batch_sampler.batch_size),
         }
 
-    def _run_of(self, trace: Trace) -> _Run:
-        run = self._runs.get(f"{trace.image_sha256} {trace.image}")
-        if run is None:
-            raise StageError(PAGE, f"{self.name} has run other images since it ran {trace.label}")
-        return run
-
-    def _run(
+    def _read(
         self,
         image: Image,
         name: str,
@@ -169,7 +116,7 @@ class DeployedPage:
         options: Mapping[str, Any] | None = None,
         *,
         step: str = "",
-    ) -> _Run:
+    ) -> ReadPage:
         """Run a page from end to end, with something in the place of some steps, and other options of `predict`."""
         given = image.copy() if isinstance(image, np.ndarray) else str(image)
         trace = Trace(pipeline=self.name, image=name, image_sha256=digest, source=self)
@@ -187,19 +134,19 @@ class DeployedPage:
             # The detector alone says at which of its stages it stopped, or that the file is no image.
             alone = self.detector.trace_anew(image)
             stopped = alone.error or StageError(PAGE, self.detector.describe_error(error))
-            return _Run(image, replace(alone, source=self, detections=None, error=stopped), ())
+            return ReadPage(image, replace(alone, source=self, detections=None, error=stopped), ())
         made, parameters = self.detector.traced_calls(trace, calls), {PAGE: self.steps}
         if error is not None:
             stopped = StageError(TEXT if CUT in calls else CROP, self.recogniser.describe_error(error))
             made = replace(made, detections=self._predictor.detected(calls), error=stopped)
             made.memo[_LINES] = self._predictor.cut_lines(calls)
-            return _Run(image, made, made.memo[_LINES])
+            return ReadPage(image, made, made.memo[_LINES])
         found, texts = self._predictor.page_of(result, calls)
         lines = self._predictor.lines_of(result, calls, found)
         made = replace(made, detections=found, texts=tuple(texts), parameters={**made.parameters, **parameters})
         detected = as_returned(self._predictor.detected(calls), result["dt_polys"])
         made.memo.update({_LINES: lines, DETECTIONS: detected})
-        return _Run(image, made, lines)
+        return ReadPage(image, made, lines)
 
 
 def load_page(
@@ -249,15 +196,17 @@ def load_page(
         of_lines, deployed_lines = read_export(recogniser, recogniser_name, PAGE_RECOGNISER, given)
     else:
         assert detector is not None and recogniser is not None  # the settings see to it
-        merged = all_ocr_options(options, options_file, folder)
-        if beside := [option for option in RECOGNISER_OPTIONS if option in merged]:
+        given = given.with_options(options, options_file, folder)
+        if beside := [option for option in RECOGNISER_OPTIONS if option in given.options]:
             own = {RECOGNISER_OPTIONS[0]: "model_name", RECOGNISER_OPTIONS[1]: "model_dir"}[beside[0]]
             raise ModelError(f"page.options: {beside[0]} has a setting of its own, recognition.inference.{own}")
-        from_file = frozenset(merged) - frozenset(options or {})
-        given = replace(given, options=merged, options_file=options_file, from_file=from_file)
         export, deployed = read_export(detector, detector_name, PADDLE_OCR, given)
         of_lines, deployed_lines = read_export(recogniser, recogniser_name, PAGE_RECOGNISER, given)
-        both = {**merged, RECOGNISER_OPTIONS[0]: deployed_lines.model_name, RECOGNISER_OPTIONS[1]: str(recogniser)}
+        both = {
+            **given.options,
+            RECOGNISER_OPTIONS[0]: deployed_lines.model_name,
+            RECOGNISER_OPTIONS[1]: str(recogniser),
+        }
         loaded = load_ocr_predictor(export, replace(deployed, options=both), PagePredictor)
         assert isinstance(loaded, PagePredictor)
         predictor = loaded

@@ -19,7 +19,6 @@ from pytest_ocrparity.artifacts import configs
 from pytest_ocrparity.artifacts.configs import config_scale, read_config
 from pytest_ocrparity.artifacts.families import family_of_export
 from pytest_ocrparity.artifacts.model_files import ExportFiles, find_export_files
-from pytest_ocrparity.artifacts.ocr_options import all_ocr_options
 from pytest_ocrparity.backends.batches import overrides_batch_parts, trace_stacked_batch
 from pytest_ocrparity.backends.effective_parameters import (
     effective_predictor_detections,
@@ -92,9 +91,7 @@ def load_paddlex_pipeline(
             raise ModelError(f"{error}; inference.factory = {factory!r} returned an object of {where}") from error
         predictor = made.predictor(deployed.predict_options)
     else:
-        merged = all_ocr_options(options, options_file, folder)
-        from_file = frozenset(merged) - frozenset(options or {})
-        given = replace(given, options=merged, options_file=options_file, from_file=from_file)
+        given = given.with_options(options, options_file, folder)
         assert model_dir is not None  # the settings see to it
         export, deployed = read_export(model_dir, model_name, APIS[api] if api else None, given)
         load = load_ocr_predictor if deployed.api.has_pipeline else load_predictor

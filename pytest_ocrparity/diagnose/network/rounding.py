@@ -111,9 +111,9 @@ def _of_weights(lab: Laboratory, found: QuantisedNetwork, made: Array, exact: Ar
     grids = " and ".join(dict.fromkeys(each.grid for each in program.operators))
 
     def explains(other: Laboratory, there: Array | None) -> bool:
-        again = None if there is None else _unrounded_map(other, program, there)
-        ours = None if again is None else other.run_network(found.network.run, other.tensor)
-        return again is not None and ours is not None and are_equal_maps(other, ours, again)
+        unrounded = None if there is None else _unrounded_map(other, program, there)
+        trained = None if unrounded is None else other.run_network(found.network.run, other.tensor)
+        return unrounded is not None and trained is not None and are_equal_maps(other, trained, unrounded)
 
     lab.patched = replace(lab.patched, explains=explains)
     proof = [
