@@ -80,7 +80,8 @@ def markdown(rows: Sequence[dict[str, Any]], clean: Sequence[bool], commit: str)
         "| fault | page | first said: model, stage | causes |",
         "|---|---|---|---|",
     ]
-    for row in rows:
+    place = {case.name: number for number, case in enumerate(CASES)}  # workers end in any order
+    for row in sorted(rows, key=lambda row: place[row["name"]]):
         first = f"{row['model'][0]}, {row['stage'][0]}" if row["model"] else "nothing"
         mark = "" if row["cause_right"] and not row["wrong"] else " **(wrong)**"
         lines.append(
