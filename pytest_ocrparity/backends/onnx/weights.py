@@ -54,7 +54,9 @@ def _stored_arrays(graph: Any) -> dict[str, Array]:
     from onnx import numpy_helper
 
     steps = names_of_steps(graph)
-    found = {each.name: _as_numbers(numpy_helper.to_array(each)) for each in graph.initializer if each.name not in steps}
+    found = {
+        each.name: _as_numbers(numpy_helper.to_array(each)) for each in graph.initializer if each.name not in steps
+    }
     for node in graph.node:  # some converters keep weights as constants
         if node.op_type == "Constant" and node.attribute[0].name == "value":
             found[node.output[0]] = _as_numbers(numpy_helper.to_array(node.attribute[0].t))

@@ -211,7 +211,7 @@ class Network:
         return other
 
     def with_arrays(self, arrays: Mapping[str, npt.NDArray[Any]]) -> Self:
-        """Return a copy with other arrays, by paddle's parameter names; a program may store halves, or other sides of 1."""
+        """Return a copy with other arrays, by paddle's parameter names; a program may store halves or sides of 1."""
         keys, own = self.keys(), self.arrays()
         return self.with_state(
             {keys[name]: array.astype(own[name].dtype).reshape(own[name].shape) for name, array in arrays.items()}

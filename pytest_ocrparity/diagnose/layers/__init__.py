@@ -14,21 +14,20 @@ from pytest_ocrparity.compare.sensitivity import map_sensitivity, sensitivity_li
 from pytest_ocrparity.contract import (
     HasGraph,
     NetworkGraph,
-    SetsAttributes,
     TrainedNetwork,
     offered,
     pipeline_of,
 )
-from pytest_ocrparity.contract.network_graph import RunsOperators
 from pytest_ocrparity.diagnose.budget import BudgetSpentError
 from pytest_ocrparity.diagnose.laboratory import Laboratory
 from pytest_ocrparity.diagnose.layers.attributes import AttributeDifference, attribute_difference, structural_difference
 from pytest_ocrparity.diagnose.layers.crops import crop_where_maps_differ
 from pytest_ocrparity.diagnose.layers.layer_texts import describe_layer, guilty_node, layer_of_search, search_evidence
 from pytest_ocrparity.diagnose.layers.matching import kind_of
+from pytest_ocrparity.diagnose.layers.proved_attribute import graph_cause, network_with_attribute
 from pytest_ocrparity.diagnose.layers.search import NOT_SHOWN, Runs, Search, search_layers
 from pytest_ocrparity.diagnose.network.weights import paired_network
-from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis
+from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis, Layer
 from pytest_ocrparity.stages import PROBABILITY_MAP, RECOGNITION
 
 Array: TypeAlias = "npt.NDArray[Any]"
@@ -55,7 +54,8 @@ LAYERS: Final = "layers"
 def refine_by_layer(lab: Laboratory, found: Sequence[Diagnosis]) -> list[Diagnosis]:
     """Return the diagnoses, with the layer at which the network begins to differ where that is found.
 
-    A layer that is proved stands in the summary; another one is a hint among the evidence. No cause is changed.
+    A layer that is proved stands in the summary; another one is a hint among the evidence. An unknown cause
+    becomes the graph's where an attribute of the layer explains the whole map; no other one is changed.
     """
     return [_refined(lab, each) if _is_of_a_network(each) else each for each in found]
 
@@ -94,7 +94,10 @@ def _with_layer(lab: Laboratory, diagnosis: Diagnosis) -> Diagnosis:
     layer = layer_of_search(search)
     evidence = search_evidence(search, layer, lab.names)
     if layer.is_proved and (difference := _attribute_difference(search)) is not None:
-        if _returns_the_exports_map(lab, search, layer.name, difference):
+        run = network_with_attribute(lab, search, layer.name, difference)
+        if run is not None:
+            if diagnosis.cause == UNKNOWN and not diagnosis.rivals:
+                diagnosis = graph_cause(lab, run) or diagnosis
             layer = replace(layer, attribute=difference.text)
             evidence.append(
                 f"{lab.names.reference}'s network with the export's there returns {lab.names.candidate}'s map: "
@@ -102,8 +105,16 @@ def _with_layer(lab: Laboratory, diagnosis: Diagnosis) -> Diagnosis:
             )
         else:
             evidence.append(f"in the graphs, {difference.text}; that was not tried in {lab.names.reference}'s network")
-    summary = f"{diagnosis.summary}; first at {describe_layer(layer)}" if layer.is_proved else diagnosis.summary
+    summary = _summary(lab, diagnosis, layer) if layer.is_proved else diagnosis.summary
     return replace(diagnosis, layer=layer, summary=summary, evidence=(*diagnosis.evidence, *evidence))
+
+
+def _summary(lab: Laboratory, diagnosis: Diagnosis, layer: Layer) -> str:
+    """Return a summary with a layer that is proved: that no experiment explained the map is no longer true then."""
+    text, (reference, candidate) = diagnosis.summary, lab.names
+    if diagnosis.cause == UNKNOWN:
+        text = f"{candidate} computes something else than {reference}'s network"
+    return f"{text}; first at {describe_layer(layer)}"
 
 
 def search_page(lab: Laboratory) -> Search | None:
@@ -199,45 +210,3 @@ def _attribute_difference(search: Search) -> AttributeDifference | None:
     if structural is not None or (len(between) > 1 and kind_of(right.operator) != kind_of(own.operator)):
         return structural
     return attribute_difference(right, own)
-
-
-def _returns_the_exports_map(lab: Laboratory, search: Search, name: str, difference: AttributeDifference) -> bool:
-    """Return whether the trained network with the export's attributes returns the export's map."""
-    if not difference.values:
-        return False
-    tensor = search.reference.arrays[0]
-    try:
-        made = _map_of_the_operator(lab, search, tensor)
-        if made is None:
-            made = _map_of_the_layer(lab, tensor, name, difference)
-    except BudgetSpentError:
-        return False
-    own = search.candidate.arrays[search.candidate.graph.output]
-    limit = sensitivity_limit(map_sensitivity(lab.reference))
-    is_same = made is not None and made.shape == own.shape
-    return is_same and float(np.max(np.abs(made - own), initial=0.0)) <= limit
-
-
-def _map_of_the_layer(lab: Laboratory, tensor: Array, name: str, difference: AttributeDifference) -> Array | None:
-    """Return what the trained network makes whose layer has the export's attributes; None where none takes them."""
-    trained = offered(paired_network(lab), SetsAttributes)
-    other = None if trained is None else lab.attempt(lambda: trained.with_attributes(name, difference.values))
-    if other is None:
-        return None
-    with lab.budget.network_run(tensor.size, SHARE):
-        return lab.attempt(lambda: other.run(tensor))
-
-
-def _map_of_the_operator(lab: Laboratory, search: Search, tensor: Array) -> Array | None:
-    """Return what the trained network makes with the export's operator in its place; None where that has weights."""
-    place, reference = search.places[0], search.reference
-    own, right = search.candidate.nodes[place.own], reference.nodes[place.right]
-    graph = offered(reference.graph, RunsOperators)
-    if graph is None or place.between != (place.right,) or len(right.inputs) != 1:
-        return None
-    given, shape = reference.arrays[right.inputs[0]], reference.arrays[place.right].shape
-    array = lab.attempt(lambda: graph.operator_output(own.operator, own.attributes, given, shape))
-    if array is None or array.shape != shape:
-        return None
-    with lab.budget.network_run(tensor.size, SHARE):
-        return lab.attempt(lambda: reference.graph.run(tensor, [reference.graph.output], {place.right: array})[0])

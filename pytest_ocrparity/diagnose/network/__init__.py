@@ -36,7 +36,7 @@ def examine_network(lab: Laboratory) -> list[Diagnosis]:
     if reference.probability_map is None or (own is None and (tensor is None or not lab.can_run)):
         return []  # no map to examine
     is_run = lab.can_run and tensor is not None
-    candidate_map = _candidate_map(lab) if is_run else own
+    candidate_map = map_of_candidate(lab) if is_run else own
     if lab.is_same_map(candidate_map) or not lab.is_judgeable_map(candidate_map):
         return []
     if not is_run or (candidate_map is None and candidate.error is None):
@@ -178,7 +178,7 @@ def _unexplained_map(lab: Laboratory) -> list[Diagnosis]:
     return [lab.unknown_cause(PROBABILITY_MAP, f"{text}, and no experiment explained it")]
 
 
-def _candidate_map(lab: Laboratory) -> Array | None:
+def map_of_candidate(lab: Laboratory) -> Array | None:
     """Return the candidate's map of the reference's tensor: the recorded one if that is of it, else a new one."""
     tensor, trace = lab.tensor, lab.candidate
     own = trace.probability_map

@@ -49,9 +49,8 @@ def by_graph(lab: Laboratory, candidate_map: Array | None) -> Diagnosis | None:
     known = ("network.weights", "engine")
     whole = [text.partition(": ")[2] for text in (*lab.ruled_out, *lab.tried) if text.startswith(known)]
     if not is_by_size or side is None:
-        fix = Fix(f"export again from the code that trained the network{_export_hint(lab)}", (Change("export"),))
         summary = f"the exported graph of {candidate} computes something else with the same weights"
-        return lab.proven_cause(PROBABILITY_MAP, "network.graph", summary, [*whole, *lab.noticed], fix)
+        return lab.proven_cause(PROBABILITY_MAP, "network.graph", summary, [*whole, *lab.noticed], graph_fix(lab))
     summary = f"{candidate} computes something else at some input sizes: "
     summary += "a branch on the size was frozen when it was traced"
     text = "replace the Python branch on the input's size in the network by paddle.static.nn.cond, or by none"
@@ -111,6 +110,11 @@ def _maps_of_both(lab: Laboratory, tensor: Array) -> tuple[Array, Array] | None:
     made = lab.run_network(lambda given: patched.pipeline.infer(given), tensor)
     right = lab.run_network(lambda given: reference.infer(given), tensor)
     return None if made is None or right is None else (made, right)
+
+
+def graph_fix(lab: Laboratory) -> Fix:
+    """Return what makes an exported graph compute what the trained network does."""
+    return Fix(f"export again from the code that trained the network{_export_hint(lab)}", (Change("export"),))
 
 
 def _export_hint(lab: Laboratory) -> str:

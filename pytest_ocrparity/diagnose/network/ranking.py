@@ -77,9 +77,7 @@ def reduced_export(lab: Laboratory) -> Reduced | None:
 def _run_with(stored: StoredWeights, tensor: Array, kept: Collection[str]) -> Array:
     pairs = stored.pairs or {}
     arrays = {
-        pairs[name]: array
-        for name, array in stored.exported.items()
-        if stored.key(name).rpartition(".")[0] not in kept
+        pairs[name]: array for name, array in stored.exported.items() if stored.key(name).rpartition(".")[0] not in kept
     }
     return stored.network.with_arrays(arrays).run(tensor)
 

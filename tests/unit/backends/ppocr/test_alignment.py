@@ -122,7 +122,9 @@ def test_a_number_of_a_programs_own_is_no_weight(change: float, is_named: bool) 
 def test_a_number_that_may_be_a_weight_is_not_left_out(name: str) -> None:
     """A bias of one number that is no longer called so, and is not the checkpoint's."""
     arrays = {own: array for own, array in exported().items() if own != "conv2d_2.b_0"}
-    found = align_parameters({"helper.0": np.ones((), np.float32), **arrays, name: np.ones(1, np.float32)}, TRAINED, USED)
+    found = align_parameters(
+        {"helper.0": np.ones((), np.float32), **arrays, name: np.ones(1, np.float32)}, TRAINED, USED
+    )
     assert len(found) == (name == "conv2d_2.b_0")
 
 
