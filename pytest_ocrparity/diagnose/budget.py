@@ -85,11 +85,12 @@ class Budget:
         self._marks = marks
 
     def spent(self) -> str:
-        """Return in words how much was used, and which setting allows more, if it is time that ended the diagnosis."""
-        on_clock, most = self._marks[0] - self.started, MOST_RUNS + self.more
-        text = f"used {self.runs:g} of {most} network runs and {self.used:.0f} of {self.seconds:g} s of processor time"
+        """Return in words how much was used, and which setting allows more."""
+        on_clock = self._marks[0] - self.started
+        runs = f"{self.runs:g} of {MOST_RUNS + self.more} network runs"
+        text = f"used {runs} and {self.used:.0f} of {self.seconds:g} s of processor time"
         if self.used < self.seconds <= on_clock / CLOCK:
             text += f"; ended by the clock after {on_clock:.0f} s, {CLOCK} times the setting"
-        elif self.runs >= most and self.used < self.seconds:
-            return f"{text}; a diagnosis makes no more runs"
+        if self.runs >= MOST_RUNS + self.more and self.used < self.seconds:
+            return f"{text}; how many runs there are is fixed"
         return f"{text} (setting: diagnosis_seconds = {self.seconds:g})"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Final, TypeAlias
 
@@ -69,8 +69,9 @@ def _refined(lab: Laboratory, diagnosis: Diagnosis) -> Diagnosis:
         return _with_layer(lab, diagnosis)
     known: dict[str, tuple[str, Diagnosis]] = lab.history.setdefault(LAYERS, {})
     if diagnosis.cause not in known:
-        known[diagnosis.cause] = lab.candidate.label, _with_layer(lab, diagnosis)
-        return known[diagnosis.cause][1]
+        refined = _with_layer(lab, diagnosis)
+        known[diagnosis.cause] = known[refined.cause] = lab.candidate.label, refined
+        return refined
     # Of a run's lines one is searched: the cause is proved on each.
     label, before = known[diagnosis.cause]
     if diagnosis.cause == UNKNOWN or before.layer is None or not before.layer.is_proved:
@@ -93,18 +94,20 @@ def _with_layer(lab: Laboratory, diagnosis: Diagnosis) -> Diagnosis:
         return replace(diagnosis, not_tried=(*diagnosis.not_tried, *notes))
     layer = layer_of_search(search)
     evidence = search_evidence(search, layer, lab.names)
+    reference, candidate = lab.names
     if layer.is_proved and (difference := _attribute_difference(search)) is not None:
         run = network_with_attribute(lab, search, layer.name, difference)
         if run is not None:
-            if diagnosis.cause == UNKNOWN and not diagnosis.rivals:
-                diagnosis = graph_cause(lab, run) or diagnosis
             layer = replace(layer, attribute=difference.text)
-            evidence.append(
-                f"{lab.names.reference}'s network with the export's there returns {lab.names.candidate}'s map: "
-                f"{difference.text}"
-            )
+            proof = f"{reference}'s network with the export's there returns {candidate}'s map: {difference.text}"
+            evidence.append(proof)
+            is_open = diagnosis.cause == UNKNOWN and not diagnosis.rivals
+            if is_open and (found := graph_cause(lab, run)) is not None:
+                diagnosis, evidence = replace(found, evidence=()), [*evidence, *found.evidence]
         else:
-            evidence.append(f"in the graphs, {difference.text}; that was not tried in {lab.names.reference}'s network")
+            evidence.append(f"in the graphs, {difference.text}; that was not tried in {reference}'s network")
+    elif layer.is_proved:
+        evidence += [f"in the graphs, {text}" for text in _attributes_of_several(search)]
     summary = _summary(lab, diagnosis, layer) if layer.is_proved else diagnosis.summary
     return replace(diagnosis, layer=layer, summary=summary, evidence=(*diagnosis.evidence, *evidence))
 
@@ -210,3 +213,12 @@ def _attribute_difference(search: Search) -> AttributeDifference | None:
     if structural is not None or (len(between) > 1 and kind_of(right.operator) != kind_of(own.operator)):
         return structural
     return attribute_difference(right, own)
+
+
+def _attributes_of_several(search: Search) -> Iterator[str]:
+    """Yield how attributes differ where several operators do, each with its layer."""
+    for place in search.places:
+        right, own = guilty_node(search, place)[0], search.candidate.nodes[place.own]
+        is_same_kind = not place.is_lacking and kind_of(right.operator) == kind_of(own.operator)
+        if is_same_kind and (difference := attribute_difference(right, own)) is not None:
+            yield f"{right.layer or 'the network itself'} ({right.operator}) has {difference.text}"

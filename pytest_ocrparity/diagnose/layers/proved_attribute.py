@@ -89,7 +89,7 @@ def _returns_map_of_part(lab: Laboratory, search: Search, run: Run) -> bool:
 def graph_cause(lab: Laboratory, run: Run) -> Diagnosis | None:
     """Return the exported graph as the cause where the network with its attributes returns all of the export's map."""
     lab.budget.more += WHOLE_RUNS
-    source, (reference, candidate) = pipeline_of(lab.reference), lab.names
+    source, candidate = pipeline_of(lab.reference), lab.names.candidate
     try:
         own = map_of_candidate(lab)
         made = None if own is None else lab.run_network(run, lab.tensor)
@@ -97,10 +97,7 @@ def graph_cause(lab: Laboratory, run: Run) -> Diagnosis | None:
         return None
     if source is None or own is None or made is None or not are_equal_maps(lab, made, own):
         return None
-    proof = (
-        f"with what the export has in one layer, {reference}'s network returns {candidate}'s map of the whole tensor "
-    )
-    cause, proof = "network.graph", f"{proof}({describe_difference(made, own)})"
+    cause, proof = "network.graph", f"so it does of the whole tensor ({describe_difference(made, own)})"
     found = lab.proven_cause(
         PROBABILITY_MAP, cause, f"the exported graph of {candidate} computes something else", [proof], graph_fix(lab)
     )

@@ -74,7 +74,9 @@ def test_no_more_networks_run_than_the_budget_has(budget: Budget) -> None:
     budget.check()
     with pytest.raises(BudgetSpentError):
         budget.check(1)
-    assert budget.spent().endswith("of 20 network runs and 0 of 10 s of processor time; a diagnosis makes no more runs")
+    assert budget.spent().endswith(
+        "of 20 network runs and 0 of 10 s of processor time; how many runs there are is fixed"
+    )
     budget.used = budget.seconds  # then it is the setting that allows no more, whatever was run
     assert budget.spent().endswith("10 of 10 s of processor time (setting: diagnosis_seconds = 10)")
 
