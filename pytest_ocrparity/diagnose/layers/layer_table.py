@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from pytest_ocrparity.diagnose.layers.matching import Matches, Values, distance, kind_of, largest
+from pytest_ocrparity.diagnose.layers.matching import Matches, Values, distance, largest
 from pytest_ocrparity.diagnose.layers.search import Search
+from pytest_ocrparity.diagnose.network.structure import kind_of
 
 HEAD = ("layer", "operator", "difference", "", "largest value", "moves by rounding")
 

@@ -6,8 +6,8 @@ from collections import Counter
 
 from pytest_ocrparity.contract.network_graph import Node
 from pytest_ocrparity.diagnose.laboratory import Names
-from pytest_ocrparity.diagnose.layers.matching import kind_of
 from pytest_ocrparity.diagnose.layers.search import Place, Search
+from pytest_ocrparity.diagnose.network.structure import kind_of
 from pytest_ocrparity.diagnosis import Layer
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pytest_ocrparity.contract.network_graph import NetworkGraph, Node
+from pytest_ocrparity.diagnose.network.structure import kind_of
 
 Array: TypeAlias = "npt.NDArray[Any]"
 
@@ -224,18 +225,10 @@ class Matches:
         return frozenset(found)
 
 
-CONVOLUTIONS: Final = ("depthwise_conv2d", "fused_conv2d")
-
-
 ROUNDED: Final = 8
 """How many limits an array may be off that leads to one that is right: ONNX Runtime's mean of 4096 values is 3 off."""
 MOST_WITHIN: Final = 3
 """How many operators one of two forms of the same has at most."""
-
-
-def kind_of(operator: str) -> str:
-    """Return an operator's name without what an engine makes of it."""
-    return "conv2d" if operator in CONVOLUTIONS else operator
 
 
 def unlikeness(array: Array, other: Array) -> float:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
-from pytest_ocrparity.diagnose.layers.matching import Matches, Values, kind_of, unlikeness
+from pytest_ocrparity.diagnose.layers.matching import Matches, Values, unlikeness
+from pytest_ocrparity.diagnose.network.structure import kind_of
 
 MOST_AFTER: Final = 6
 """How many operators are gone on, where what one makes has no counterpart: a fused block makes other shapes within."""

@@ -14,15 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from pytest_ocrparity.contract.network_graph import NetworkGraph
-from pytest_ocrparity.diagnose.layers.matching import (
-    Matches,
-    Values,
-    distance,
-    kind_of,
-    largest,
-    reference_values,
-)
+from pytest_ocrparity.diagnose.layers.matching import Matches, Values, distance, largest, reference_values
 from pytest_ocrparity.diagnose.layers.pairing import Pair, pairs_of
+from pytest_ocrparity.diagnose.network.structure import kind_of
 
 Array: TypeAlias = "npt.NDArray[Any]"
 
