@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,11 +33,11 @@ def built(name: str = "tiny_db", **backbone: Any) -> Any:
     return network
 
 
-def nodes_of(layer: Any) -> list[Node]:
+def nodes_of(layer: Any) -> Sequence[Node]:
     return Network(layer, "cpu").network_graph().nodes
 
 
-def branches(*, is_fused: bool) -> list[Node]:
+def branches(*, is_fused: bool) -> Sequence[Node]:
     architecture = yaml.safe_load((EXAMPLE / "configs" / "tiny_db.yml").read_text())["Architecture"]
     with isolated():
         from layers.branches_net import build
@@ -48,7 +48,7 @@ def branches(*, is_fused: bool) -> list[Node]:
         return nodes_of(fuse(network) if is_fused else network)
 
 
-def changed(change: Change) -> list[Node]:
+def changed(change: Change) -> Sequence[Node]:
     with isolated():
         network = built()
         change(network)
@@ -64,18 +64,17 @@ def without_a_block(network: Any) -> None:
 
 
 def with_a_larger_kernel(network: Any) -> None:
-    with isolated():
-        from paddle import nn
-
-    network.stages[1][1][0] = nn.Conv2D(40, 40, 5, padding=2, bias_attr=False)
+    kind: Any = type(network.lateral[0])
+    network.stages[1][1][0] = kind(40, 40, 5, padding=2, bias_attr=False)
 
 
-OTHERS = {
+Nodes = Callable[[], Sequence[Node]]
+OTHERS: Mapping[str, tuple[Nodes, Nodes]] = {
     "depthwise stages": (lambda: nodes_of(built("tiny_mobile")), lambda: nodes_of(built())),
     "another backbone and neck": (lambda: branches(is_fused=False), lambda: nodes_of(built())),
     "the same, fused": (lambda: branches(is_fused=True), lambda: nodes_of(built())),
 }
-FORMS = {
+FORMS: Mapping[str, tuple[Nodes, Nodes]] = {
     "an old program": (lambda: exported("pdmodel").nodes, lambda: nodes_of(built())),
     "an ONNX file": (lambda: exported("onnx").nodes, lambda: nodes_of(built())),
     "pruned": (lambda: nodes_of(built(channels=[14, 20, 33, 47])), lambda: nodes_of(built())),

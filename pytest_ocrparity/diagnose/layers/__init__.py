@@ -190,7 +190,7 @@ def _attribute_difference(search: Search) -> AttributeDifference | None:
     """Return how the attributes of the only operator that differs do, or which operators stand for it."""
     place, *others = search.places
     nodes, candidate = search.reference.nodes, search.candidate
-    if others or place.is_lacking:
+    if others or place.is_lacking or place.is_one_too_many:
         return None
     within = sorted(candidate.sources(place.own, place.frontier)[0])
     between = [nodes[each] for each in place.between]

@@ -25,7 +25,7 @@ def layer_rows(search: Search) -> Iterator[tuple[str, ...]]:
         for each in many:
             same.setdefault(each, []).append(place)
     others = _in_order(reference, candidate, set(same), set(matches.equal))
-    broken = {place.right: place.own for place in search.places}
+    broken = {place.right: place.own for place in search.places if not place.is_one_too_many}
     for place, (node, array) in enumerate(zip(reference.nodes, reference.arrays, strict=True)):
         if place == 0:
             continue

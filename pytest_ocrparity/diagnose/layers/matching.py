@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import InitVar, dataclass, field
 from functools import cached_property
@@ -160,13 +161,13 @@ class Matches:
     def _is_other_form(self, within: frozenset[int], right: int, ends: Iterable[int]) -> bool:
         """Return whether operators that lead to what the reference holds are another form of its own.
 
-        Where the operators are the same, one of them may make something else that what follows hides, as an activation
-        does that is 1 either way; unless each is nearly right.
+        Where the operators are the same, or the same with others between them, one of them may make something else that
+        what follows hides, as an activation does that is 1 either way; unless each is nearly right.
         """
         between, _ = self.reference.sources(right, self.known(ends))
         own = {each: kind_of(self.candidate.nodes[each].operator) for each in within}
         other = {each: kind_of(self.reference.nodes[each].operator) for each in between}
-        if min(len(own), len(other)) <= MOST_WITHIN and sorted(own.values()) != sorted(other.values()):
+        if min(len(own), len(other)) <= MOST_WITHIN and not Counter(other.values()) <= Counter(own.values()):
             return True
         arrays, limits = self.candidate.arrays, self.reference.limits
         for place, kind in own.items():
