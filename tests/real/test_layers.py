@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from faults.deployment import EXAMPLE, Deployment, save, trained, write_settings
+from faults.exports import own_network
 
 from pytest_ocrparity.__main__ import main
 from pytest_ocrparity.backends.graphs import program_graph
@@ -224,6 +225,23 @@ def test_a_diagnosis_names_the_layer_and_the_attribute(tmp_path: Path) -> None:
     assert amounts["map_difference_after"] < 1e-6 < amounts["map_difference"]
     assert "first at stages.0.1.1 (batch_norm): epsilon 0.01" in message.splitlines()[0]
     assert diagnosis.as_json()["layer"]["name"] == "stages.0.1.1"
+
+
+def test_an_export_of_one_size_is_searched_at_that_size(tmp_path: Path) -> None:
+    """It stops on this page, so that nothing but the search can say what it computes otherwise."""
+    deployment = Deployment.copy(tmp_path)
+    network = own_network(deployment, "frozen")
+    epsilon(network)
+    save(network, tmp_path / "inference", shape=[1, 3, 192, 224])
+    error = deployment.failure("images/rotated.jpg")
+    assert error is not None
+    (diagnosis,) = error.diagnoses
+    assert diagnosis.layer is not None
+    assert (diagnosis.cause, diagnosis.layer.name, diagnosis.layer.is_proved) == ("unknown", "stages.0.1.1", True)
+    assert diagnosis.summary == (
+        "inference stopped, and at 224x192 px, which it takes alone, it computes something else; first at stages.0.1.1 "
+        "(batch_norm): epsilon 0.01 in the export, 1e-05 in training"
+    )
 
 
 def test_a_layer_that_is_not_proved_stays_out_of_the_first_line(

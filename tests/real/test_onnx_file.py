@@ -232,6 +232,23 @@ def test_a_map_that_is_the_second_output_is_found(train: TrainingPipeline, page:
     assert cause(assert_same_probability_maps, train.trace(page), trace).cause == "network.outputs"
 
 
+def test_a_weight_that_differs_is_named(example: TrainingPipeline, tmp_path: Path) -> None:
+    onnx = pytest.importorskip("onnx")
+    file = bare(tmp_path)
+    model = onnx.load(str(file))
+    (kernel,) = (
+        node.attribute[0].t for node in model.graph.node if "conv2d_3.w_0" in node.output and node.op_type == "Constant"
+    )
+    kernel.CopyFrom(onnx.numpy_helper.from_array(onnx.numpy_helper.to_array(kernel) * np.float32(1.2), kernel.name))
+    onnx.save(model, str(file))
+    page = PAGES[1]
+    found = cause(assert_same_probability_maps, example.trace(page), load_onnx_pipeline(file, LIMITS).trace(page))
+    assert found.cause == "network.weights"
+    assert "49 of 50 stored arrays are the checkpoint's bit for bit" in found.evidence[1]
+    assert found.layer is not None
+    assert found.layer.name == "stages.1.0.0"
+
+
 def test_another_network_stays_unknown_and_its_weights_are_said_to_be_not_read(
     train: TrainingPipeline, page: Page, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

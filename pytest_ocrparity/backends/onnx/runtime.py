@@ -176,7 +176,19 @@ def runtime_arrays(file: Path) -> dict[str, npt.NDArray[Any]]:
         for node in graph.node:  # some converters keep weights as constants
             if node.op_type == "Constant" and node.attribute[0].name == "value":
                 arrays[node.output[0]] = _as_numbers(numpy_helper.to_array(node.attribute[0].t))
-    return {name: array for name, array in arrays.items() if array.dtype.kind == "f"}
+    settings = _settings_of_operators(graph)
+    return {name: array for name, array in arrays.items() if array.dtype.kind == "f" and name not in settings}
+
+
+WITH_SETTINGS: Final = ("Resize", "Upsample", "Clip", "Pad", "Dropout")
+"""Operators whose inputs after the first say how they work, as attributes do, and are no weights."""
+
+
+def _settings_of_operators(graph: Any) -> set[str]:
+    """Return the names of arrays that say how operators work, such as by how much one resizes."""
+    taken = [(node.op_type in WITH_SETTINGS and index > 0, name)
+             for node in graph.node for index, name in enumerate(node.input)]  # fmt: skip
+    return {name for is_setting, name in taken if is_setting} - {name for is_setting, name in taken if not is_setting}
 
 
 def _as_numbers(array: Any) -> npt.NDArray[Any]:

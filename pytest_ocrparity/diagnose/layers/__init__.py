@@ -13,6 +13,7 @@ from pytest_ocrparity.backends.memory_guard import ONCE_BYTES, available_memory,
 from pytest_ocrparity.compare.sensitivity import map_sensitivity, sensitivity_limit
 from pytest_ocrparity.contract import (
     HasGraph,
+    HasInputSize,
     NetworkGraph,
     SetsAttributes,
     TrainedNetwork,
@@ -26,9 +27,10 @@ from pytest_ocrparity.diagnose.layers.attributes import AttributeDifference, att
 from pytest_ocrparity.diagnose.layers.crops import crop_where_maps_differ
 from pytest_ocrparity.diagnose.layers.layer_texts import describe_layer, guilty_node, layer_of_search, search_evidence
 from pytest_ocrparity.diagnose.layers.search import NOT_SHOWN, Runs, Search, search_layers
+from pytest_ocrparity.diagnose.network.input_size import tensor_of_size
 from pytest_ocrparity.diagnose.network.structure import kind_of
 from pytest_ocrparity.diagnose.network.weights import paired_network
-from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis
+from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis, Layer
 from pytest_ocrparity.stages import PROBABILITY_MAP, RECOGNITION
 
 Array: TypeAlias = "npt.NDArray[Any]"
@@ -90,7 +92,7 @@ def _with_layer(lab: Laboratory, diagnosis: Diagnosis) -> Diagnosis:
     notes = tuple(lab.not_tried)
     lab.reset_notes()
     if search is None or not search.places:
-        return replace(diagnosis, not_tried=(*diagnosis.not_tried, *notes))
+        return replace(diagnosis, not_tried=tuple(dict.fromkeys((*diagnosis.not_tried, *notes))))
     layer = layer_of_search(search)
     evidence = search_evidence(search, layer, lab.names)
     if layer.is_proved and (difference := _attribute_difference(search)) is not None:
@@ -102,8 +104,19 @@ def _with_layer(lab: Laboratory, diagnosis: Diagnosis) -> Diagnosis:
             )
         else:
             evidence.append(f"in the graphs, {difference.text}; that was not tried in {lab.names.reference}'s network")
-    summary = f"{diagnosis.summary}; first at {describe_layer(layer)}" if layer.is_proved else diagnosis.summary
+    summary = _summary(lab, diagnosis, search, layer) if layer.is_proved else diagnosis.summary
     return replace(diagnosis, layer=layer, summary=summary, evidence=(*diagnosis.evidence, *evidence))
+
+
+def _summary(lab: Laboratory, diagnosis: Diagnosis, search: Search, layer: Layer) -> str:
+    """Return a summary with a layer that is proved: that no experiment explained the map is no longer true then."""
+    text, (reference, candidate) = diagnosis.summary, lab.names
+    if lab.candidate.error is not None:
+        height, width = search.reference.arrays[0].shape[2:]
+        text = f"{candidate} stopped, and at {width}x{height} px, which it takes alone, it computes something else"
+    elif diagnosis.cause == UNKNOWN:
+        text = f"{candidate} computes something else than {reference}'s network"
+    return f"{text}; first at {describe_layer(layer)}"
 
 
 def search_page(lab: Laboratory) -> Search | None:
@@ -111,8 +124,8 @@ def search_page(lab: Laboratory) -> Search | None:
 
     Why it can't be is noted as not tried. Raises BudgetSpentError.
     """
-    trained, tensor = paired_network(lab), lab.reference.tensor
-    if trained is None or tensor is None or lab.candidate.error is not None:
+    trained, tensor, size = paired_network(lab), lab.reference.tensor, _only_size(lab)
+    if trained is None or tensor is None or (lab.candidate.error is not None and size is None):
         return None
     graphs = _graphs(lab, trained)
     if graphs is None:
@@ -120,7 +133,11 @@ def search_page(lab: Laboratory) -> Search | None:
     reference, candidate = graphs
     is_of_lines = lab.comparisons.task == RECOGNITION
     maps = lab.reference.probability_map, lab.candidate.probability_map
-    part = crop_where_maps_differ(tensor, *maps, keeps_height=is_of_lines)
+    part = (
+        crop_where_maps_differ(tensor, *maps, keeps_height=is_of_lines)
+        if size is None
+        else tensor_of_size(tensor, size)  # the page itself where it is as large
+    )
     if not _fits_in_memory(lab, reference, part):
         return None
     limit = sensitivity_limit(map_sensitivity(lab.reference))
@@ -134,6 +151,11 @@ def search_page(lab: Laboratory) -> Search | None:
             f"{LAYERS}: {where}: {search.why}" if search.why == NOT_SHOWN else f"{LAYERS}: {search.why}"
         )
     return search
+
+
+def _only_size(lab: Laboratory) -> tuple[int, int] | None:
+    """Return the height and width that an export takes alone; None where it takes any."""
+    return lab.ask(lab.candidate, HasInputSize, lambda side: side.input_size())
 
 
 def _fits_in_memory(lab: Laboratory, reference: NetworkGraph, part: Array) -> bool:
