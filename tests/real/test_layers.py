@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from faults.deployment import EXAMPLE, Deployment, save, trained, write_settings
+from faults.exports import own_network
 from faults.ports import Port
 
 from pytest_ocrparity.__main__ import main
@@ -230,6 +231,14 @@ def test_a_diagnosis_names_the_layer_and_the_attribute(tmp_path: Path) -> None:
     assert diagnosis.as_json()["layer"]["name"] == "stages.0.1.1"
 
 
+def test_an_export_of_one_size_is_searched_at_that_size(tmp_path: Path) -> None:
+    """It stops on this page, so that nothing but the search can say what it computes otherwise."""
+    deployment = Deployment.copy(tmp_path)
+    network = own_network(deployment, "frozen")
+    epsilon(network)
+    save(network, tmp_path / "inference", shape=[1, 3, 192, 224])
+
+
 def weight_and_epsilon(network: Any) -> None:
     weight(network)
     epsilon(network)
@@ -300,6 +309,11 @@ def test_an_attribute_that_explains_the_map_of_a_part_of_the_page_alone_is_no_ca
     assert error is not None
     (diagnosis,) = error.diagnoses
     assert diagnosis.layer is not None
+    assert (diagnosis.cause, diagnosis.layer.name, diagnosis.layer.is_proved) == ("unknown", "stages.0.1.1", True)
+    assert diagnosis.summary == (
+        "inference stopped, and at 224x192 px, which it takes alone, it computes something else; first at stages.0.1.1 "
+        "(batch_norm): epsilon 0.01 in the export, 1e-05 in training"
+    )
     assert diagnosis.layer.attribute == "epsilon 0.01 in the export, 1e-05 in training"
     assert (diagnosis.cause, diagnosis.fix) == ("unknown", None)
 

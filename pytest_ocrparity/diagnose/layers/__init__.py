@@ -13,6 +13,7 @@ from pytest_ocrparity.backends.memory_guard import ONCE_BYTES, available_memory,
 from pytest_ocrparity.compare.sensitivity import map_sensitivity, sensitivity_limit
 from pytest_ocrparity.contract import (
     HasGraph,
+    HasInputSize,
     NetworkGraph,
     TrainedNetwork,
     offered,
@@ -23,9 +24,10 @@ from pytest_ocrparity.diagnose.laboratory import Laboratory
 from pytest_ocrparity.diagnose.layers.attributes import AttributeDifference, attribute_difference, structural_difference
 from pytest_ocrparity.diagnose.layers.crops import crop_where_maps_differ
 from pytest_ocrparity.diagnose.layers.layer_texts import describe_layer, guilty_node, layer_of_search, search_evidence
-from pytest_ocrparity.diagnose.layers.matching import kind_of
 from pytest_ocrparity.diagnose.layers.proved_attribute import graph_cause, network_with_attribute
 from pytest_ocrparity.diagnose.layers.search import NOT_SHOWN, Runs, Search, search_layers
+from pytest_ocrparity.diagnose.network.input_size import tensor_of_size
+from pytest_ocrparity.diagnose.network.structure import kind_of
 from pytest_ocrparity.diagnose.network.weights import paired_network
 from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis, Layer
 from pytest_ocrparity.stages import PROBABILITY_MAP, RECOGNITION
@@ -91,7 +93,7 @@ def _with_layer(lab: Laboratory, diagnosis: Diagnosis) -> Diagnosis:
     notes = tuple(lab.not_tried)
     lab.reset_notes()
     if search is None or not search.places:
-        return replace(diagnosis, not_tried=(*diagnosis.not_tried, *notes))
+        return replace(diagnosis, not_tried=tuple(dict.fromkeys((*diagnosis.not_tried, *notes))))
     layer = layer_of_search(search)
     evidence = search_evidence(search, layer, lab.names)
     reference, candidate = lab.names
@@ -108,14 +110,17 @@ def _with_layer(lab: Laboratory, diagnosis: Diagnosis) -> Diagnosis:
             evidence.append(f"in the graphs, {difference.text}; that was not tried in {reference}'s network")
     elif layer.is_proved:
         evidence += [f"in the graphs, {text}" for text in _attributes_of_several(search)]
-    summary = _summary(lab, diagnosis, layer) if layer.is_proved else diagnosis.summary
+    summary = _summary(lab, diagnosis, search, layer) if layer.is_proved else diagnosis.summary
     return replace(diagnosis, layer=layer, summary=summary, evidence=(*diagnosis.evidence, *evidence))
 
 
-def _summary(lab: Laboratory, diagnosis: Diagnosis, layer: Layer) -> str:
+def _summary(lab: Laboratory, diagnosis: Diagnosis, search: Search, layer: Layer) -> str:
     """Return a summary with a layer that is proved: that no experiment explained the map is no longer true then."""
     text, (reference, candidate) = diagnosis.summary, lab.names
-    if diagnosis.cause == UNKNOWN:
+    if lab.candidate.error is not None:
+        height, width = search.reference.arrays[0].shape[2:]
+        text = f"{candidate} stopped, and at {width}x{height} px, which it takes alone, it computes something else"
+    elif diagnosis.cause == UNKNOWN:
         text = f"{candidate} computes something else than {reference}'s network"
     return f"{text}; first at {describe_layer(layer)}"
 
@@ -125,8 +130,8 @@ def search_page(lab: Laboratory) -> Search | None:
 
     Why it can't be is noted as not tried. Raises BudgetSpentError.
     """
-    trained, tensor = paired_network(lab), lab.reference.tensor
-    if trained is None or tensor is None or lab.candidate.error is not None:
+    trained, tensor, size = paired_network(lab), lab.reference.tensor, _only_size(lab)
+    if trained is None or tensor is None or (lab.candidate.error is not None and size is None):
         return None
     graphs = _graphs(lab, trained)
     if graphs is None:
@@ -134,7 +139,11 @@ def search_page(lab: Laboratory) -> Search | None:
     reference, candidate = graphs
     is_of_lines = lab.comparisons.task == RECOGNITION
     maps = lab.reference.probability_map, lab.candidate.probability_map
-    part = crop_where_maps_differ(tensor, *maps, keeps_height=is_of_lines)
+    part = (
+        crop_where_maps_differ(tensor, *maps, keeps_height=is_of_lines)
+        if size is None
+        else tensor_of_size(tensor, size)  # the page itself where it is as large
+    )
     if not _fits_in_memory(lab, reference, part):
         return None
     limit = sensitivity_limit(map_sensitivity(lab.reference))
@@ -148,6 +157,11 @@ def search_page(lab: Laboratory) -> Search | None:
             f"{LAYERS}: {where}: {search.why}" if search.why == NOT_SHOWN else f"{LAYERS}: {search.why}"
         )
     return search
+
+
+def _only_size(lab: Laboratory) -> tuple[int, int] | None:
+    """Return the height and width that an export takes alone; None where it takes any."""
+    return lab.ask(lab.candidate, HasInputSize, lambda side: side.input_size())
 
 
 def _fits_in_memory(lab: Laboratory, reference: NetworkGraph, part: Array) -> bool:
@@ -204,7 +218,7 @@ def _attribute_difference(search: Search) -> AttributeDifference | None:
     """Return how the attributes of the only operator that differs do, or which operators stand for it."""
     place, *others = search.places
     nodes, candidate = search.reference.nodes, search.candidate
-    if others or place.is_lacking:
+    if others or place.is_lacking or place.is_one_too_many:
         return None
     within = sorted(candidate.sources(place.own, place.frontier)[0])
     between = [nodes[each] for each in place.between]
@@ -219,6 +233,8 @@ def _attributes_of_several(search: Search) -> Iterator[str]:
     """Yield how attributes differ where several operators do, each with its layer."""
     for place in search.places:
         right, own = guilty_node(search, place)[0], search.candidate.nodes[place.own]
-        is_same_kind = not place.is_lacking and kind_of(right.operator) == kind_of(own.operator)
-        if is_same_kind and (difference := attribute_difference(right, own)) is not None:
+        is_comparable = not (place.is_lacking or place.is_one_too_many) and kind_of(right.operator) == kind_of(
+            own.operator
+        )
+        if is_comparable and not place.is_one_too_many and (difference := attribute_difference(right, own)) is not None:
             yield f"{right.layer or 'the network itself'} ({right.operator}) has {difference.text}"

@@ -14,6 +14,7 @@ from pytest_ocrparity.contract import HasOtherOutputs, RunsOtherwise, SaysMode, 
 from pytest_ocrparity.diagnose.laboratory import Laboratory, are_equal_maps, describe_difference, returns_map
 from pytest_ocrparity.diagnose.network import input_size as sizes
 from pytest_ocrparity.diagnose.network import weights
+from pytest_ocrparity.diagnose.network.architecture import by_architecture
 from pytest_ocrparity.diagnose.network.line_maps import PLACES, line_map_head_cause
 from pytest_ocrparity.diagnose.network.map_change import map_change_cause
 from pytest_ocrparity.diagnose.network.neighbours import ORIGIN
@@ -56,6 +57,7 @@ def examine_network(lab: Laboratory) -> list[Diagnosis]:
         _other_network,
         weights.by_weights_after_lookalikes,
         _change_of_the_map,
+        by_architecture,
         sizes.by_graph,
     )
     for experiment in experiments if candidate_map is not None else (_other_engine, sizes.by_fixed_size):
