@@ -233,8 +233,7 @@ def _attributes_of_several(search: Search) -> Iterator[str]:
     """Yield how attributes differ where several operators do, each with its layer."""
     for place in search.places:
         right, own = guilty_node(search, place)[0], search.candidate.nodes[place.own]
-        is_comparable = not (place.is_lacking or place.is_one_too_many) and kind_of(right.operator) == kind_of(
-            own.operator
-        )
-        if is_comparable and not place.is_one_too_many and (difference := attribute_difference(right, own)) is not None:
+        is_alone = not (place.is_lacking or place.is_one_too_many)
+        is_comparable = is_alone and kind_of(right.operator) == kind_of(own.operator)
+        if is_comparable and (difference := attribute_difference(right, own)) is not None:
             yield f"{right.layer or 'the network itself'} ({right.operator}) has {difference.text}"
