@@ -234,7 +234,8 @@ def test_a_diagnosis_names_the_layer_and_the_attribute(tmp_path: Path) -> None:
 def test_an_export_of_one_size_is_searched_at_that_size(tmp_path: Path) -> None:
     """It stops on this page, so that nothing but the search can say what it computes otherwise."""
     deployment = Deployment.copy(tmp_path)
-    network = own_network(deployment, "frozen")
+    with isolated():
+        network = own_network(deployment, "frozen")
     epsilon(network)
     save(network, tmp_path / "inference", shape=[1, 3, 192, 224])
     error = deployment.failure("images/rotated.jpg")
