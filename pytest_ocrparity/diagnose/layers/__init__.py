@@ -27,8 +27,8 @@ from pytest_ocrparity.diagnose.layers.attributes import AttributeDifference, att
 from pytest_ocrparity.diagnose.layers.crops import SIDE, crop_where_maps_differ
 from pytest_ocrparity.diagnose.layers.layer_texts import describe_layer, guilty_node, layer_of_search, search_evidence
 from pytest_ocrparity.diagnose.layers.matching import largest
+from pytest_ocrparity.diagnose.layers.sampled_search import search_whole_page
 from pytest_ocrparity.diagnose.layers.search import NOT_SHOWN, Runs, Search, search_layers
-from pytest_ocrparity.diagnose.layers.whole_page import search_whole_page
 from pytest_ocrparity.diagnose.network.input_size import tensor_of_size
 from pytest_ocrparity.diagnose.network.structure import kind_of
 from pytest_ocrparity.diagnose.network.weights import paired_network
@@ -103,14 +103,16 @@ def _with_layer(lab: Laboratory, diagnosis: Diagnosis) -> Diagnosis:
     layer = layer_of_search(search)
     evidence = search_evidence(search, layer, lab.names)
     if layer.is_proved and (difference := _attribute_difference(search)) is not None:
-        if _returns_the_exports_map(lab, search, layer.name, difference):
+        is_explained = _returns_the_exports_map(lab, search, layer.name, difference)
+        names = lab.names
+        if is_explained:
             layer = replace(layer, attribute=difference.text)
-            evidence.append(
-                f"{lab.names.reference}'s network with the export's there returns {lab.names.candidate}'s map: "
-                f"{difference.text}"
-            )
+            result = f"{names.reference}'s network with the export's there returns {names.candidate}'s map"
+            evidence.append(f"{result}: {difference.text}")
         else:
-            evidence.append(f"in the graphs, {difference.text}; that was not tried in {lab.names.reference}'s network")
+            result = f"{names.reference}'s network with the export's there returns another map than {names.candidate}"
+            result = f"that was not tried in {names.reference}'s network" if is_explained is None else result
+            evidence.append(f"in the graphs, {difference.text}; {result}")
     summary = _summary(lab, diagnosis, search, layer) if layer.is_proved else diagnosis.summary
     return replace(diagnosis, layer=layer, summary=summary, evidence=(*diagnosis.evidence, *evidence))
 
@@ -258,21 +260,24 @@ def _attribute_difference(search: Search) -> AttributeDifference | None:
     return attribute_difference(right, own)
 
 
-def _returns_the_exports_map(lab: Laboratory, search: Search, name: str, difference: AttributeDifference) -> bool:
-    """Return whether the trained network with the export's attributes returns the export's map."""
+def _returns_the_exports_map(
+    lab: Laboratory, search: Search, name: str, difference: AttributeDifference
+) -> bool | None:
+    """Return whether the trained network with the export's attributes returns the export's map; None where untried."""
     if not difference.values or search.is_of_whole_page:  # whose runs are spent
-        return False
+        return None
     tensor = search.reference.arrays[0]
     try:
         made = _map_of_the_operator(lab, search, tensor)
         if made is None:
             made = _map_of_the_layer(lab, tensor, name, difference)
     except BudgetSpentError:
-        return False
+        return None
+    if made is None:
+        return None
     own = search.candidate.arrays[search.candidate.graph.output]
     limit = sensitivity_limit(map_sensitivity(lab.reference))
-    is_same = made is not None and made.shape == own.shape
-    return is_same and float(np.max(np.abs(made - own), initial=0.0)) <= limit
+    return made.shape == own.shape and float(np.max(np.abs(made - own), initial=0.0)) <= limit
 
 
 def _map_of_the_layer(lab: Laboratory, tensor: Array, name: str, difference: AttributeDifference) -> Array | None:
