@@ -24,6 +24,8 @@ from pytest_ocrparity.diagnose.budget import BudgetSpentError
 from pytest_ocrparity.diagnose.laboratory import Laboratory
 from pytest_ocrparity.diagnose.layers.attributes import AttributeDifference, attribute_difference, structural_difference
 from pytest_ocrparity.diagnose.layers.crops import crop_where_maps_differ
+from pytest_ocrparity.diagnose.layers.feature_maps import feature_maps
+from pytest_ocrparity.diagnose.layers.layer_table import steps_around
 from pytest_ocrparity.diagnose.layers.layer_texts import describe_layer, guilty_node, layer_of_search, search_evidence
 from pytest_ocrparity.diagnose.layers.matching import kind_of
 from pytest_ocrparity.diagnose.layers.search import NOT_SHOWN, Runs, Search, search_layers
@@ -50,6 +52,8 @@ MORE_RUNS: Final = 4
 """Network runs beyond those of the other experiments: as many as all of these count."""
 LAYERS: Final = "layers"
 """How notes call the search."""
+FEATURE_MAPS: Final = "feature maps"
+"""The key of `Laboratory.history` for the `FeatureMaps` of two sides."""
 
 
 def refine_by_layer(lab: Laboratory, found: Sequence[Diagnosis]) -> list[Diagnosis]:
@@ -91,7 +95,7 @@ def _with_layer(lab: Laboratory, diagnosis: Diagnosis) -> Diagnosis:
     lab.reset_notes()
     if search is None or not search.places:
         return replace(diagnosis, not_tried=(*diagnosis.not_tried, *notes))
-    layer = layer_of_search(search)
+    layer = replace(layer_of_search(search), steps=steps_around(search))
     evidence = search_evidence(search, layer, lab.names)
     if layer.is_proved and (difference := _attribute_difference(search)) is not None:
         if _returns_the_exports_map(lab, search, layer.name, difference):
@@ -102,6 +106,7 @@ def _with_layer(lab: Laboratory, diagnosis: Diagnosis) -> Diagnosis:
             )
         else:
             evidence.append(f"in the graphs, {difference.text}; that was not tried in {lab.names.reference}'s network")
+    lab.history.setdefault(FEATURE_MAPS, []).append(feature_maps(search, layer, lab.candidate.label))
     summary = f"{diagnosis.summary}; first at {describe_layer(layer)}" if layer.is_proved else diagnosis.summary
     return replace(diagnosis, layer=layer, summary=summary, evidence=(*diagnosis.evidence, *evidence))
 
