@@ -244,6 +244,7 @@ CAUSES: Final[Mapping[str, str]] = {
     "network.weights.not_loaded": "probability_map",
     "network.weights.other_checkpoint": "probability_map",
     "network.weights.partly_loaded": "probability_map",
+    "network.architecture": "probability_map",
     "network.sub_model": "probability_map",
     "network.train_mode": "probability_map",
     "network.graph": "probability_map",

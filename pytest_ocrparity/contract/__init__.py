@@ -210,7 +210,7 @@ class StoresWeights(Protocol):
     """A candidate whose weights can be read."""
 
     def stored_weights(self) -> Mapping[str, npt.NDArray[Any]]:
-        """Return its network's arrays by name."""
+        """Return its network's arrays by name, in the order in which it uses them as far as that is known."""
         ...
 
 
@@ -372,8 +372,8 @@ class TrainedNetwork(Protocol):
         """Return the checkpoint's keys by paddle's parameter names."""
         ...
 
-    def with_exported(self, exported: Mapping[str, npt.NDArray[Any]]) -> TrainedNetwork | None:
-        """Return a copy with the arrays of an export, or None where they do not fit."""
+    def with_arrays(self, arrays: Mapping[str, npt.NDArray[Any]]) -> TrainedNetwork:
+        """Return a copy with other arrays, by paddle's parameter names."""
         ...
 
 

@@ -21,12 +21,14 @@ class Node:
         layer: the dotted name of the trained network's layer that it belongs to, "" for the network itself; None where
             the graph does not tell, as in an export.
         attributes: its attributes by paddle's names, as far as they are known.
+        kernel: the shape of the largest array of weights that it takes, () where it takes none.
     """
 
     operator: str
     inputs: tuple[int, ...] = ()
     layer: str | None = None
     attributes: Mapping[str, Any] = field(default_factory=dict)
+    kernel: tuple[int, ...] = ()
 
 
 class NetworkGraph(Protocol):

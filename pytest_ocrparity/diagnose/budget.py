@@ -91,4 +91,6 @@ class Budget:
         text = f"used {runs} and {self.used:.0f} of {self.seconds:g} s of processor time"
         if self.used < self.seconds <= on_clock / CLOCK:
             text += f"; ended by the clock after {on_clock:.0f} s, {CLOCK} times the setting"
+        if self.runs >= MOST_RUNS + self.more and self.used < self.seconds:
+            return f"{text}; how many runs there are is fixed"
         return f"{text} (setting: diagnosis_seconds = {self.seconds:g})"

@@ -94,11 +94,10 @@ def test_what_nothing_tells_is_not_tried_and_never_ruled_out(tmp_path: Path) -> 
 @pytest.mark.parametrize("program", ["inference/inference.json", "inference_pdmodel/inference.pdmodel"])
 def test_a_program_of_either_format_tells_the_order_of_use(program: str) -> None:
     network, arrays = Network(trained(), "cpu"), program_arrays(EXAMPLE / program)
-    named = align_parameters(arrays, network.arrays(), network.used)
-    hidden = align_parameters(
+    (named,) = align_parameters(arrays, network.arrays(), network.used)
+    (hidden,) = align_parameters(
         {f"a{index}": array + 1 for index, array in enumerate(arrays.values())}, network.arrays(), network.used
     )
-    assert named is not None and hidden is not None
     assert (named.is_named, hidden.is_named) == (True, False)
     told = [[found.pairs[name] for name in names] for found, names in ((named, arrays), (hidden, hidden.pairs))]
     assert told[0] == told[1] == list(network.used)

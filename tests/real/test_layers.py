@@ -11,6 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from faults.deployment import EXAMPLE, Deployment, save, trained, write_settings
+from faults.exports import own_network
+from faults.ports import Port
 
 from pytest_ocrparity.__main__ import main
 from pytest_ocrparity.backends.graphs import program_graph
@@ -18,10 +20,13 @@ from pytest_ocrparity.backends.graphs.onnx_graph import OnnxGraph
 from pytest_ocrparity.backends.graphs.pir_graph import PirGraph
 from pytest_ocrparity.backends.isolation import isolated
 from pytest_ocrparity.backends.ppocr.network import Network
+from pytest_ocrparity.compare import Comparisons
+from pytest_ocrparity.diagnose.cache import DiagnosisCache
 from pytest_ocrparity.diagnose.layers.layer_texts import layer_of_search
 from pytest_ocrparity.diagnose.layers.search import NOT_SHOWN, Search, search_layers
 from pytest_ocrparity.diagnosis import Diagnosis, Layer
 from pytest_ocrparity.errors import ModelError
+from pytest_ocrparity.tolerance import BUILT_IN
 from real.peak import held
 from real.state import changes, snapshot
 
@@ -227,6 +232,93 @@ def test_a_diagnosis_names_the_layer_and_the_attribute(tmp_path: Path) -> None:
     assert amounts["map_difference_after"] < 1e-6 < amounts["map_difference"]
     assert "first at stages.0.1.1 (batch_norm): epsilon 0.01" in message.splitlines()[0]
     assert diagnosis.as_json()["layer"]["name"] == "stages.0.1.1"
+
+
+def test_an_export_of_one_size_is_searched_at_that_size(tmp_path: Path) -> None:
+    """It stops on this page, so that nothing but the search can say what it computes otherwise."""
+    deployment = Deployment.copy(tmp_path)
+    network = own_network(deployment, "frozen")
+    epsilon(network)
+    save(network, tmp_path / "inference", shape=[1, 3, 192, 224])
+
+
+def weight_and_epsilon(network: Any) -> None:
+    weight(network)
+    epsilon(network)
+
+
+def nearly_and_epsilon(network: Any) -> None:
+    """Move every weight by what rounding does as well, so that none is the checkpoint's."""
+    epsilon(network)
+    draw = np.random.default_rng(0)
+    for value in network.parameters():
+        value.set_value(np.float32(value.numpy() * (1 + draw.normal(0, 1e-6, value.shape))))
+
+
+def test_an_attribute_that_explains_the_whole_map_is_the_graphs_whatever_the_weights(tmp_path: Path) -> None:
+    """On another image it is found by the same experiment."""
+    deployment = Deployment.copy(tmp_path)
+    deployment.export(nearly_and_epsilon)
+    train, inference = deployment.models()
+    diagnoser = DiagnosisCache(60.0)
+    found = [
+        diagnoser.diagnose(Comparisons(train.trace(image), inference.trace(image), BUILT_IN))
+        for image in (EXAMPLE / "images" / name for name in ("rotated.jpg", "receipt.png"))
+    ]
+    assert [[each.cause for each in causes] for causes in found] == [["network.graph"]] * 2
+    (first,), (second,) = found
+    assert first.summary == (
+        "the exported graph of inference computes something else; first at stages.0.1.1 (batch_norm): epsilon 0.01 in "
+        "the export, 1e-05 in training"
+    )
+    assert first.evidence[-1].startswith("so it does of the whole tensor (largest difference ")
+    assert first.fix is not None
+    assert first.fix.changes[0].where == "export"
+    assert first.not_tried == first.tried == ()
+    assert "rotated.jpg; here as well the stage differs unless it is put right" in second.evidence[0]
+
+
+def test_an_attribute_that_explains_a_part_of_the_map_leaves_the_cause_unknown(tmp_path: Path) -> None:
+    """A weight differs as well: the layers are named, and no line says that nothing was found."""
+    diagnosis, message = diagnosis_of(tmp_path, weight_and_epsilon)
+    assert diagnosis.cause == "unknown"
+    assert (
+        diagnosis.summary
+        == "inference computes something else than train's network; first at stages.0.1.1 (batch_norm)"
+    )
+    several = "in the graphs, stages.0.1.1 (batch_norm) has epsilon 0.01 in the export, 1e-05 in training"
+    assert several in diagnosis.evidence
+    assert "in stages.1.0.0 (conv2d), the rest of inference returns train's map" in message
+    assert "no experiment explained it" not in message
+    assert "diagnosis_seconds" not in message
+
+
+class Larger(Port):
+    """Makes another map of a whole page, and the export's own of a part of it."""
+
+    def infer(self, tensor: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        made = super().infer(tensor)
+        return made if tensor.shape[3] <= 256 else made - np.float32(0.1) * made * (np.arange(made.shape[3]) % 7 == 0)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
+
+
+def test_an_attribute_that_explains_the_map_of_a_part_of_the_page_alone_is_no_cause(tmp_path: Path) -> None:
+    deployment = Deployment.copy(tmp_path)
+    deployment.export(nearly_and_epsilon)
+    deployment.wrap = Larger
+    error = deployment.failure("images/rotated.jpg")
+    assert error is not None
+    (diagnosis,) = error.diagnoses
+    assert diagnosis.layer is not None
+    assert (diagnosis.cause, diagnosis.layer.name, diagnosis.layer.is_proved) == ("unknown", "stages.0.1.1", True)
+    assert diagnosis.summary == (
+        "inference stopped, and at 224x192 px, which it takes alone, it computes something else; first at stages.0.1.1 "
+        "(batch_norm): epsilon 0.01 in the export, 1e-05 in training"
+    )
+    assert diagnosis.layer.attribute == "epsilon 0.01 in the export, 1e-05 in training"
+    assert (diagnosis.cause, diagnosis.fix) == ("unknown", None)
 
 
 def test_a_layer_that_is_not_proved_stays_out_of_the_first_line(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -230,6 +231,105 @@ def test_a_fixed_size_behind_paddleocrs_class_is_named_too(page: Page, tmp_path:
 def test_a_map_that_is_the_second_output_is_found(train: TrainingPipeline, page: Page, tmp_path: Path) -> None:
     trace = blob(tmp_path, is_first=False).trace(page)
     assert cause(assert_same_probability_maps, train.trace(page), trace).cause == "network.outputs"
+
+
+def constants(model: Any) -> dict[str, Any]:
+    """Return what the nodes of a file hold, by name."""
+    return {node.output[0]: node.attribute[0].t for node in model.graph.node if node.op_type == "Constant"}
+
+
+def rewritten(model: Any, change: Callable[[dict[str, Any]], Mapping[str, Any]]) -> None:
+    """Put other arrays in the place of some that a file holds: by name, what `change` makes of all of them."""
+    from onnx import numpy_helper
+
+    held = constants(model)
+    for name, array in change({name: numpy_helper.to_array(each) for name, each in held.items()}).items():
+        held[name].CopyFrom(numpy_helper.from_array(np.ascontiguousarray(array, np.float32), name))
+
+
+def scaled(model: Any) -> None:
+    rewritten(model, lambda arrays: {"conv2d_3.w_0": arrays["conv2d_3.w_0"] * 1.2})
+
+
+def rounded(model: Any) -> None:
+    rewritten(
+        model, lambda arrays: {n: each.astype(np.float16) for n, each in arrays.items() if n.startswith("conv2d")}
+    )
+
+
+def exchanged(model: Any) -> None:
+    one, other = "batch_norm2d_3.w_0", "batch_norm2d_4.w_0"
+    rewritten(model, lambda arrays: {one: arrays[other], other: arrays[one]})
+
+
+def pruned(model: Any) -> None:
+    """Take one channel out of a convolution, and of all that takes what it makes."""
+    first, second, norm = "conv2d_3.w_0", "conv2d_4.w_0", "batch_norm2d_3."
+    rewritten(
+        model,
+        lambda arrays: {
+            **{name: each[:-1] for name, each in arrays.items() if name == first or name.startswith(norm)},
+            second: arrays[second][:, :-1],
+        },
+    )
+
+
+def moved_bias(model: Any) -> None:
+    rewritten(model, lambda arrays: {"conv2d_transpose_1.b_0": arrays["conv2d_transpose_1.b_0"] + 0.5})
+
+
+def folded(model: Any) -> None:
+    """Keep the bias of the last layer as it is added, under another name, as simplifiers do."""
+    (reshape,) = (node for node in model.graph.node if node.op_type == "Reshape")
+    bias = constants(model)[reshape.input[0]]
+    model.graph.initializer.add().CopyFrom(bias)
+    model.graph.initializer[-1].name = reshape.output[0]
+    model.graph.initializer[-1].dims[:] = [1, 1, 1, 1]
+    model.graph.node.remove(reshape)
+
+
+def renamed(model: Any) -> None:
+    """Give every array another name, and the file's list of arrays another order."""
+    names: dict[str, str] = {}
+    for name, tensor in sorted(constants(model).items(), key=lambda each: each[0][::-1]):
+        model.graph.initializer.add().CopyFrom(tensor)
+        model.graph.initializer[-1].name = name
+    for node in [each for each in model.graph.node if each.op_type == "Constant"]:
+        model.graph.node.remove(node)
+    ends = {model.graph.input[0].name, model.graph.output[0].name, ""}
+    for node in model.graph.node:
+        for taken in (node.input, node.output):
+            taken[:] = [name if name in ends else names.setdefault(name, f"onnx::{len(names)}") for name in taken]
+    for each in model.graph.initializer:
+        each.name = names.setdefault(each.name, f"onnx::{len(names)}")
+
+
+@pytest.mark.parametrize(
+    ("edits", "named", "told"),
+    [
+        ([scaled, folded, renamed], "network.weights", "49 of 50 stored arrays .*; not: stages.1.0.0.weight$"),
+        ([rounded], "precision.fp16", "36 of 50 stored arrays"),
+        ([exchanged, renamed], "network.weights", "48 of 50 .*; not: stages.1.0.1.weight, stages.1.1.1.weight$"),
+        ([moved_bias, folded], "network.weights", "49 of 50 stored arrays .*; not: probability.layers.4.bias$"),
+        ([pruned, renamed], "unknown", "^network.weights: the 50 arrays of inference against train's: neither"),
+    ],
+    ids=["a weight", "halves, with names", "two of one shape exchanged", "a folded bias", "pruned: unknown"],
+)
+def test_weights_of_a_file_are_told_apart(
+    example: TrainingPipeline, tmp_path: Path, edits: Sequence[Callable[[Any], None]], named: str, told: str
+) -> None:
+    onnx = pytest.importorskip("onnx")
+    file = bare(tmp_path)
+    model = onnx.load(str(file))
+    for edit in edits:
+        edit(model)
+    onnx.save(model, str(file))
+    found = cause(
+        assert_same_probability_maps, example.trace(PAGES[1]), load_onnx_pipeline(file, LIMITS).trace(PAGES[1])
+    )
+    assert found.cause == named
+    assert any(re.search(told, text) for text in (*found.evidence, *found.not_tried)), found
+    assert not any(text.startswith("network.weights") for text in found.ruled_out)
 
 
 def test_another_network_stays_unknown_and_its_weights_are_said_to_be_not_read(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeAlias
@@ -49,7 +50,7 @@ class LegacyGraph:
         self._program = program
         with isolated(), load_legacy_program(program) as (loaded, _, (feeds, fetches)):
             rows = _rows(loaded.global_block(), feeds[0])
-            self.nodes = [Node("data"), *(_node(row) for row in rows[1:])]
+            self.nodes = [Node("data"), *(_node(row, loaded.global_block()) for row in rows[1:])]
             self.output = next(place for place, row in enumerate(rows) if row.name == fetches[0].name)
 
     def run(self, tensor: Array, wanted: Sequence[int], replaced: Mapping[int, Array] | None = None) -> list[Array]:
@@ -95,9 +96,11 @@ def _rows(block: Any, feed: str) -> list[_Row]:
     return rows
 
 
-def _node(row: _Row) -> Node:
+def _node(row: _Row, block: Any) -> Node:
     kind = row.operator.type
     known = {name: row.operator.attr(name) for name in row.operator.attr_names if name != "op_callstack"}
     if "alpha" in known:
         known["negative_slope"] = known.pop("alpha")
-    return Node(OPERATORS.get(kind, kind), row.inputs, None, known)
+    stored = [block.var(name) for name in row.operator.input_arg_names]
+    kernel = max((tuple(each.shape) for each in stored if each.persistable), key=math.prod, default=())
+    return Node(OPERATORS.get(kind, kind), row.inputs, None, known, kernel)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -76,7 +77,8 @@ class OnnxGraph:
         with isolated():
             graph = _load(file).graph
             rows, known = _rows(graph)
-            self.nodes = [Node("data"), *(_node(row) for row in rows[1:])]
+            shapes = _stored_shapes(graph)
+            self.nodes = [Node("data"), *(_node(row, shapes) for row in rows[1:])]
             places = known[graph.output[0].name]
             self.output = places[0]
 
@@ -143,7 +145,16 @@ def _rows(graph: Any) -> tuple[list[_Row], dict[str, tuple[int, ...]]]:
     return rows, sources
 
 
-def _node(row: _Row) -> Node:
+def _stored_shapes(graph: Any) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of what a file holds, by name."""
+    constants = [
+        (node.output[0], each.t) for node in graph.node for each in node.attribute if node.op_type == "Constant"
+    ]
+    stored = [*((each.name, each) for each in graph.initializer), *constants]
+    return {name: tuple(each.dims) for name, each in stored if each.data_type == FLOAT}
+
+
+def _node(row: _Row, shapes: Mapping[str, tuple[int, ...]]) -> Node:
     import onnx
 
     known = {each.name: onnx.helper.get_attribute_value(each) for each in row.operator.attribute}
@@ -154,7 +165,8 @@ def _node(row: _Row) -> Node:
         known |= RESIZES.get(known.get("coordinate_transformation_mode", b"half_pixel").decode(), {})
         if kind == "nearest_interp":
             known.pop("align_mode", None)
-    return Node(kind, row.inputs, None, _attributes(known))
+    kernel = max((shapes[name] for name in row.operator.input if name in shapes), key=math.prod, default=())
+    return Node(kind, row.inputs, None, _attributes(known), kernel)
 
 
 def _attributes(known: Mapping[str, Any]) -> dict[str, Any]:

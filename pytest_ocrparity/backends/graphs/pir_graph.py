@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +22,8 @@ Array: TypeAlias = "npt.NDArray[Any]"
 LAYER: Final = "layer:"
 """Before the name of the layer that an operator belongs to, in the attribute where paddle writes its class."""
 NAMED_IN: Final = "struct_name"
+PARAMETER: Final = "builtin.parameter"
+"""What makes an array of weights."""
 SHAPES: Final = ("pd_op.shape", "pd_op.shape64")
 """Operators that make sizes of an array, and nothing of its values."""
 OF_EACH_RESULT: Final = ("builtin.split", "builtin.slice")
@@ -155,4 +158,10 @@ def _node(row: _Row) -> Node:
     where = str(attributes.get(NAMED_IN) or "")
     layer = where.removeprefix(LAYER) if where.startswith(LAYER) else None
     known = {name: value for name, value in attributes.items() if name not in NO_ATTRIBUTES}
-    return Node(row.operator.name().rpartition(".")[2].rstrip("_"), row.inputs, layer, known)
+    return Node(row.operator.name().rpartition(".")[2].rstrip("_"), row.inputs, layer, known, _kernel(row.operator))
+
+
+def _kernel(operator: Any) -> tuple[int, ...]:
+    makers = [(value, value.get_defining_op()) for value in operator.operands_source()]
+    shapes = [tuple(value.shape) for value, maker in makers if maker is not None and maker.name() == PARAMETER]
+    return max(shapes, key=math.prod, default=())

@@ -11,16 +11,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-import numpy as np
 import numpy.typing as npt
 
 from pytest_ocrparity.backends.isolation import isolated
-from pytest_ocrparity.backends.onnx.quantised_file import (
-    QuantisedFile,
-    dequantised_arrays,
-    names_of_steps,
-    read_quantised_file,
-)
+from pytest_ocrparity.backends.onnx.quantised_file import QuantisedFile, read_quantised_file
+from pytest_ocrparity.backends.onnx.weights import weights_of_graph
 from pytest_ocrparity.errors import ModelError
 
 CPU, CUDA, TENSORRT = "CPUExecutionProvider", "CUDAExecutionProvider", "TensorrtExecutionProvider"
@@ -158,7 +153,7 @@ def runtime_batch_error(error: BaseException) -> str | None:
 
 
 def runtime_arrays(file: Path) -> dict[str, npt.NDArray[Any]]:
-    """Return the weights in a file by name.
+    """Return the weights in a file by name, in the order in which its operators take them.
 
     Raises:
         ModelError: the package onnx, which alone reads them, is not installed.
@@ -167,21 +162,8 @@ def runtime_arrays(file: Path) -> dict[str, npt.NDArray[Any]]:
         raise ModelError(f"not read: the weights in {file.name} need the package onnx, which is not installed")
     with isolated():
         import onnx
-        from onnx import numpy_helper
 
-        graph = onnx.load(str(file)).graph
-        steps = names_of_steps(graph)
-        stored = {each.name: numpy_helper.to_array(each) for each in graph.initializer if each.name not in steps}
-        arrays = {name: _as_numbers(array) for name, array in stored.items()} | dequantised_arrays(graph)
-        for node in graph.node:  # some converters keep weights as constants
-            if node.op_type == "Constant" and node.attribute[0].name == "value":
-                arrays[node.output[0]] = _as_numbers(numpy_helper.to_array(node.attribute[0].t))
-    return {name: array for name, array in arrays.items() if array.dtype.kind == "f"}
-
-
-def _as_numbers(array: Any) -> npt.NDArray[Any]:
-    """Return an array of a file in a type that numpy has: not of bfloat16."""
-    return np.asarray(array, np.float32 if array.dtype.name == "bfloat16" else array.dtype)
+        return weights_of_graph(onnx.load(str(file)).graph)
 
 
 def runtime_quantised(file: Path) -> QuantisedFile | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple, TypeAlias
 
@@ -25,7 +25,7 @@ _NAME = re.compile(r"(?P<kind>.+)_(?P<number>\d+)\.(?P<part>[a-z]+_\d+)(?:_\d+|_
 
 
 class Alignment(NamedTuple):
-    """For each exported array the trained one that it is, and whether the names say so."""
+    """For each exported array that is a weight the trained one that it is, and whether the names say so."""
 
     pairs: dict[str, str]
     is_named: bool
@@ -33,10 +33,12 @@ class Alignment(NamedTuple):
 
 def align_parameters(
     exported: Mapping[str, Array], trained: Mapping[str, Array], used: Sequence[str] = ()
-) -> Alignment | None:
-    """Return for each exported array the trained one that it is, both by paddle's parameter names.
+) -> list[Alignment]:
+    """Return which trained array each exported one may be, both by paddle's parameter names, the nearest first.
 
-    None where that is not known: names do not fit, an array differs, and shapes permit none or several ways.
+    Empty where names do not fit, an array differs, and shapes permit none or several ways. Several are found where
+    arrays of one shape have changed places, or are merely stored in another order. An array of one number that a
+    program has of its own, as within an activation, is in no pair.
 
     Args:
         exported: in the order in which the program uses them, as far as that is known.
@@ -45,13 +47,41 @@ def align_parameters(
     """
     # Among what an evaluation uses, each layer of the export has one counterpart, and among all it may have several.
     among = [{name: trained[name] for name in used}, trained]
-    for arrays in among:
-        if (pairs := _align_by_name(exported, arrays)) is not None:
-            return Alignment(pairs, is_named=True)
-    pairs = _align_by_content(exported, trained)
-    for arrays in among:
-        pairs = _align_by_order(list(exported.items()), list(arrays.items())) if pairs is None else pairs
-    return None if pairs is None else Alignment(pairs, is_named=False)
+    numbers = {name for name in used if trained[name].size == 1}
+    given = [
+        dict(exported),
+        {name: array for name, array in exported.items() if array.size > 1 or _NAME.fullmatch(name)},
+        {name: array for name, array in exported.items() if array.size > 1 or _is_among(array, trained)},
+    ]
+    for index, own in enumerate(given[:2]):
+        for arrays in among:
+            pairs = _align_by_name(own, arrays)
+            if pairs is not None and (not index or (used and numbers <= set(pairs.values()))):
+                return [Alignment(pairs, is_named=True)]
+    for index, own in enumerate(given[::2]):
+        if index and len(own) == len(exported):
+            continue
+        found = [pairs for pairs in _alignments_without_names(own, trained, among) if pairs is not None]
+        if index:
+            found = [pairs for pairs in found if used and numbers <= set(pairs.values())]
+        if found:
+            kept = [pairs for place, pairs in enumerate(found) if pairs not in found[:place]]
+            kept.sort(key=lambda pairs: sum(exported[n].tobytes() != trained[pairs[n]].tobytes() for n in pairs))
+            return [Alignment(pairs, is_named=False) for pairs in kept]
+    return []
+
+
+def _alignments_without_names(
+    exported: Mapping[str, Array], trained: Mapping[str, Array], among: Sequence[Mapping[str, Array]]
+) -> Iterator[dict[str, str] | None]:
+    """Yield the ways in which arrays may be paired by their order alone, and by content as far as it tells."""
+    yield _align_by_place(exported, among[0])
+    by_content = _align_by_content(exported, trained)
+    yield by_content
+    if by_content is None:
+        ways = (_align_by_order(list(exported.items()), list(arrays.items())) for arrays in among)
+        in_order = next((pairs for pairs in ways if pairs is not None), None)
+        yield in_order if in_order is not None else _align_the_rest(exported, among[0])
 
 
 def _align_by_name(exported: Mapping[str, Array], trained: Mapping[str, Array]) -> dict[str, str] | None:
@@ -80,6 +110,31 @@ def _align_by_content(exported: Mapping[str, Array], trained: Mapping[str, Array
         if not partners:
             return None
         found[name] = partners.pop(0)
+    return found
+
+
+def _align_by_place(exported: Mapping[str, Array], used: Mapping[str, Array]) -> dict[str, str] | None:
+    """Pair as many arrays of the same shapes in the same order; None where that is not what there is."""
+    if [_shape(each) for each in exported.values()] != [_shape(each) for each in used.values()]:
+        return None
+    return dict(zip(exported, used, strict=True))
+
+
+def _align_the_rest(exported: Mapping[str, Array], used: Mapping[str, Array]) -> dict[str, str] | None:
+    """Pair arrays in whatever order: by bytes that occur once on each side, and what is left over by its shape.
+
+    None where several of one shape are left over, or one that has no partner.
+    """
+    rows, known = list(exported.items()), list(used.items())
+    found = {rows[own][0]: known[right][0] for own, right in _unique_pairs(rows, known)}
+    left: dict[tuple[int, ...], list[str]] = {}
+    for name in used.keys() - set(found.values()):
+        left.setdefault(_shape(used[name]), []).append(name)
+    for name in exported.keys() - found.keys():
+        partners = left.get(_shape(exported[name]), [])
+        if len(partners) != 1:
+            return None
+        found[name] = partners.pop()
     return found
 
 
@@ -117,16 +172,25 @@ def _only_way(exported: Named, trained: Named) -> dict[str, str] | None:
     for _, array in exported:
         row = [0]
         for index, (_, other) in enumerate(trained):
-            row.append(min(2, row[-1] + (ways[index] if array.shape == other.shape else 0)))
+            row.append(min(2, row[-1] + (ways[index] if _shape(array) == _shape(other) else 0)))
         ways = row
     if ways[-1] != 1:
         return None
     rest = iter(trained)
-    return {name: next(key for key, other in rest if other.shape == array.shape) for name, array in exported}
+    return {name: next(key for key, other in rest if _shape(other) == _shape(array)) for name, array in exported}
 
 
 def _array_key(array: Array) -> tuple[Any, ...]:
-    return array.shape, str(array.dtype), hashlib.sha256(array.tobytes()).digest()
+    return _shape(array), str(array.dtype), hashlib.sha256(array.tobytes()).digest()
+
+
+def _shape(array: Array) -> tuple[int, ...]:
+    """Return an array's shape without sides of 1, which programs add to a bias and leave out."""
+    return tuple(side for side in array.shape if side != 1)
+
+
+def _is_among(array: Array, trained: Mapping[str, Array]) -> bool:
+    return any(other.size == array.size and other.tobytes() == array.tobytes() for other in trained.values())
 
 
 def same_bytes(exported: Array, trained: Array) -> bool:

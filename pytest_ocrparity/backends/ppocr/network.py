@@ -20,7 +20,6 @@ from pytest_ocrparity.artifacts.pickle_check import check_pickle
 from pytest_ocrparity.backends.graphs.pir_graph import PirGraph
 from pytest_ocrparity.backends.graphs.traced_graph import traced_graph
 from pytest_ocrparity.backends.isolation import isolated, isolated_import
-from pytest_ocrparity.backends.ppocr.alignment import align_parameters
 from pytest_ocrparity.backends.ppocr.layer_attributes import set_attributes
 from pytest_ocrparity.errors import ModelError, StageError
 from pytest_ocrparity.stages import PROBABILITY_MAP
@@ -211,14 +210,12 @@ class Network:
             other._layer.set_state_dict(dict(state))
         return other
 
-    def with_exported(self, exported: Mapping[str, npt.NDArray[Any]]) -> Self | None:
-        """Return a copy with the arrays of an exported program, or None where they do not fit this network."""
-        found = align_parameters(exported, self.arrays(), self.used)
-        if found is None:
-            return None
+    def with_arrays(self, arrays: Mapping[str, npt.NDArray[Any]]) -> Self:
+        """Return a copy with other arrays, by paddle's parameter names; a program may store halves or sides of 1."""
         keys, own = self.keys(), self.arrays()
-        pairs = found.pairs.items()  # a program of reduced precision may store halves
-        return self.with_state({keys[each]: exported[name].astype(own[each].dtype) for name, each in pairs})
+        return self.with_state(
+            {keys[name]: array.astype(own[name].dtype).reshape(own[name].shape) for name, array in arrays.items()}
+        )
 
     def _network_copy(self) -> Self:
         with isolated(), on_device(self.device):

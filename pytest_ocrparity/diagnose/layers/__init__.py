@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Final, TypeAlias
 
@@ -13,13 +13,12 @@ from pytest_ocrparity.backends.memory_guard import ONCE_BYTES, available_memory,
 from pytest_ocrparity.compare.sensitivity import map_sensitivity, sensitivity_limit
 from pytest_ocrparity.contract import (
     HasGraph,
+    HasInputSize,
     NetworkGraph,
-    SetsAttributes,
     TrainedNetwork,
     offered,
     pipeline_of,
 )
-from pytest_ocrparity.contract.network_graph import RunsOperators
 from pytest_ocrparity.diagnose.budget import BudgetSpentError
 from pytest_ocrparity.diagnose.laboratory import Laboratory
 from pytest_ocrparity.diagnose.layers.attributes import AttributeDifference, attribute_difference, structural_difference
@@ -27,10 +26,12 @@ from pytest_ocrparity.diagnose.layers.crops import crop_where_maps_differ
 from pytest_ocrparity.diagnose.layers.feature_maps import feature_maps
 from pytest_ocrparity.diagnose.layers.layer_table import steps_around
 from pytest_ocrparity.diagnose.layers.layer_texts import describe_layer, guilty_node, layer_of_search, search_evidence
-from pytest_ocrparity.diagnose.layers.matching import kind_of
+from pytest_ocrparity.diagnose.layers.proved_attribute import graph_cause, network_with_attribute
 from pytest_ocrparity.diagnose.layers.search import NOT_SHOWN, Runs, Search, search_layers
+from pytest_ocrparity.diagnose.network.input_size import tensor_of_size
+from pytest_ocrparity.diagnose.network.structure import kind_of
 from pytest_ocrparity.diagnose.network.weights import paired_network
-from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis
+from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis, Layer
 from pytest_ocrparity.stages import PROBABILITY_MAP, RECOGNITION
 
 Array: TypeAlias = "npt.NDArray[Any]"
@@ -59,7 +60,8 @@ FEATURE_MAPS: Final = "feature maps"
 def refine_by_layer(lab: Laboratory, found: Sequence[Diagnosis]) -> list[Diagnosis]:
     """Return the diagnoses, with the layer at which the network begins to differ where that is found.
 
-    A layer that is proved stands in the summary; another one is a hint among the evidence. No cause is changed.
+    A layer that is proved stands in the summary; another one is a hint among the evidence. An unknown cause
+    becomes the graph's where an attribute of the layer explains the whole map; no other one is changed.
     """
     return [_refined(lab, each) if _is_of_a_network(each) else each for each in found]
 
@@ -73,8 +75,9 @@ def _refined(lab: Laboratory, diagnosis: Diagnosis) -> Diagnosis:
         return _with_layer(lab, diagnosis)
     known: dict[str, tuple[str, Diagnosis]] = lab.history.setdefault(LAYERS, {})
     if diagnosis.cause not in known:
-        known[diagnosis.cause] = lab.candidate.label, _with_layer(lab, diagnosis)
-        return known[diagnosis.cause][1]
+        refined = _with_layer(lab, diagnosis)
+        known[diagnosis.cause] = known[refined.cause] = lab.candidate.label, refined
+        return refined
     # Of a run's lines one is searched: the cause is proved on each.
     label, before = known[diagnosis.cause]
     if diagnosis.cause == UNKNOWN or before.layer is None or not before.layer.is_proved:
@@ -94,21 +97,37 @@ def _with_layer(lab: Laboratory, diagnosis: Diagnosis) -> Diagnosis:
     notes = tuple(lab.not_tried)
     lab.reset_notes()
     if search is None or not search.places:
-        return replace(diagnosis, not_tried=(*diagnosis.not_tried, *notes))
+        return replace(diagnosis, not_tried=tuple(dict.fromkeys((*diagnosis.not_tried, *notes))))
     layer = replace(layer_of_search(search), steps=steps_around(search))
     evidence = search_evidence(search, layer, lab.names)
+    reference, candidate = lab.names
     if layer.is_proved and (difference := _attribute_difference(search)) is not None:
-        if _returns_the_exports_map(lab, search, layer.name, difference):
+        run = network_with_attribute(lab, search, layer.name, difference)
+        if run is not None:
             layer = replace(layer, attribute=difference.text)
-            evidence.append(
-                f"{lab.names.reference}'s network with the export's there returns {lab.names.candidate}'s map: "
-                f"{difference.text}"
-            )
+            proof = f"{reference}'s network with the export's there returns {candidate}'s map: {difference.text}"
+            evidence.append(proof)
+            is_open = diagnosis.cause == UNKNOWN and not diagnosis.rivals
+            if is_open and (found := graph_cause(lab, run)) is not None:
+                diagnosis, evidence = replace(found, evidence=()), [*evidence, *found.evidence]
         else:
-            evidence.append(f"in the graphs, {difference.text}; that was not tried in {lab.names.reference}'s network")
+            evidence.append(f"in the graphs, {difference.text}; that was not tried in {reference}'s network")
+    elif layer.is_proved:
+        evidence += [f"in the graphs, {text}" for text in _attributes_of_several(search)]
     lab.history.setdefault(FEATURE_MAPS, []).append(feature_maps(search, layer, lab.candidate.label))
-    summary = f"{diagnosis.summary}; first at {describe_layer(layer)}" if layer.is_proved else diagnosis.summary
+    summary = _summary(lab, diagnosis, search, layer) if layer.is_proved else diagnosis.summary
     return replace(diagnosis, layer=layer, summary=summary, evidence=(*diagnosis.evidence, *evidence))
+
+
+def _summary(lab: Laboratory, diagnosis: Diagnosis, search: Search, layer: Layer) -> str:
+    """Return a summary with a layer that is proved: that no experiment explained the map is no longer true then."""
+    text, (reference, candidate) = diagnosis.summary, lab.names
+    if lab.candidate.error is not None:
+        height, width = search.reference.arrays[0].shape[2:]
+        text = f"{candidate} stopped, and at {width}x{height} px, which it takes alone, it computes something else"
+    elif diagnosis.cause == UNKNOWN:
+        text = f"{candidate} computes something else than {reference}'s network"
+    return f"{text}; first at {describe_layer(layer)}"
 
 
 def search_page(lab: Laboratory) -> Search | None:
@@ -116,8 +135,8 @@ def search_page(lab: Laboratory) -> Search | None:
 
     Why it can't be is noted as not tried. Raises BudgetSpentError.
     """
-    trained, tensor = paired_network(lab), lab.reference.tensor
-    if trained is None or tensor is None or lab.candidate.error is not None:
+    trained, tensor, size = paired_network(lab), lab.reference.tensor, _only_size(lab)
+    if trained is None or tensor is None or (lab.candidate.error is not None and size is None):
         return None
     graphs = _graphs(lab, trained)
     if graphs is None:
@@ -125,7 +144,11 @@ def search_page(lab: Laboratory) -> Search | None:
     reference, candidate = graphs
     is_of_lines = lab.comparisons.task == RECOGNITION
     maps = lab.reference.probability_map, lab.candidate.probability_map
-    part = crop_where_maps_differ(tensor, *maps, keeps_height=is_of_lines)
+    part = (
+        crop_where_maps_differ(tensor, *maps, keeps_height=is_of_lines)
+        if size is None
+        else tensor_of_size(tensor, size)  # the page itself where it is as large
+    )
     if not _fits_in_memory(lab, reference, part):
         return None
     limit = sensitivity_limit(map_sensitivity(lab.reference))
@@ -139,6 +162,11 @@ def search_page(lab: Laboratory) -> Search | None:
             f"{LAYERS}: {where}: {search.why}" if search.why == NOT_SHOWN else f"{LAYERS}: {search.why}"
         )
     return search
+
+
+def _only_size(lab: Laboratory) -> tuple[int, int] | None:
+    """Return the height and width that an export takes alone; None where it takes any."""
+    return lab.ask(lab.candidate, HasInputSize, lambda side: side.input_size())
 
 
 def _fits_in_memory(lab: Laboratory, reference: NetworkGraph, part: Array) -> bool:
@@ -195,7 +223,7 @@ def _attribute_difference(search: Search) -> AttributeDifference | None:
     """Return how the attributes of the only operator that differs do, or which operators stand for it."""
     place, *others = search.places
     nodes, candidate = search.reference.nodes, search.candidate
-    if others or place.is_lacking:
+    if others or place.is_lacking or place.is_one_too_many:
         return None
     within = sorted(candidate.sources(place.own, place.frontier)[0])
     between = [nodes[each] for each in place.between]
@@ -206,43 +234,12 @@ def _attribute_difference(search: Search) -> AttributeDifference | None:
     return attribute_difference(right, own)
 
 
-def _returns_the_exports_map(lab: Laboratory, search: Search, name: str, difference: AttributeDifference) -> bool:
-    """Return whether the trained network with the export's attributes returns the export's map."""
-    if not difference.values:
-        return False
-    tensor = search.reference.arrays[0]
-    try:
-        made = _map_of_the_operator(lab, search, tensor)
-        if made is None:
-            made = _map_of_the_layer(lab, tensor, name, difference)
-    except BudgetSpentError:
-        return False
-    own = search.candidate.arrays[search.candidate.graph.output]
-    limit = sensitivity_limit(map_sensitivity(lab.reference))
-    is_same = made is not None and made.shape == own.shape
-    return is_same and float(np.max(np.abs(made - own), initial=0.0)) <= limit
-
-
-def _map_of_the_layer(lab: Laboratory, tensor: Array, name: str, difference: AttributeDifference) -> Array | None:
-    """Return what the trained network makes whose layer has the export's attributes; None where none takes them."""
-    trained = offered(paired_network(lab), SetsAttributes)
-    other = None if trained is None else lab.attempt(lambda: trained.with_attributes(name, difference.values))
-    if other is None:
-        return None
-    with lab.budget.network_run(tensor.size, SHARE):
-        return lab.attempt(lambda: other.run(tensor))
-
-
-def _map_of_the_operator(lab: Laboratory, search: Search, tensor: Array) -> Array | None:
-    """Return what the trained network makes with the export's operator in its place; None where that has weights."""
-    place, reference = search.places[0], search.reference
-    own, right = search.candidate.nodes[place.own], reference.nodes[place.right]
-    graph = offered(reference.graph, RunsOperators)
-    if graph is None or place.between != (place.right,) or len(right.inputs) != 1:
-        return None
-    given, shape = reference.arrays[right.inputs[0]], reference.arrays[place.right].shape
-    array = lab.attempt(lambda: graph.operator_output(own.operator, own.attributes, given, shape))
-    if array is None or array.shape != shape:
-        return None
-    with lab.budget.network_run(tensor.size, SHARE):
-        return lab.attempt(lambda: reference.graph.run(tensor, [reference.graph.output], {place.right: array})[0])
+def _attributes_of_several(search: Search) -> Iterator[str]:
+    """Yield how attributes differ where several operators do, each with its layer."""
+    for place in search.places:
+        right, own = guilty_node(search, place)[0], search.candidate.nodes[place.own]
+        is_comparable = not (place.is_lacking or place.is_one_too_many) and kind_of(right.operator) == kind_of(
+            own.operator
+        )
+        if is_comparable and not place.is_one_too_many and (difference := attribute_difference(right, own)) is not None:
+            yield f"{right.layer or 'the network itself'} ({right.operator}) has {difference.text}"

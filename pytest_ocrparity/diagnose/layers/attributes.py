@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from pytest_ocrparity.contract.network_graph import Node
-from pytest_ocrparity.diagnose.layers.matching import kind_of
+from pytest_ocrparity.diagnose.network.structure import kind_of
 
 COMPARED: Final = (
     *("epsilon", "strides", "paddings", "dilations", "groups", "negative_slope"),

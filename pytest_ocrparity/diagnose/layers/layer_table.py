@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
-from pytest_ocrparity.diagnose.layers.matching import Matches, Values, distance, kind_of, largest
+from pytest_ocrparity.diagnose.layers.matching import Matches, Values, distance, largest
 from pytest_ocrparity.diagnose.layers.search import Search
+from pytest_ocrparity.diagnose.network.structure import kind_of
 from pytest_ocrparity.diagnosis import LayerStep
 
 HEAD = ("layer", "operator", "difference", "", "largest value", "moves by rounding")
@@ -44,7 +45,7 @@ def layer_steps(search: Search) -> Iterator[LayerStep]:
         for each in many:
             same.setdefault(each, []).append(place)
     others = _in_order(reference, candidate, set(same), set(matches.equal))
-    broken = {place.right: place.own for place in search.places}
+    broken = {place.right: place.own for place in search.places if not place.is_one_too_many}
     for place, (node, array) in enumerate(zip(reference.nodes, reference.arrays, strict=True)):
         if place == 0:
             continue

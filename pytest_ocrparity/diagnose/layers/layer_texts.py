@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Final
 
 from pytest_ocrparity.contract.network_graph import Node
 from pytest_ocrparity.diagnose.laboratory import Names
-from pytest_ocrparity.diagnose.layers.matching import kind_of
 from pytest_ocrparity.diagnose.layers.search import Place, Search
+from pytest_ocrparity.diagnose.network.structure import kind_of
 from pytest_ocrparity.diagnosis import Layer
+
+TENSOR: Final = "data"
+"""What a graph calls the tensor itself."""
 
 
 def layer_of_search(search: Search, attribute: str = "") -> Layer:
     """Return the first layer that a search found; it found at least one."""
     place = search.places[0]
     guilty, others = guilty_node(search, place)
+    if place.is_one_too_many:
+        attribute = f"{_way_text(search, place)} behind it in the export, none there in training"
     return Layer(
         name=guilty.layer or "",
         operator=guilty.operator,
@@ -33,6 +39,8 @@ def layer_of_search(search: Search, attribute: str = "") -> Layer:
 def describe_layer(layer: Layer) -> str:
     """Return how messages call a layer: an operator in no layer of its own is the network's."""
     name = layer.name or "the network itself"
+    if layer.operator == TENSOR:
+        return f"the tensor itself: {layer.attribute}"
     others = f", or {', '.join(layer.same_as)}, which the export holds as one with it" if layer.same_as else ""
     attribute = f": {layer.attribute}" if layer.attribute else ""
     return f"{name} ({layer.operator}){others}{attribute}"
@@ -50,6 +58,9 @@ def search_evidence(search: Search, layer: Layer, names: Names) -> list[str]:
     text = f"given {reference}'s own arrays, {candidate}'s operator for {where}{count} is off by {off}"
     further = [_node_text(each) for each in _further(search)]
     also = f" and in {', '.join(further)}" if further else ""
+    if place.is_one_too_many:
+        text = f"{candidate}'s {_way_text(search, place)} behind {_node_text(guilty_node(search, place)[0])}"
+        text += f" changes the array by {off}; {reference} has none there"
     rounded = f" and at {search.others} place{'s' * (search.others > 1)} further on" if search.others else ""
     text += f"; with {reference}'s array there{also}{rounded}, the rest of {candidate} returns {reference}'s map "
     if place.is_lacking:
@@ -60,6 +71,8 @@ def search_evidence(search: Search, layer: Layer, names: Names) -> list[str]:
 
 def guilty_node(search: Search, place: Place) -> tuple[Node, tuple[str, ...]]:
     """Return the operator of the reference that one of the export's stands for, and the other layers in it."""
+    if place.is_one_too_many:
+        return search.reference.nodes[place.right], ()
     nodes = [search.reference.nodes[each] for each in place.between if not (place.is_lacking and each == place.right)]
     candidate = search.candidate.nodes
     own = kind_of(candidate[place.own].operator)
@@ -73,6 +86,12 @@ def guilty_node(search: Search, place: Place) -> tuple[Node, tuple[str, ...]]:
         guilty = next((node for node in nodes if kind_of(node.operator) not in known), nodes[0])
     others = dict.fromkeys(node.layer or "" for node in nodes)
     return guilty, tuple(name for name in others if name and name != guilty.layer)
+
+
+def _way_text(search: Search, place: Place) -> str:
+    """Return the operators of the export that lead to a place from what both hold alike."""
+    within = search.candidate.sources(place.own, place.frontier)[0]
+    return " and ".join(search.candidate.nodes[each].operator for each in sorted(within))
 
 
 def _wiring(search: Search, place: Place, name: str) -> list[str]:
@@ -96,7 +115,7 @@ def _wiring(search: Search, place: Place, name: str) -> list[str]:
 
 
 def _node_text(node: Node) -> str:
-    return f"{node.layer or 'the network itself'} ({node.operator})"
+    return "the tensor" if node.operator == TENSOR else f"{node.layer or 'the network itself'} ({node.operator})"
 
 
 def _further(search: Search) -> list[Node]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import InitVar, dataclass, field
 from functools import cached_property
@@ -11,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pytest_ocrparity.contract.network_graph import NetworkGraph, Node
+from pytest_ocrparity.diagnose.network.structure import kind_of
 
 Array: TypeAlias = "npt.NDArray[Any]"
 
@@ -152,26 +154,27 @@ class Matches:
         found = set(self.equal)
         for place in self.equal:
             within, ends = self.candidate.sources(place, self.equal)
-            if len(within) > 1 and any(self._is_other_form(within, right, ends) for right in self.equal[place]):
+            if len(within) > 1 and any(self._is_other_form(place, within, right, ends) for right in self.equal[place]):
                 found |= within
         return frozenset(found)
 
-    def _is_other_form(self, within: frozenset[int], right: int, ends: Iterable[int]) -> bool:
+    def _is_other_form(self, place: int, within: frozenset[int], right: int, ends: Iterable[int]) -> bool:
         """Return whether operators that lead to what the reference holds are another form of its own.
 
-        Where the operators are the same, one of them may make something else that what follows hides, as an activation
-        does that is 1 either way; unless each is nearly right.
+        Where the operators are the same, or the same with others before the last, one of them may make something else
+        that what follows hides, as an activation does that is 1 either way; unless each is nearly right.
         """
         between, _ = self.reference.sources(right, self.known(ends))
         own = {each: kind_of(self.candidate.nodes[each].operator) for each in within}
         other = {each: kind_of(self.reference.nodes[each].operator) for each in between}
-        if min(len(own), len(other)) <= MOST_WITHIN and sorted(own.values()) != sorted(other.values()):
+        has_more = own[place] == other[right] and Counter(other.values()) <= Counter(own.values())
+        if min(len(own), len(other)) <= MOST_WITHIN and sorted(own.values()) != sorted(other.values()) and not has_more:
             return True
         arrays, limits = self.candidate.arrays, self.reference.limits
-        for place, kind in own.items():
+        for one, kind in own.items():
             meant = [each for each, other_kind in other.items() if other_kind == kind]
-            offs = [distance(arrays[place], self.reference.arrays[each]) / limits[each]
-                    for each in meant if self.reference.arrays[each].shape == arrays[place].shape]  # fmt: skip
+            offs = [distance(arrays[one], self.reference.arrays[each]) / limits[each]
+                    for each in meant if self.reference.arrays[each].shape == arrays[one].shape]  # fmt: skip
             if offs and min(offs) > ROUNDED:
                 return False
         return True
@@ -224,18 +227,10 @@ class Matches:
         return frozenset(found)
 
 
-CONVOLUTIONS: Final = ("depthwise_conv2d", "fused_conv2d")
-
-
 ROUNDED: Final = 8
 """How many limits an array may be off that leads to one that is right: ONNX Runtime's mean of 4096 values is 3 off."""
 MOST_WITHIN: Final = 3
 """How many operators one of two forms of the same has at most."""
-
-
-def kind_of(operator: str) -> str:
-    """Return an operator's name without what an engine makes of it."""
-    return "conv2d" if operator in CONVOLUTIONS else operator
 
 
 def unlikeness(array: Array, other: Array) -> float:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
-from pytest_ocrparity.diagnose.layers.matching import Matches, Values, kind_of, unlikeness
+from pytest_ocrparity.diagnose.layers.matching import Matches, Values, unlikeness
+from pytest_ocrparity.diagnose.network.structure import kind_of
 
 MOST_AFTER: Final = 6
 """How many operators are gone on, where what one makes has no counterpart: a fused block makes other shapes within."""
@@ -31,7 +32,8 @@ class Pair(NamedTuple):
     Attributes:
         own: the place in the candidate's graph.
         right: that in the reference's.
-        between: the places of the reference that the candidate's operator then stands for.
+        between: the places of the reference that the candidate's operator then stands for; none where the reference has
+            no such operator, and `right` is what it is given.
         frontier: the places of the candidate that it is made of, with those of the reference that hold the same.
         is_certain: whether that is known without a run.
     """
@@ -60,12 +62,39 @@ def pairs_of(matches: Matches, place: int) -> list[Pair]:
             unlike = unlikeness(matches.candidate.arrays[own], matches.reference.arrays[pair.right])
             is_other = not _is_of_one_kind(matches, own, pair.right)
             found.append((pair, (is_other_after, depth), unlike, (is_other, len(pair.between))))
+    too_many = list(_too_many(matches, place))
     if not found:
-        return []
+        return too_many
     # Of those that are almost equally near, the same operator is likelier.
     near = NEAR * min(row[2] for row in found)
     found.sort(key=lambda row: (not row[0].is_certain, row[1], 0 if row[2] <= near else row[2], row[3]))
-    return [row[0] for row in found]
+    return [*too_many, *(row[0] for row in found)]
+
+
+def _too_many(matches: Matches, place: int) -> Iterator[Pair]:
+    """Yield operators without kernels that the reference has not: what follows them there follows what they are given.
+
+    Such as one in the place itself, or the last of several.
+    """
+    reference, candidate = matches.reference, matches.candidate
+    for _, own in _from(matches, place):
+        within, ends = candidate.sources(own, matches.equal)
+        if len(ends) != 1 or any(_is_known(matches, each) for each in within):
+            continue
+        (before,) = ends
+        beside = [each for each in candidate.consumers[before] if each not in within]
+        after = _kinds_of(candidate, [*candidate.consumers.get(own, ()), *beside])
+        for right in matches.known(ends):
+            is_same_shape = reference.arrays[right].shape == candidate.arrays[own].shape
+            are_both_last = (own == candidate.graph.output) == (right == reference.graph.output)
+            if is_same_shape and are_both_last and after == _kinds_after(reference, right):
+                yield Pair(own, right, frozenset(), {before: right}, is_certain=False)
+
+
+def _is_known(matches: Matches, own: int) -> bool:
+    """Return whether an operator has a kernel, or the reference has one of its kind that takes the same."""
+    has_kernel = len(matches.candidate.nodes[own].kernel) > 1
+    return has_kernel or any(matches.takes_the_same(own, each) for each in range(len(matches.reference.nodes)))
 
 
 def _from(matches: Matches, place: int) -> Iterator[tuple[int, int]]:
@@ -145,5 +174,9 @@ def _is_certain(matches: Matches, own: int, right: int) -> bool:
 
 
 def _kinds_after(values: Values, place: int) -> list[str]:
-    kinds = (kind_of(values.nodes[each].operator) for each in values.consumers.get(place, ()))
+    return _kinds_of(values, values.consumers.get(place, ()))
+
+
+def _kinds_of(values: Values, places: Iterable[int]) -> list[str]:
+    kinds = (kind_of(values.nodes[each].operator) for each in places)
     return sorted(part for kind in kinds for part in PARTS.get(kind, (kind,)))

@@ -14,15 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from pytest_ocrparity.contract.network_graph import NetworkGraph
-from pytest_ocrparity.diagnose.layers.matching import (
-    Matches,
-    Values,
-    distance,
-    kind_of,
-    largest,
-    reference_values,
-)
+from pytest_ocrparity.diagnose.layers.matching import Matches, Values, distance, largest, reference_values
 from pytest_ocrparity.diagnose.layers.pairing import Pair, pairs_of
+from pytest_ocrparity.diagnose.network.structure import kind_of
 
 Array: TypeAlias = "npt.NDArray[Any]"
 
@@ -87,7 +81,7 @@ class Place:
     Attributes:
         own: its place in the candidate's graph.
         right: the place in the reference's graph of the array that belongs there.
-        between: the places of the reference that the operator stands for.
+        between: the places of the reference that the operator stands for; none where it is one too many.
         off: how far its array is off.
         makes: how far its operator is off, given the reference's own arrays.
         size: the largest value of the right one.
@@ -108,6 +102,11 @@ class Place:
     is_shown: bool = False
     is_ambiguous: bool = False
     is_lacking: bool = False
+
+    @property
+    def is_one_too_many(self) -> bool:
+        """Whether the reference has no such operator, and what it is given belongs in its place."""
+        return not self.between
 
 
 @dataclass(frozen=True)
@@ -152,6 +151,10 @@ class _State:
         """All arrays of the reference that stand in the candidate."""
         return {own: array for each in self.placed for own, array in each.items()}
 
+    def is_right_throughout(self) -> bool:
+        """Whether with what was put right nothing of the candidate is something else."""
+        return all(place in self.replaced for place in self.matches.breaks)
+
     def left(self) -> float:
         reference, candidate = self.matches.reference, self.matches.candidate
         maps = reference.arrays[reference.graph.output], candidate.arrays[candidate.graph.output]
@@ -193,6 +196,8 @@ def search_layers(
         why = "given the reference's own arrays, its operator makes what the reference's makes"
     if not why and not all(place.is_shown for place in places):
         why = "which of the reference's arrays belongs in a place is not known"
+    if not why and len(wrong) < len(places) and any(place.is_one_too_many for place in places):
+        why = "an operator before it may as well not be there"
     if not why and places[0].is_ambiguous:
         why = "another layer makes the same of the same"
     named = places if why else wrong
@@ -232,26 +237,33 @@ def _put_right(state: _State, tensor: Array, is_same_map: Callable[[float], bool
 
 def _put_one_right(state: _State, place: int, tensor: Array, is_same_map: Callable[[float], bool], runs: Runs) -> None:
     """Try which of the reference's arrays belongs in a place, or after it; keep the best."""
-    matches, first = state.matches, None
+    matches, first, other = state.matches, None, None
     for pair in pairs_of(matches, place)[:MOST_TRIALS]:
         tried = _with_arrays(state, pair, (), tensor, runs)
-        first = first or tried
         follows = [each for each in matches.candidate.consumers.get(pair.own, ()) if each not in matches.fine]
-        if (
-            tried.places[-1].is_shown
-            or is_same_map(tried.left())
-            or any(each in tried.matches.fine for each in follows)
-        ):
-            first = tried
-            first.places[-1] = replace(first.places[-1], is_shown=True)
+        is_shown = is_same_map(tried.left()) or any(each in tried.matches.fine for each in follows)
+        if tried.places[-1].is_one_too_many and not (is_same_map(tried.left()) and tried.is_right_throughout()):
+            other = _shown(tried) if is_shown and other is None else other  # an operator before it may not be there
+            continue
+        first = first or tried
+        if tried.places[-1].is_shown or is_shown:
+            first = _shown(tried)
             rest = () if is_same_map(tried.left()) else _rest_of_layer(tried.matches, pair)
             if rest:
                 whole = _with_arrays(state, pair, rest, tensor, runs)
                 whole.places[-1] = first.places[-1]
                 first = whole if whole.left() <= first.left() else first
             break
+    if other is not None and (first is None or len(first.matches.fine) < len(other.matches.fine)):
+        first = other
     if first is not None:  # where two operators break side by side, neither alone shows which array is right
         state.matches, state.placed, state.places = first.matches, first.placed, first.places
+
+
+def _shown(tried: _State) -> _State:
+    """Return it with its last place shown to be right."""
+    tried.places[-1] = replace(tried.places[-1], is_shown=True)
+    return tried
 
 
 def _rest_of_layer(matches: Matches, pair: Pair) -> tuple[tuple[int, int], ...]:
@@ -330,7 +342,7 @@ def _leave_what_matters(
     reference, graph = state.matches.reference, state.matches.reference.graph
     right = reference.arrays[graph.output]
     count = 0
-    while len(state.places) - count > 1:
+    while len(state.places) - count > 1 and state.places[count].right:
         (moved,) = runs.run(graph, tensor, [graph.output], {state.places[count].right: made[count]})
         if not is_same_map(distance(moved, right)):
             break

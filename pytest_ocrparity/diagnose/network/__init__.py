@@ -14,6 +14,7 @@ from pytest_ocrparity.contract import HasOtherOutputs, RunsOtherwise, SaysMode, 
 from pytest_ocrparity.diagnose.laboratory import Laboratory, are_equal_maps, describe_difference, returns_map
 from pytest_ocrparity.diagnose.network import input_size as sizes
 from pytest_ocrparity.diagnose.network import weights
+from pytest_ocrparity.diagnose.network.architecture import by_architecture
 from pytest_ocrparity.diagnose.network.line_maps import PLACES, line_map_head_cause
 from pytest_ocrparity.diagnose.network.map_change import map_change_cause
 from pytest_ocrparity.diagnose.network.neighbours import ORIGIN
@@ -36,7 +37,7 @@ def examine_network(lab: Laboratory) -> list[Diagnosis]:
     if reference.probability_map is None or (own is None and (tensor is None or not lab.can_run)):
         return []  # no map to examine
     is_run = lab.can_run and tensor is not None
-    candidate_map = _candidate_map(lab) if is_run else own
+    candidate_map = map_of_candidate(lab) if is_run else own
     if lab.is_same_map(candidate_map) or not lab.is_judgeable_map(candidate_map):
         return []
     if not is_run or (candidate_map is None and candidate.error is None):
@@ -56,6 +57,7 @@ def examine_network(lab: Laboratory) -> list[Diagnosis]:
         _other_network,
         weights.by_weights_after_lookalikes,
         _change_of_the_map,
+        by_architecture,
         sizes.by_graph,
     )
     for experiment in experiments if candidate_map is not None else (_other_engine, sizes.by_fixed_size):
@@ -178,7 +180,7 @@ def _unexplained_map(lab: Laboratory) -> list[Diagnosis]:
     return [lab.unknown_cause(PROBABILITY_MAP, f"{text}, and no experiment explained it")]
 
 
-def _candidate_map(lab: Laboratory) -> Array | None:
+def map_of_candidate(lab: Laboratory) -> Array | None:
     """Return the candidate's map of the reference's tensor: the recorded one if that is of it, else a new one."""
     tensor, trace = lab.tensor, lab.candidate
     own = trace.probability_map

@@ -35,7 +35,7 @@ def by_graph(lab: Laboratory, candidate_map: Array | None) -> Diagnosis | None:
     side = _agreeing_size(lab, tensor)
     is_by_size = (
         side is not None
-        and _networks_agree(lab, _tensor_of_size(_tensor_of_size(tensor, side), tensor.shape[2:])) is False
+        and _networks_agree(lab, tensor_of_size(tensor_of_size(tensor, side), tensor.shape[2:])) is False
     )
     if side is not None:
         at_this = "differ" if is_by_size else "are equal"
@@ -49,9 +49,8 @@ def by_graph(lab: Laboratory, candidate_map: Array | None) -> Diagnosis | None:
     known = ("network.weights", "engine")
     whole = [text.partition(": ")[2] for text in (*lab.ruled_out, *lab.tried) if text.startswith(known)]
     if not is_by_size or side is None:
-        fix = Fix(f"export again from the code that trained the network{_export_hint(lab)}", (Change("export"),))
         summary = f"the exported graph of {candidate} computes something else with the same weights"
-        return lab.proven_cause(PROBABILITY_MAP, "network.graph", summary, [*whole, *lab.noticed], fix)
+        return lab.proven_cause(PROBABILITY_MAP, "network.graph", summary, [*whole, *lab.noticed], graph_fix(lab))
     summary = f"{candidate} computes something else at some input sizes: "
     summary += "a branch on the size was frozen when it was traced"
     text = "replace the Python branch on the input's size in the network by paddle.static.nn.cond, or by none"
@@ -68,7 +67,7 @@ def by_fixed_size(lab: Laboratory, candidate_map: Array | None) -> Diagnosis | N
     here = (int(tensor.shape[2]), int(tensor.shape[3]))
     if size is None or size == here or reference is None:
         return None
-    agree = _networks_agree(lab, _tensor_of_size(tensor, size))
+    agree = _networks_agree(lab, tensor_of_size(tensor, size))
     reference_name, candidate_name = lab.names
     own = f"{size[0]}x{size[1]}"
     if not agree:
@@ -91,7 +90,7 @@ def _agreeing_size(lab: Laboratory, tensor: Array) -> tuple[int, int] | None:
     is_of_lines = lab.comparisons.task == RECOGNITION
     for side in SIDES:
         size = (int(tensor.shape[2]) if is_of_lines else side, side)
-        maps = _maps_of_both(lab, _tensor_of_size(tensor, size))
+        maps = _maps_of_both(lab, tensor_of_size(tensor, size))
         if maps is not None and np.ptp(maps[1]) > TEXT and are_equal_maps(lab, *maps):
             return size
     return None
@@ -113,12 +112,17 @@ def _maps_of_both(lab: Laboratory, tensor: Array) -> tuple[Array, Array] | None:
     return None if made is None or right is None else (made, right)
 
 
+def graph_fix(lab: Laboratory) -> Fix:
+    """Return what makes an exported graph compute what the trained network does."""
+    return Fix(f"export again from the code that trained the network{_export_hint(lab)}", (Change("export"),))
+
+
 def _export_hint(lab: Laboratory) -> str:
     command = weights_export_command(lab)
     return f"; {command}" if command else ""
 
 
-def _tensor_of_size(tensor: Array, size: tuple[int, int]) -> Array:
+def tensor_of_size(tensor: Array, size: tuple[int, int]) -> Array:
     """Return the upper left part of a tensor, of a given size; a smaller tensor is repeated."""
     height, width = tensor.shape[2:]
     repeated = np.tile(tensor, (1, 1, -(-size[0] // height), -(-size[1] // width)))

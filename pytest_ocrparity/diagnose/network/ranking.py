@@ -77,12 +77,9 @@ def reduced_export(lab: Laboratory) -> Reduced | None:
 def _run_with(stored: StoredWeights, tensor: Array, kept: Collection[str]) -> Array:
     pairs = stored.pairs or {}
     arrays = {
-        name: stored.trained[pairs[name]] if stored.key(name).rpartition(".")[0] in kept else array
-        for name, array in stored.exported.items()
+        pairs[name]: array for name, array in stored.exported.items() if stored.key(name).rpartition(".")[0] not in kept
     }
-    network = stored.network.with_exported(arrays)
-    assert network is not None
-    return network.run(tensor)
+    return stored.network.with_arrays(arrays).run(tensor)
 
 
 def rank_layers(lab: Laboratory, reduced: Reduced, tensor: Array, right: Array) -> tuple[float, Sequence[RankedLayer]]:

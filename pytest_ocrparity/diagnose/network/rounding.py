@@ -174,9 +174,7 @@ def match_weights(program: QuantisedProgram, network: TrainedNetwork | None) -> 
         # Another operator may add the bias.
         kernels[operator.name] = kept[0], None if operator.bias is None else kept[1]
         changed |= _unfolded(layer, operator, arrays, is_folded=kept[0] is not arrays[layer.kernel])
-    used = network.used or tuple(arrays)
-    other = network.with_exported({name: changed[name] for name in used})
-    return None if other is None else QuantisedNetwork(program, layers, kernels, other)
+    return QuantisedNetwork(program, layers, kernels, network.with_arrays(changed))
 
 
 def _layers(network: TrainedNetwork) -> Iterator[_Layer]:

@@ -54,12 +54,14 @@ def _pairings(lab: Laboratory) -> list[StoredWeights]:
         unfused = frozenset(network.keys().values())
         found = []
         for each in (network, network.fused):
-            if each is not None:
-                aligned = align_parameters(exported, each.arrays(), each.used)
-                pairs, is_named = aligned or (None, False)
-                found.append(StoredWeights(exported, each, each is not network, unfused, pairs, is_named))
-        fitting = [each for each in found if each.pairs is not None]
-        lab.memo["stored"] = sorted(fitting, key=lambda each: len(each.differing)) if fitting else found[:1]
+            if each is None:
+                continue
+            arrays = each.arrays()
+            for pairs, is_named in align_parameters(exported, arrays, each.used):
+                own = {name: exported[name].reshape(arrays[right].shape) for name, right in pairs.items()}
+                found.append(StoredWeights(own, each, each is not network, unfused, pairs, is_named))
+        found.sort(key=lambda each: len(each.differing))
+        lab.memo["stored"] = found or [StoredWeights(exported, network, False, unfused, None, False)]
     stored: list[StoredWeights] = lab.memo["stored"]
     return stored
 
@@ -104,6 +106,9 @@ def by_weights(lab: Laboratory, candidate_map: Array | None) -> Diagnosis | None
         return None
     total, reference, candidate = len(found.exported), *lab.names
     if found.pairs is not None and not found.differing:
+        changed = next((each for each in _pairings(lab) if each.network is found.network and each.differing), None)
+        if changed is not None:  # the same arrays, of which some of one shape stand in another order
+            return _run_with_stored_weights(lab, changed, candidate_map)
         lab.has_equal_weights = True
         lab.ruled_out.append(f"network.weights: all {total} arrays of {candidate} are {reference}'s, bit for bit")
         return None
@@ -133,9 +138,10 @@ def _by_stored_weights(lab: Laboratory, candidate_map: Array) -> Diagnosis | Non
 def _run_with_stored_weights(lab: Laboratory, found: StoredWeights, candidate_map: Array) -> Diagnosis | None:
     """Run the trained network with the export's weights; if it returns the export's map, they are the cause."""
     total, reference, candidate = len(found.exported), *lab.names
-    transplanted = found.network.with_exported(found.exported)
-    made = lab.run_network(transplanted.run, lab.tensor) if transplanted is not None else None
-    if transplanted is None or made is None or not are_equal_maps(lab, made, candidate_map):
+    pairs = found.pairs or {}
+    transplanted = found.network.with_arrays({pairs[name]: array for name, array in found.exported.items()})
+    made = lab.run_network(transplanted.run, lab.tensor)
+    if made is None or not are_equal_maps(lab, made, candidate_map):
         text = f"network.weights: {reference}'s network with {candidate}'s weights does not return {candidate}'s map"
         differ = f"({len(found.differing)} of {total} arrays differ)"
         if found.is_named:

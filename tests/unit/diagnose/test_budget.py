@@ -74,6 +74,11 @@ def test_no_more_networks_run_than_the_budget_has(budget: Budget) -> None:
     budget.check()
     with pytest.raises(BudgetSpentError):
         budget.check(1)
+    assert budget.spent().endswith(
+        "of 20 network runs and 0 of 10 s of processor time; how many runs there are is fixed"
+    )
+    budget.used = budget.seconds  # then it is the setting that allows no more, whatever was run
+    assert budget.spent().endswith("10 of 10 s of processor time (setting: diagnosis_seconds = 10)")
 
 
 @pytest.mark.parametrize(("seconds", "is_said"), [(100.0, True), (99.0, False), (101.0, True)])

@@ -128,4 +128,4 @@ def test_a_file_without_steps_is_not_quantised() -> None:
 
     file = EXAMPLE / "inference_onnx" / "inference.onnx"
     assert read_quantised_file(file) is None
-    assert len(runtime_arrays(file)) > 20
+    assert len(runtime_arrays(file)) == 50, "the trained ones, without what its Resize operators take"

@@ -83,3 +83,22 @@ def test_an_operator_that_is_not_there_is_named_and_not_what_follows() -> None:
     other = [*without[:2], (Node("conv2d", (2,)), ROWS[4][1]), without[3]]  # near miss: it is another one as well
     search = search_layers(ToyGraph(rows), ToyGraph(other), TENSOR, lambda off: off < 1e-5)
     assert layer_of_search(search).same_as == ("stem.act",)
+
+
+def test_an_operator_too_many_stands_behind_the_layer_that_it_follows() -> None:
+    rows = [*ROWS[:3], (Node("scale", (3,)), moved)]
+    rows += [(Node(node.operator, tuple(each + 1 for each in node.inputs)), made) for node, made in ROWS[3:]]
+    search = found({}, rows)
+    layer = layer_of_search(search)
+    text = "stem.act (relu): scale behind it in the export, none there in training"
+    assert (layer.name, layer.operator, describe_layer(layer)) == ("stem.act", "relu", text)
+    (proof,) = search_evidence(search, layer, NAMES)
+    assert proof.startswith("inference's scale behind stem.act (relu) changes the array by ")
+    assert "train has none there; with train's array there, the rest of inference returns train's map" in proof
+
+
+def test_one_before_all_layers_stands_behind_the_tensor() -> None:
+    rows = [(Node("scale", (0,)), moved)]
+    rows += [(Node(node.operator, tuple(each + 1 for each in node.inputs)), made) for node, made in ROWS]
+    layer = layer_of_search(found({}, rows))
+    assert describe_layer(layer) == "the tensor itself: scale behind it in the export, none there in training"

@@ -12,11 +12,11 @@ from pytest_ocrparity.diagnose.layers.matching import (
     Matches,
     Values,
     distance,
-    kind_of,
     largest,
     reference_values,
     unlikeness,
 )
+from pytest_ocrparity.diagnose.network.structure import kind_of
 
 
 def values(graph: ToyGraph) -> Values:

@@ -15,7 +15,7 @@ from pytest_ocrparity.diagnose.layers.search import NOT_SHOWN, Search, search_la
 
 Rows: TypeAlias = list[tuple[Node, Function]]
 
-KINDS = ("scaled", "shifted", "a little", "pruned", "activation", "another array", "not there")
+KINDS = ("scaled", "shifted", "a little", "pruned", "activation", "another array", "not there", "one too many")
 SEEDS = range(30)
 """Further on, 33 takes away one of two equal activations in a row, and which one cannot be told."""
 UNARY: dict[str, Function] = {"relu": relu, "sigmoid": squashed, "relu6": lambda array: np.clip(array, 0, 1.5)}
@@ -114,6 +114,15 @@ def with_fault(rng: np.random.Generator, rows: Rows, kind: str) -> Fault | None:
         if not others:
             return None
         changed[place - 1] = (Node(node.operator, (one, int(rng.choice(others)))), function)
+    elif kind == "one too many":
+        more: dict[str, Function] = {"scale": CHANGES["scaled"], **UNARY}
+        after = {other.operator for other, _ in rows if place in other.inputs}  # twice in a row, either is the one
+        operator = str(rng.choice([*(name for name in more if name not in {*after, node.operator})]))
+        moved = [tuple(each + (each >= place) for each in other.inputs) for other, _ in rows[place:]]
+        changed[place:] = [
+            (Node(operator, (place,)), more[operator]),
+            *((Node(other.operator, given), run) for (other, run), given in zip(rows[place:], moved, strict=True)),
+        ]
     else:
         (before,) = node.inputs
         changed = [

@@ -225,3 +225,33 @@ def test_what_an_engine_rounds_otherwise_is_not_named_where_it_moves_no_map() ->
     found = search_layers(ToyGraph(rows), export(faults, rows), TENSOR, lambda off: off <= 1e-3)
     assert found.is_proved, found.why
     assert own_places(found) == [2, 4]
+
+
+def with_one_more(behind: int, operator: str, function: Function, takers: Sequence[int]) -> list[tuple[Node, Function]]:
+    """Return the export's rows with an operator behind a place, whose array some of those after it take."""
+    rows = [*ROWS[:behind], (Node(operator, (behind,)), function)]
+    for place, (node, made) in enumerate(ROWS[behind:], behind + 1):
+        inputs = [each + 1 if each > behind or (each == behind and place in takers) else each for each in node.inputs]
+        rows.append((Node(node.operator, tuple(inputs)), made))
+    return rows
+
+
+@pytest.mark.parametrize(("behind", "takers"), [(3, (4, 5)), (3, (5,)), (6, (7,)), (9, ())])
+def test_an_operator_too_many_is_named_and_not_those_that_take_its_array(behind: int, takers: tuple[int, ...]) -> None:
+    candidate = export(rows=with_one_more(behind, "scale", moved, takers))
+    if behind == 9:
+        candidate = ToyGraph(candidate.rows)
+    found = search(candidate)
+    assert found.is_proved, found.why
+    (place,) = found.places
+    assert (place.own, place.right, place.is_one_too_many) == (behind + 1, behind, True)
+    assert found.left < 1e-6 < found.off
+
+
+@pytest.mark.parametrize("place", [2, 3])
+def test_an_operator_in_the_place_of_another_is_not_one_too_many(place: int) -> None:
+    rows = [*ROWS]
+    rows[place - 1] = (Node("clip", rows[place - 1][0].inputs), moved)
+    found = search(export(rows=rows))
+    assert found.is_proved, found.why
+    assert [(each.right, each.is_one_too_many) for each in found.places] == [(place, False)]

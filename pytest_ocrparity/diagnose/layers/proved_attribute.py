@@ -1,0 +1,108 @@
+"""Whether an attribute explains a map: the trained network that has it in that layer returns the export's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Final, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from pytest_ocrparity.compare.sensitivity import map_sensitivity, sensitivity_limit
+from pytest_ocrparity.contract import NetworkGraph, SetsAttributes, TrainedNetwork, offered, pipeline_of
+from pytest_ocrparity.contract.network_graph import RunsOperators
+from pytest_ocrparity.diagnose.budget import BudgetSpentError
+from pytest_ocrparity.diagnose.laboratory import Laboratory, are_equal_maps, describe_difference, returns_map
+from pytest_ocrparity.diagnose.layers.attributes import AttributeDifference
+from pytest_ocrparity.diagnose.layers.search import Search
+from pytest_ocrparity.diagnose.network import KNOWN, map_of_candidate
+from pytest_ocrparity.diagnose.network.input_size import graph_fix
+from pytest_ocrparity.diagnose.network.weights import paired_network
+from pytest_ocrparity.diagnosis import Diagnosis
+from pytest_ocrparity.stages import PROBABILITY_MAP, RECOGNITION
+
+Array: TypeAlias = "npt.NDArray[Any]"
+Run: TypeAlias = Callable[[Array], Array]
+
+SHARE: Final = 0.5
+"""What two runs on a part of the page count of a network run in the budget."""
+WHOLE_RUNS: Final = 2
+"""Network runs on the whole page, beyond those of a search, that show whether an attribute explains all of the map."""
+
+
+def network_with_attribute(lab: Laboratory, search: Search, name: str, difference: AttributeDifference) -> Run | None:
+    """Return what runs the trained network with the export's attributes, if it returns the export's map of the part.
+
+    An operator without weights is run in its place as the export has it; else the layer `name` is given its attributes.
+    """
+    if not difference.values:
+        return None
+    try:
+        return next(
+            (run for run in _ways(lab, search, name, difference) if _returns_map_of_part(lab, search, run)), None
+        )
+    except BudgetSpentError:
+        return None
+
+
+def _ways(lab: Laboratory, search: Search, name: str, difference: AttributeDifference) -> Sequence[Run]:
+    """Return what runs the trained network otherwise: with the operator where it can be run alone, else the layer."""
+    place, reference = search.places[0], search.reference
+    own, right = search.candidate.nodes[place.own], reference.nodes[place.right]
+    graph = offered(reference.graph, RunsOperators)
+    if graph is not None and place.between == (place.right,) and len(right.inputs) == 1:
+        shape, given = reference.arrays[place.right].shape, reference.arrays[right.inputs[0]]
+        array = lab.attempt(lambda: graph.operator_output(own.operator, own.attributes, given, shape))
+        if array is not None and array.shape == shape:
+            return [_run_with_operator(reference.graph, place.right, graph, own.operator, own.attributes)]
+    trained = offered(paired_network(lab), SetsAttributes)
+    other: TrainedNetwork | None = None
+    if trained is not None:
+        other = lab.attempt(lambda: trained.with_attributes(name, difference.values))
+    return [] if other is None else [other.run]
+
+
+def _run_with_operator(
+    network: NetworkGraph, place: int, graph: RunsOperators, operator: str, attributes: Mapping[str, Any]
+) -> Run:
+    """Return what runs a network with another operator in a place; it keeps no arrays."""
+
+    def run(tensor: Array) -> Array:
+        given, right = network.run(tensor, [network.nodes[place].inputs[0], place])
+        array = graph.operator_output(operator, attributes, given, right.shape)
+        assert array is not None
+        return network.run(tensor, [network.output], {place: array})[0]
+
+    return run
+
+
+def _returns_map_of_part(lab: Laboratory, search: Search, run: Run) -> bool:
+    tensor, own = search.reference.arrays[0], search.candidate.arrays[search.candidate.graph.output]
+    with lab.budget.network_run(tensor.size, SHARE):
+        made = lab.attempt(lambda: run(tensor))
+    limit = sensitivity_limit(map_sensitivity(lab.reference))
+    is_same = made is not None and made.shape == own.shape
+    return is_same and float(np.max(np.abs(made - own), initial=0.0)) <= limit
+
+
+def graph_cause(lab: Laboratory, run: Run) -> Diagnosis | None:
+    """Return the exported graph as the cause where the network with its attributes returns all of the export's map."""
+    lab.budget.more += WHOLE_RUNS
+    source, candidate = pipeline_of(lab.reference), lab.names.candidate
+    try:
+        own = map_of_candidate(lab)
+        made = None if own is None else lab.run_network(run, lab.tensor)
+    except BudgetSpentError:
+        return None
+    if source is None or own is None or made is None or not are_equal_maps(lab, made, own):
+        return None
+    cause, proof = "network.graph", f"so it does of the whole tensor ({describe_difference(made, own)})"
+    found = lab.proven_cause(
+        PROBABILITY_MAP, cause, f"the exported graph of {candidate} computes something else", [proof], graph_fix(lab)
+    )
+    patched = replace(lab.patched, explains=returns_map(run), infer=source.infer)
+    if lab.comparisons.task == RECOGNITION:
+        lab.history.setdefault(KNOWN, []).append((lab.candidate.label, found, patched))
+    lab.adopt_patch(PROBABILITY_MAP, cause, patched)
+    return found
