@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 import numpy.typing as npt
 
 from pytest_ocrparity.backends.isolation import isolated
+from pytest_ocrparity.backends.onnx.half_file import HalfFile, read_half_file
 from pytest_ocrparity.backends.onnx.quantised_file import QuantisedFile, read_quantised_file
 from pytest_ocrparity.backends.onnx.weights import weights_of_graph
 from pytest_ocrparity.errors import ModelError
@@ -174,6 +175,16 @@ def runtime_quantised(file: Path) -> QuantisedFile | None:
     """
     _need_onnx(f"whether {file.name} is quantised")
     return read_quantised_file(file)
+
+
+def runtime_half(file: Path, providers: Sequence[Provider] = (Provider(CPU, {}),)) -> HalfFile | None:
+    """Return a file whose operators compute in float16; None where none does.
+
+    Raises:
+        ModelError: the package onnx, which alone reads it, is not installed.
+    """
+    _need_onnx(f"whether {file.name} computes in float16")
+    return read_half_file(file, [(each.name, dict(each.options)) for each in providers])
 
 
 def _need_onnx(what: str) -> None:

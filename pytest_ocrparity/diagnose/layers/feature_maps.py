@@ -51,8 +51,10 @@ def _feature_map(
 ) -> FeatureMap:
     reference = search.reference
     part = _part(reference.arrays[right], search.candidate.arrays[own], weight, center)
-    node = reference.nodes[right]
+    node, place = reference.nodes[right], search.places[0]
     name = f"{node.layer or 'the network itself'} ({node.operator})" if right else "the tensor"
+    if own == place.own and place.is_one_too_many:
+        name = f"{search.candidate.nodes[own].operator} in the export alone, behind {name}"
     return FeatureMap(part.reference, part.candidate, f"{name}, {part.text}", reference.limits[right])
 
 

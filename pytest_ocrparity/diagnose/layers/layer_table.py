@@ -26,9 +26,17 @@ def layer_rows(search: Search) -> Iterator[tuple[str, ...]]:
 
 def steps_around(search: Search) -> tuple[LayerStep, ...]:
     """Return the steps around the first place where the export goes wrong."""
-    steps = list(layer_steps(search))
-    place = next(index for index, step in enumerate(steps) if step.status == BEGINS)
-    return tuple(steps[max(0, place - BEFORE) : place + AFTER + 1])
+    steps, place = list(layer_steps(search)), search.places[0]
+    if place.is_one_too_many:
+        operator = f"{search.candidate.nodes[place.own].operator}, in the export alone"
+        layer = search.reference.nodes[place.right].layer or ""
+        movement = search.reference.movements[place.right]
+        step = LayerStep(
+            layer=layer, operator=operator, status=BEGINS, difference=place.off, largest=place.size, movement=movement
+        )
+        steps.insert(place.right, step)
+    index = next(index for index, step in enumerate(steps) if step.status == BEGINS)
+    return tuple(steps[max(0, index - BEFORE) : index + AFTER + 1])
 
 
 def layer_steps(search: Search) -> Iterator[LayerStep]:

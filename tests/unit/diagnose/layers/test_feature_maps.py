@@ -7,10 +7,12 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from toy_graphs import TENSOR, Array, Function, ToyGraph, export, network, squashed
+from toy_graphs import ROWS, TENSOR, Array, Function, ToyGraph, export, network, squashed
 
 from pytest_ocrparity.contract.network_graph import Node
-from pytest_ocrparity.diagnose.layers.feature_maps import ROWS, SIDE, feature_maps
+from pytest_ocrparity.diagnose.layers.feature_maps import ROWS as MOST_ROWS
+from pytest_ocrparity.diagnose.layers.feature_maps import SIDE, feature_maps
+from pytest_ocrparity.diagnose.layers.layer_table import steps_around
 from pytest_ocrparity.diagnose.layers.layer_texts import layer_of_search
 from pytest_ocrparity.diagnose.layers.search import search_layers
 from pytest_ocrparity.diagnosis import FeatureMaps
@@ -56,6 +58,22 @@ def test_of_the_first_operator_the_tensor_goes_in() -> None:
     assert maps.made.text.startswith("stem.conv (conv2d), channel 2 of 4")
 
 
+@pytest.mark.parametrize(("behind", "name"), [(3, "stem.act (relu)"), (0, "the tensor")])
+def test_of_an_operator_too_many_what_it_changes(behind: int, name: str) -> None:
+    rows = [*ROWS[:behind], (Node("scale", (behind,)), lambda array: array * 1.3)]
+    for node, function in ROWS[behind:]:
+        rows.append((Node(node.operator, tuple(each + (each >= behind) for each in node.inputs)), function))
+    search = search_layers(network(), export(rows=rows), TENSOR, lambda off: off < 1e-5)
+    assert search.places[0].is_one_too_many, search.why
+    maps = feature_maps(search, layer_of_search(search), "page.png")
+    assert maps.made.text.startswith(f"scale in the export alone, behind {name}, channel ")
+    np.testing.assert_allclose(maps.made.candidate, maps.made.reference * np.float32(1.3), rtol=1e-5)
+    steps = steps_around(search)
+    assert [step.operator for step in steps if step.status == "begins to differ"] == ["scale, in the export alone"]
+    (index,) = (index for index, step in enumerate(steps) if step.status == "begins to differ")
+    assert index == min(behind, 3)
+
+
 def test_a_value_that_is_not_finite_differs_most() -> None:
     def spoilt(array: Array) -> Array:
         made = array + 0.5
@@ -93,8 +111,14 @@ def one_high(array: Array) -> Array:
 
 
 SHAPES: list[tuple[str, Callable[[Array], Array], tuple[int, ...], tuple[int, int], str]] = [
-    ("one high", one_high, (0, 40, 0, 90), (ROWS, SIDE), "14, 40 of 96, places 36 to 99 of 100"),
-    ("in a row", lambda array: one_high(array)[:, :, 0].transpose(0, 2, 1), (0, 3, 40), (ROWS, SIDE), "places 0 to 63"),
+    ("one high", one_high, (0, 40, 0, 90), (MOST_ROWS, SIDE), "14, 40 of 96, places 36 to 99 of 100"),
+    (
+        "in a row",
+        lambda array: one_high(array)[:, :, 0].transpose(0, 2, 1),
+        (0, 3, 40),
+        (MOST_ROWS, SIDE),
+        "places 0 to 63",
+    ),
     (
         "a gate",
         lambda array: array[:, :, :20, :1].reshape(1, 60, 1, 1),
