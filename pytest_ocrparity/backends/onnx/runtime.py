@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from pytest_ocrparity.backends.isolation import isolated
 from pytest_ocrparity.backends.onnx.half_file import HalfFile, read_half_file
+from pytest_ocrparity.backends.onnx.node_order import put_nodes_in_order
 from pytest_ocrparity.backends.onnx.quantised_file import QuantisedFile, read_quantised_file
 from pytest_ocrparity.backends.onnx.weights import weights_of_graph
 from pytest_ocrparity.errors import ModelError
@@ -164,7 +165,9 @@ def runtime_arrays(file: Path) -> dict[str, npt.NDArray[Any]]:
     with isolated():
         import onnx
 
-        return weights_of_graph(onnx.load(str(file)).graph)
+        model = onnx.load(str(file))
+        put_nodes_in_order(model.graph)
+        return weights_of_graph(model.graph)
 
 
 def runtime_quantised(file: Path) -> QuantisedFile | None:
