@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-__all__ = ["AGREES", "CAUSES", "UNKNOWN", "Alternative", "Change", "Diagnosis", "Fix", "Layer", "in_table"]
+__all__ = [
+    *("AGREES", "CAUSES", "UNKNOWN", "Alternative", "Change", "Diagnosis", "FeatureMap", "FeatureMaps", "Fix", "Layer"),
+    *("LayerStep", "in_table"),
+]
 
 UNKNOWN = "unknown"
 """The cause of a diagnosis whose experiments removed no difference."""
@@ -77,6 +80,27 @@ class Fix:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LayerStep:
+    """How far an export's array lies from the one that an operator of the trained network makes.
+
+    Attributes:
+        layer: the dotted name of the operator's layer, empty for the network itself.
+        operator: what it computes.
+        status: "same", "begins to differ", "differs", or "not found": the export may hold several operators as one.
+        difference: the largest difference; None where no array of the export is the operator's.
+        largest: the largest value that the operator makes.
+        movement: how far the array moves when the tensor is only rounded.
+    """
+
+    layer: Annotated[str, "dotted name in the trained network, empty for the network itself"]
+    operator: str
+    status: Annotated[str, "same, begins to differ, differs, not found"]
+    difference: float | None
+    largest: Annotated[float, "the largest value of the trained network's array"]
+    movement: Annotated[float, "how far that array moves when the tensor is only rounded"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Layer:
     """The first layer of the trained network that an export computes otherwise.
 
@@ -91,6 +115,7 @@ class Layer:
         amounts: numbers by name: how far its output is off, of its largest value, and what of the map's difference is
             left with the reference's output in its place.
         attribute: how its attributes differ, where setting the export's in the trained network returns its map.
+        steps: the operators around it in the order of computation, on the image on which it was found.
     """
 
     name: str
@@ -99,6 +124,42 @@ class Layer:
     same_as: Annotated[tuple[str, ...], "layers that the export cannot tell apart from it"] = ()
     amounts: Mapping[str, float]
     attribute: Annotated[str, "proved by setting it in the trained network"] = ""
+    steps: Annotated[
+        tuple[LayerStep, ...], "the operators around it in the order of computation, where it was found"
+    ] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureMap:
+    """A part of the arrays that both sides hold in one place of their networks.
+
+    Attributes:
+        reference, candidate: (h, w) arrays.
+        text: which array it is, and which part of it.
+        limit: how far two that hold the same may lie apart.
+    """
+
+    reference: npt.NDArray[np.float32]
+    candidate: npt.NDArray[np.float32]
+    text: str
+    limit: float
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureMaps:
+    """What goes into a layer and what comes out of it, where a search found that the networks begin to differ.
+
+    Attributes:
+        layer: that layer.
+        image: on what it was found.
+        given: what the layer is given, which both sides make alike; None where that is nothing.
+        made: what both sides make of it.
+    """
+
+    layer: Layer
+    image: str
+    given: FeatureMap | None
+    made: FeatureMap
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

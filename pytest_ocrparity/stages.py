@@ -22,6 +22,10 @@ PAGE: Final = "page"
 """The last stage of a page, which sets the texts in their order and drops some, and the comparison of its texts."""
 
 
+LAYER_STAGES: Final = ("layer_input", "layer_output")
+"""What a report calls the pictures of what goes into the layer where networks begin to differ, and what comes out."""
+
+
 class Task(NamedTuple):
     """What models of one sort do.
 

@@ -12,7 +12,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar, cast
 
 from pytest_ocrparity.contract.network_graph import HasGraph, NetworkGraph, Node
-from pytest_ocrparity.contract.quantised_programs import IsQuantised, QuantisedProgram, RoundedOperator
+from pytest_ocrparity.contract.quantised_programs import (
+    ComputesInHalf,
+    HalfProgram,
+    IsQuantised,
+    QuantisedProgram,
+    RoundedOperator,
+)
 from pytest_ocrparity.contract.recognisers import HasCharacters, ReadsMaps, Recogniser, ReordersTexts, ResizesLines
 from pytest_ocrparity.trace import Detections, Image, Shape, Trace
 
@@ -26,9 +32,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ChangesPictures",
+    "ComputesInHalf",
     "Declares",
     "Exports",
     "FusesBranches",
+    "HalfProgram",
     "HasCharacters",
     "HasExport",
     "HasGraph",

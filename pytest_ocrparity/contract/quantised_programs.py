@@ -71,3 +71,29 @@ class IsQuantised(Protocol):
     def quantised_program(self) -> QuantisedProgram | None:
         """Return the program, or None where it has no rounded kernel and rounds nothing."""
         ...
+
+
+class HalfProgram(Protocol):
+    """A program whose operators compute in float16."""
+
+    @property
+    def operators(self) -> int:
+        """How many do."""
+        ...
+
+    def run(self, tensor: npt.NDArray[np.float32], *, in_half: bool = True) -> npt.NDArray[np.float32]:
+        """Return the map that the side's engine alone makes of the program.
+
+        Args:
+            tensor: a (1, 3, h, w) tensor.
+            in_half: whether as it is stored; else with float32 in the place of float16 throughout.
+        """
+        ...
+
+
+class ComputesInHalf(Protocol):
+    """A candidate whose program may compute in float16."""
+
+    def half_program(self) -> HalfProgram | None:
+        """Return the program, or None where no operator of it does."""
+        ...

@@ -19,6 +19,7 @@ from pytest_ocrparity.diagnose import examine, first_stage_to_diagnose
 from pytest_ocrparity.diagnose.budget import BudgetSpentError
 from pytest_ocrparity.diagnose.kept_state import STATE
 from pytest_ocrparity.diagnose.laboratory import BEFORE_NETWORK, Laboratory
+from pytest_ocrparity.diagnose.layers import FEATURE_MAPS
 from pytest_ocrparity.diagnose.page_causes import examine_page, unknown_cause_of_page
 from pytest_ocrparity.diagnose.parameter_experiments import LEAK, examine_leaked_parameters
 from pytest_ocrparity.diagnose.patched_candidate import Patch, PatchedCandidate
@@ -29,7 +30,7 @@ from pytest_ocrparity.diagnose.repeatability import (
     examine_repeatability_of_tensors,
 )
 from pytest_ocrparity.diagnose.state import state_cause
-from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis
+from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis, FeatureMaps
 from pytest_ocrparity.stages import DETECTIONS, PROBABILITY_MAP, RECOGNITION, STAGES, TENSOR
 from pytest_ocrparity.trace import Trace
 
@@ -101,6 +102,12 @@ class DiagnosisCache:
             return ()
         found = self._guarded(lambda: examine_page(made, self.diagnose), lambda text: unknown_cause_of_page(made, text))
         return _in_table_of(made.candidate, found)
+
+    def feature_maps(self, diagnoses: Sequence[Diagnosis], image: str) -> FeatureMaps | None:
+        """Return what a search compared at the layer of a diagnosis, where that was found on this image, or a line."""
+        known = [each for history in self.histories.values() for each in history.get(FEATURE_MAPS, ())]
+        here = [each for each in known if each.image == image or each.image.startswith(f"{image}, ")]
+        return next((each for each in here if any(each.layer is found.layer for found in diagnoses)), None)
 
     def _guarded(
         self, examine_all: Callable[[], Sequence[Diagnosis]], unknown: Callable[[str], Diagnosis]

@@ -20,7 +20,7 @@ from pytest_ocrparity.errors import ReportError
 from pytest_ocrparity.evaluate.counts import ImageCounts
 from pytest_ocrparity.jsonable import jsonable
 from pytest_ocrparity.report.accuracy_record import AccuracyRecord
-from pytest_ocrparity.stages import DETECTION
+from pytest_ocrparity.stages import DETECTION, LAYER_STAGES
 from pytest_ocrparity.tolerance import Limit
 
 SCHEMA_VERSION: Final = 2
@@ -31,7 +31,7 @@ NEWER: Final = frozenset(
         *(("SettingsRecord", "recognition"), ("Results", "accuracy"), ("Results", "label_faults")),
         *(("RecordedComparison", "rerun"), ("CandidateRecord", "files"), ("Diagnosis", "layer")),
         *(("Picture", "scale_limit"), ("Picture", "values_file"), ("RunRecord", "partial")),
-        *(("RecordedComparison", "lines"), ("Diagnosis", "model"), ("SettingsRecord", "page")),
+        *(("RecordedComparison", "lines"), ("Diagnosis", "model"), ("SettingsRecord", "page"), ("Layer", "steps")),
     }
 )
 """Keys that an older document may lack: all others are required, also those whose type has a default."""
@@ -58,7 +58,7 @@ class Parameter(Struct, frozen=True):
 class Picture(Struct, frozen=True):
     """A drawing of one stage of one side, or of both; the thumbnail is of the image, for lists."""
 
-    stage: Annotated[str, "decode, resize, tensor, probability_map, detections, text"]
+    stage: Annotated[str, "a stage; layer_input and layer_output: feature maps at the layer that a diagnosis names"]
     side: Annotated[str, "reference, candidate, difference, both, image, thumbnail"]
     caption: str
     file: Annotated[str, "beside results.json"]
@@ -69,7 +69,7 @@ class Picture(Struct, frozen=True):
     @property
     def thumb(self) -> str:
         """The file of the thumbnail, which is the page's: of an exact difference no lossy one."""
-        if self.side == THUMBNAIL:
+        if self.side == THUMBNAIL or self.stage in LAYER_STAGES:  # small as they are
             return self.file
         place, _, suffix = self.file.rpartition(".")
         small = "svg" if suffix == "svg" else "png" if self.side == "difference" else "jpg"

@@ -16,6 +16,7 @@ from markupsafe import Markup
 from PIL import Image
 
 from pytest_ocrparity.comparison import MATCHES
+from pytest_ocrparity.diagnosis import LayerStep
 from pytest_ocrparity.evaluate.counts import ImageCounts
 from pytest_ocrparity.evaluate.verdict import FAILED, UNDECIDED
 from pytest_ocrparity.report.accuracy_lines import (
@@ -40,7 +41,7 @@ from pytest_ocrparity.report.pictures.boxes import STYLES
 from pytest_ocrparity.report.table import table_amounts
 from pytest_ocrparity.report.templates import TEMPLATES
 from pytest_ocrparity.report.views import RANKS, View
-from pytest_ocrparity.stages import STAGES, STAGES_OF
+from pytest_ocrparity.stages import LAYER_STAGES, STAGES, STAGES_OF
 from pytest_ocrparity.wording import amount, image_label, number_of_edits, value_text
 
 MOST_INLINE: Final = 9_000_000
@@ -51,6 +52,9 @@ MOST_CHANGED: Final = 200
 
 MOST_CHANGES: Final = 20_000
 """How many boxes or lines the table of a verdict has that may be a fault, by the images that lose most."""
+
+POWERS: Final = 8
+"""How many powers of ten the bars of layers show, up to 1."""
 
 _TYPES: Final = {"jpg": "image/jpeg", "png": "image/png", "svg": "image/svg+xml"}
 _SVG_SIZE: Final = re.compile(rb'<svg [^>]*?width="(\d+)" height="(\d+)"')
@@ -136,6 +140,8 @@ def report_page(view: View, folder: Path, kept: set[int]) -> Iterator[str]:
         thumbnail=_thumbnail,
         is_drawn=_is_drawn,
         by_stage=_by_stage,
+        layer_pictures=_layer_pictures,
+        layer_shares=_layer_shares,
         stages_of=STAGES_OF,
         again=lambda test: f"pytest {shlex.quote(test)}",
         aligned=aligned_texts,
@@ -210,6 +216,26 @@ def _is_drawn(comparison: RecordedComparison) -> bool:
 def _by_stage(comparison: RecordedComparison) -> dict[str, dict[str, Picture]]:
     """Return the pictures of a comparison by stage and side."""
     order: Callable[[str], int] = STAGES.index
-    drawn = [picture for picture in comparison.pictures if picture.side != THUMBNAIL]
+    drawn = [picture for picture in comparison.pictures if picture.stage in STAGES and picture.side != THUMBNAIL]
     stages = sorted({picture.stage for picture in drawn}, key=order)
     return {stage: {picture.side: picture for picture in drawn if picture.stage == stage} for stage in stages}
+
+
+def _layer_pictures(comparison: RecordedComparison) -> dict[str, dict[str, Picture]]:
+    """Return the feature maps at the layer that a cause of a comparison names, by stage and side."""
+    found: dict[str, dict[str, Picture]] = {}
+    for picture in comparison.pictures:
+        if picture.stage in LAYER_STAGES:
+            found.setdefault(picture.stage, {})[picture.side] = picture
+    return found
+
+
+def _layer_shares(step: LayerStep) -> tuple[str, float]:
+    """Return how far an operator is off, of its largest value: in words, and on a scale of powers of ten to 1."""
+    if step.difference is None:
+        return "", 0.0
+    share = step.difference / (step.largest or 1.0)
+    if not share < math.inf:
+        return amount(math.inf), 1.0
+    place = 1 + math.log10(share) / POWERS if share else 0.0
+    return amount(share), min(1.0, max(0.0, place))

@@ -6,13 +6,13 @@ import hashlib
 import re
 
 from pytest_ocrparity.report.table import Sides
-from pytest_ocrparity.stages import STAGES
+from pytest_ocrparity.stages import LAYER_STAGES, STAGES
 
 
 def image_anchor(image: str) -> str:
     """Return the fragment of an image: its name, or where that is no fragment a similar one with a digest."""
     safe = re.sub(r"[^\w./-]+", "_", image)
-    is_plain = safe == image and safe and safe.rpartition("/")[2] not in STAGES
+    is_plain = safe == image and safe and safe.rpartition("/")[2] not in (*STAGES, *LAYER_STAGES)
     return safe if is_plain else f"{safe}-{hashlib.sha256(image.encode(errors='replace')).hexdigest()[:8]}"
 
 

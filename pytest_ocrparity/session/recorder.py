@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pytest_ocrparity.diagnosis import Diagnosis
     from pytest_ocrparity.evaluate.counts import ImageCounts
     from pytest_ocrparity.evaluate.verdict import Accuracy
-    from pytest_ocrparity.report.document import Record, RecordedComparison
+    from pytest_ocrparity.report.document import Picture, Record, RecordedComparison
     from pytest_ocrparity.report.pictures.album import Album
     from pytest_ocrparity.session.batch_check import Batches
     from pytest_ocrparity.session.label_book import LabelBook
@@ -74,6 +74,18 @@ class ItemRecords:
         for place, record in enumerate(self.records):
             if isinstance(record, Compared) and (other := known.get(record.comparison.key)) is not None:
                 shown = replace(record.comparison, pictures=other.pictures, picture_error=other.picture_error)
+                self.records[place] = replace(record, comparison=shown)
+
+    def add_pictures(self, key: tuple[str, str, str, str], pictures: Sequence[Picture], error: str | None) -> None:
+        """Give what this test judged, by its key, pictures that were drawn when it had failed."""
+        from msgspec.structs import replace
+
+        from pytest_ocrparity.report.document import Compared
+
+        for place, record in enumerate(self.records):
+            if isinstance(record, Compared) and record.comparison.key == key:
+                of, all_of = record.comparison, (*record.comparison.pictures, *pictures)
+                shown = replace(of, pictures=all_of, picture_error=of.picture_error or error)
                 self.records[place] = replace(record, comparison=shown)
 
     def milestone(self, image: str, reference: str, candidate: str) -> str:
@@ -258,6 +270,9 @@ class Recorder:
             rerun=current_context().rerun(judged.image),
         )
         self._of_the_test.show(failed.others)
+        maps = None if self.album is None else self.diagnoser.feature_maps(diagnoses, judged.image)
+        if self.album is not None and maps is not None:
+            self._of_the_test.add_pictures(failed.key, *self.album.feature_maps(maps, sides))
         self._of_the_test.records.append(failed)
 
     def _record_comparison(

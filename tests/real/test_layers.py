@@ -234,7 +234,10 @@ def test_a_diagnosis_names_the_layer_and_the_attribute(tmp_path: Path) -> None:
         is_proved=True,
         amounts=amounts,
         attribute="epsilon 0.01 in the export, 1e-05 in training",
+        steps=layer.steps,
     )
+    around = [(step.layer, step.status) for step in layer.steps]
+    assert around[2:5] == [("stages.0.1.0", "same"), ("stages.0.1.1", "begins to differ"), ("stages.0.1.2", "differs")]
     assert amounts["map_difference_after"] < 1e-6 < amounts["map_difference"]
     assert "first at stages.0.1.1 (batch_norm): epsilon 0.01" in message.splitlines()[0]
     assert diagnosis.as_json()["layer"]["name"] == "stages.0.1.1"

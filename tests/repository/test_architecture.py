@@ -58,6 +58,7 @@ TESTED_BY = {
     "backends.openvino.pipeline": "engines/openvino_side.py",
     "backends.rapidocr.engine": "engines/rapidocr_side.py",
     "backends.rapidocr.pipeline": "engines/rapidocr_side.py",
+    "backends.onnx.half_file": "real/test_half_file.py",
     "backends.paddlex.deployed_recogniser": "real/test_recognisers.py",
     "backends.paddlex.deployed_side": "real/test_inference.py",
     "backends.paddlex.onnx_runner": "real/test_onnx_file.py",

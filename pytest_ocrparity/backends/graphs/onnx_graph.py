@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pytest_ocrparity.backends.isolation import isolated
+from pytest_ocrparity.backends.onnx.node_order import put_nodes_in_order
 from pytest_ocrparity.contract.network_graph import Node
 from pytest_ocrparity.errors import ModelError
 
@@ -158,7 +159,9 @@ def _with_samples(graph: Any, names: Sequence[str], step: int) -> list[str]:
 def _load(file: Path) -> Any:
     import onnx
 
-    return onnx.shape_inference.infer_shapes(onnx.load(str(file)))
+    model = onnx.load(str(file))
+    put_nodes_in_order(model.graph)
+    return onnx.shape_inference.infer_shapes(model)
 
 
 def _rows(graph: Any) -> tuple[list[_Row], dict[str, tuple[int, ...]]]:

@@ -29,6 +29,7 @@ from pytest_ocrparity.backends.effective_parameters import (
 from pytest_ocrparity.backends.graphs.onnx_graph import OnnxGraph
 from pytest_ocrparity.backends.isolation import isolated
 from pytest_ocrparity.backends.memory_guard import MemoryGuard
+from pytest_ocrparity.backends.onnx.half_file import HalfFile
 from pytest_ocrparity.backends.onnx.processing import Configured, build_processing_operators, configure_processing
 from pytest_ocrparity.backends.onnx.quantised_file import QuantisedFile
 from pytest_ocrparity.backends.onnx.runtime import (
@@ -39,6 +40,7 @@ from pytest_ocrparity.backends.onnx.runtime import (
     runtime_batch_error,
     runtime_engine,
     runtime_fixed_size,
+    runtime_half,
     runtime_quantised,
     runtime_size_error,
 )
@@ -291,6 +293,10 @@ class OnnxPipeline(StagedPipeline):
     def quantised_program(self) -> QuantisedFile | None:
         """Return the file as a quantised one, or None. Raises ModelError where the package onnx is not installed."""
         return runtime_quantised(self._file)
+
+    def half_program(self) -> HalfFile | None:
+        """Return a file that computes in float16, or None. Raises ModelError where onnx is not installed."""
+        return runtime_half(self._file, self._providers)
 
     def input_size(self) -> tuple[int, int] | None:
         """Return the height and width that the file takes alone, or None where it takes any."""

@@ -14,6 +14,8 @@ from typing import Any, Final, NamedTuple
 import numpy.typing as npt
 
 from pytest_ocrparity.backends.isolation import isolated
+from pytest_ocrparity.backends.onnx.half_file import HalfFile, read_half_file
+from pytest_ocrparity.backends.onnx.node_order import put_nodes_in_order
 from pytest_ocrparity.backends.onnx.quantised_file import QuantisedFile, read_quantised_file
 from pytest_ocrparity.backends.onnx.weights import weights_of_graph
 from pytest_ocrparity.errors import ModelError
@@ -163,7 +165,9 @@ def runtime_arrays(file: Path) -> dict[str, npt.NDArray[Any]]:
     with isolated():
         import onnx
 
-        return weights_of_graph(onnx.load(str(file)).graph)
+        model = onnx.load(str(file))
+        put_nodes_in_order(model.graph)
+        return weights_of_graph(model.graph)
 
 
 def runtime_quantised(file: Path) -> QuantisedFile | None:
@@ -174,6 +178,16 @@ def runtime_quantised(file: Path) -> QuantisedFile | None:
     """
     _need_onnx(f"whether {file.name} is quantised")
     return read_quantised_file(file)
+
+
+def runtime_half(file: Path, providers: Sequence[Provider] = (Provider(CPU, {}),)) -> HalfFile | None:
+    """Return a file whose operators compute in float16; None where none does.
+
+    Raises:
+        ModelError: the package onnx, which alone reads it, is not installed.
+    """
+    _need_onnx(f"whether {file.name} computes in float16")
+    return read_half_file(file, [(each.name, dict(each.options)) for each in providers])
 
 
 def _need_onnx(what: str) -> None:

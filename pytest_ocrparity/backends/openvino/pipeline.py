@@ -111,6 +111,10 @@ class OpenVinoPipeline(OnnxPipeline):
         """Return an ONNX file as a quantised one, or None."""
         return None if self._file.suffix == PROGRAM else super().quantised_program()
 
+    def half_program(self) -> None:
+        """Return None: in what precision OpenVINO computes its own hint says, whatever the file does."""
+        return
+
     def input_size(self) -> tuple[int, int] | None:
         """Return the height and width that the file takes alone, or None where it takes any."""
         return openvino_fixed_size(self._session)

@@ -39,7 +39,7 @@ from pytest_ocrparity.backends.paddlex.predictor import (
 from pytest_ocrparity.backends.paddlex.program import is_program_in_train_mode, program_arrays, program_fixed_size
 from pytest_ocrparity.backends.staged import StagedSide
 from pytest_ocrparity.contract.network_graph import NetworkGraph
-from pytest_ocrparity.contract.quantised_programs import QuantisedProgram
+from pytest_ocrparity.contract.quantised_programs import HalfProgram, QuantisedProgram
 from pytest_ocrparity.diagnosis import Alternative, Fix
 from pytest_ocrparity.errors import ImageError, ModelError, NotEnoughMemory, StageError
 from pytest_ocrparity.files import image_file_bytes
@@ -243,6 +243,10 @@ class DeployedSide(StagedSide):
     def quantised_program(self) -> QuantisedProgram | None:
         """Return the ONNX file of the export as a quantised one, or None."""
         return onnx_runner.quantised_file(self._export) if self._program is None else None
+
+    def half_program(self) -> HalfProgram | None:
+        """Return the ONNX file of the export where it computes in float16, or None."""
+        return onnx_runner.half_file(self._export) if self._program is None else None
 
     def input_size(self) -> tuple[int, int] | None:
         """Return the height and width that the program was exported for, or None where it takes any."""

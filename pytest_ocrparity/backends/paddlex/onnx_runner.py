@@ -10,6 +10,7 @@ import numpy.typing as npt
 from pytest_ocrparity.artifacts.model_files import ExportFiles
 from pytest_ocrparity.backends.graphs.onnx_graph import OnnxGraph
 from pytest_ocrparity.backends.onnx import runtime
+from pytest_ocrparity.backends.onnx.half_file import HalfFile
 from pytest_ocrparity.backends.onnx.quantised_file import QuantisedFile
 from pytest_ocrparity.contract.network_graph import NetworkGraph
 from pytest_ocrparity.errors import ModelError
@@ -55,6 +56,16 @@ def quantised_file(export: ExportFiles) -> QuantisedFile | None:
     """
     file = export.folder / FILE
     return runtime.runtime_quantised(file) if file.is_file() else None
+
+
+def half_file(export: ExportFiles) -> HalfFile | None:
+    """Return the ONNX file of an export folder where it computes in float16; None where there is none, or it does not.
+
+    Raises:
+        ModelError: the package onnx, which alone reads it, is not installed.
+    """
+    file = export.folder / FILE
+    return runtime.runtime_half(file) if file.is_file() else None
 
 
 def file_graph(export: ExportFiles) -> NetworkGraph:

@@ -18,8 +18,9 @@ from pytest_ocrparity.backends.effective_parameters import effective_rapidocr_pa
 from pytest_ocrparity.backends.graphs.onnx_graph import OnnxGraph
 from pytest_ocrparity.backends.isolation import isolated
 from pytest_ocrparity.backends.memory_guard import MemoryGuard
+from pytest_ocrparity.backends.onnx.half_file import HalfFile
 from pytest_ocrparity.backends.onnx.quantised_file import QuantisedFile
-from pytest_ocrparity.backends.onnx.runtime import runtime_arrays, runtime_engine, runtime_quantised
+from pytest_ocrparity.backends.onnx.runtime import runtime_arrays, runtime_engine, runtime_half, runtime_quantised
 from pytest_ocrparity.backends.openvino.compiled import openvino_engine
 from pytest_ocrparity.backends.rapidocr.engine import BEFORE, PARAM_OF, make_engine, recorded
 from pytest_ocrparity.backends.staged import StagedPipeline
@@ -221,6 +222,10 @@ class RapidPipeline(StagedPipeline):
     def quantised_program(self) -> QuantisedFile | None:
         """Return the file as a quantised one, or None. Raises ModelError where the package onnx is not installed."""
         return runtime_quantised(self._file)
+
+    def half_program(self) -> HalfFile | None:
+        """Return a file that computes in float16, or None. Raises ModelError where onnx is not installed."""
+        return runtime_half(self._file)
 
     def other_engines(self) -> Iterator[Alternative]:
         """Yield the other ways to run the file, with the cause that each would prove."""

@@ -23,6 +23,8 @@ from pytest_ocrparity.diagnose.budget import BudgetSpentError
 from pytest_ocrparity.diagnose.laboratory import Laboratory
 from pytest_ocrparity.diagnose.layers.attributes import AttributeDifference, attribute_difference, structural_difference
 from pytest_ocrparity.diagnose.layers.crops import SIDE, crop_where_maps_differ
+from pytest_ocrparity.diagnose.layers.feature_maps import feature_maps
+from pytest_ocrparity.diagnose.layers.layer_table import steps_around
 from pytest_ocrparity.diagnose.layers.layer_texts import describe_layer, guilty_node, layer_of_search, search_evidence
 from pytest_ocrparity.diagnose.layers.matching import largest
 from pytest_ocrparity.diagnose.layers.proved_attribute import graph_cause, network_with_attribute
@@ -58,6 +60,8 @@ RUNS_OF_WHOLE: Final = 4
 """Runs of a search on the whole page, where no part shows what differs."""
 LAYERS: Final = "layers"
 """How notes call the search."""
+FEATURE_MAPS: Final = "feature maps"
+"""The key of `Laboratory.history` for the `FeatureMaps` of two sides."""
 
 
 def refine_by_layer(lab: Laboratory, found: Sequence[Diagnosis]) -> list[Diagnosis]:
@@ -101,7 +105,7 @@ def _with_layer(lab: Laboratory, diagnosis: Diagnosis) -> Diagnosis:
     lab.reset_notes()
     if search is None or not search.places:
         return replace(diagnosis, not_tried=tuple(dict.fromkeys((*diagnosis.not_tried, *notes))))
-    layer = layer_of_search(search)
+    layer = replace(layer_of_search(search), steps=steps_around(search))
     evidence = search_evidence(search, layer, lab.names)
     reference, candidate = lab.names
     if layer.is_proved and (difference := _attribute_difference(search)) is not None:
@@ -119,6 +123,7 @@ def _with_layer(lab: Laboratory, diagnosis: Diagnosis) -> Diagnosis:
             evidence.append(f"in the graphs, {difference.text}; {result}")
     elif layer.is_proved:
         evidence += [f"in the graphs, {text}" for text in _attributes_of_several(search)]
+    lab.history.setdefault(FEATURE_MAPS, []).append(feature_maps(search, layer, lab.candidate.label))
     summary = _summary(lab, diagnosis, search, layer) if layer.is_proved else diagnosis.summary
     return replace(diagnosis, layer=layer, summary=summary, evidence=(*diagnosis.evidence, *evidence))
 

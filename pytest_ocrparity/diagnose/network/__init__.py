@@ -15,6 +15,7 @@ from pytest_ocrparity.diagnose.laboratory import Laboratory, are_equal_maps, des
 from pytest_ocrparity.diagnose.network import input_size as sizes
 from pytest_ocrparity.diagnose.network import weights
 from pytest_ocrparity.diagnose.network.architecture import by_architecture
+from pytest_ocrparity.diagnose.network.half import by_half
 from pytest_ocrparity.diagnose.network.line_maps import PLACES, line_map_head_cause
 from pytest_ocrparity.diagnose.network.map_change import map_change_cause
 from pytest_ocrparity.diagnose.network.neighbours import ORIGIN
@@ -53,6 +54,7 @@ def examine_network(lab: Laboratory) -> list[Diagnosis]:
         _other_output,
         weights.by_finiteness,
         by_rounding,
+        by_half,
         weights.by_weights,
         _other_network,
         weights.by_weights_after_lookalikes,

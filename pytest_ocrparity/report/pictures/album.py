@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from PIL import Image, ImageOps
 
 from pytest_ocrparity.comparison import MATCHES, Comparison
+from pytest_ocrparity.diagnosis import FeatureMap, FeatureMaps
 from pytest_ocrparity.report.document import THUMBNAIL, Picture, RecordedComparison
 from pytest_ocrparity.report.pictures import boxes as overlay
 from pytest_ocrparity.report.pictures import lines
@@ -27,6 +28,8 @@ from pytest_ocrparity.report.pictures.arrays import (
     array_photo,
     downscaled_image,
     drawn_array_difference,
+    feature_heat_map,
+    finite_ends,
     largest_of_channels,
     tensor_array_view,
 )
@@ -34,6 +37,7 @@ from pytest_ocrparity.report.pictures.pixel_values import pixel_values_script
 from pytest_ocrparity.stages import (
     DECODE,
     DETECTIONS,
+    LAYER_STAGES,
     PREPROCESSING,
     PROBABILITY_MAP,
     PROBABILITY_MAPS,
@@ -94,6 +98,32 @@ class Album:
         except Exception as error:
             return tuple(found), f"{type(error).__name__}: {error}"
         return tuple(found), None
+
+    def feature_maps(self, maps: FeatureMaps, sides: tuple[Trace, Trace]) -> tuple[tuple[Picture, ...], str | None]:
+        """Return the pictures of what goes into a layer and comes out of it, and the error of drawing, or None."""
+        found: list[Picture] = []
+        try:
+            for stage, shown in zip(LAYER_STAGES, (maps.given, maps.made), strict=True):
+                found += () if shown is None else self._feature_map(stage, shown, sides)
+        except Exception as error:
+            return tuple(found), f"{type(error).__name__}: {error}"
+        return tuple(found), None
+
+    def _feature_map(self, stage: str, shown: FeatureMap, sides: tuple[Trace, Trace]) -> Iterator[Picture]:
+        """Draw one channel of both sides on one scale, and its difference on that of what holds the same."""
+        arrays = shown.reference, shown.candidate
+        ends = finite_ends(arrays)
+        for side, trace, values in zip(SIDES, sides, arrays, strict=True):
+            drawn = feature_heat_map(values, ends, shown.text)
+            picture = self._write_drawing(trace, stage, side, drawn, pixel_values_script(values[None]))
+            yield picture
+            if _are_equal(*arrays):
+                yield replace(picture, side=SIDES[1])
+                break
+        one, two = (each[None] for each in arrays)
+        drawn = drawn_array_difference(one, two, "beyond the limit no longer the same", shown.limit)
+        script = pixel_values_script(largest_of_channels(one, two)[None], is_difference=True)
+        yield self._write_drawing(sides[1], stage, DIFFERENCE, drawn, script)
 
     def _thumbnails(self, *sides: Trace) -> list[Picture]:
         """Return the thumbnail of the image that two sides ran on, in a list; an empty one where none holds it."""
@@ -298,7 +328,8 @@ class Album:
             drawn.limit,
             None if values is None else self._written(trace, stage, of, "js", values),
         )
-        write_whole_file(self.folder / picture.thumb, contents[1])
+        if picture.thumb != picture.file:
+            write_whole_file(self.folder / picture.thumb, contents[1])
         return picture
 
     def _written(self, trace: Trace, stage: str, of: str, suffix: str, content: bytes) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -88,6 +89,23 @@ def array_heat_map(values: npt.NDArray[Any], caption: str) -> Drawn:
     full = downscaled_image(scaled, MOST)
     note = _scale_note(scaled, full)
     return Drawn(_coloured_map(full), _coloured_map(downscaled_image(scaled, THUMB)), caption + note, bar=(0.0, 1.0))
+
+
+def feature_heat_map(values: npt.NDArray[Any], ends: tuple[float, float], caption: str) -> Drawn:
+    """Draw an (h, w) part of a feature map on a scale between two values, one pixel for each of its own."""
+    low, high = ends
+    steps = (_without_nan(values.astype(np.float32)) - np.float32(low)) * np.float32(255 / ((high - low) or 1.0))
+    picture = _coloured_map(Image.fromarray(_as_uint8(steps)))
+    count = int(values.size - np.count_nonzero(np.isfinite(values)))
+    caption += f"; of its values {count} not finite" if count else ""
+    return Drawn(picture, picture, caption, bar=(low, high))
+
+
+def finite_ends(arrays: Iterable[npt.NDArray[Any]]) -> tuple[float, float]:
+    """Return the smallest and the largest finite value of arrays, so that all are drawn on one scale; 0 of none."""
+    found = [array[np.isfinite(array)] for array in arrays]
+    values = np.concatenate([each.ravel() for each in found])
+    return (float(values.min()), float(values.max())) if values.size else (0.0, 0.0)
 
 
 def drawn_array_difference(

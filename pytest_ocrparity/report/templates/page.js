@@ -141,6 +141,8 @@ const pairOf = (stage) => stage.closest(".pair");
 const isListed = (stage) => !pairOf(stage).hidden && !stage.closest(".card").hidden;
 const stagesOf = (pair) => drawnStages.filter((stage) => pairOf(stage) === pair);
 const boxDrawing = (pair) => one(".stage[data-stage=detections] .look svg", pair);
+const isPart = (stage) => stage.classList.contains("part"); // feature maps, which have no place on the image
+const boxesOf = (stage) => (isPart(stage) ? null : boxDrawing(pairOf(stage)));
 const findingsOf = (pair) => all("a.finding:not(.minor)", pair); // without amounts that keep their limit
 const boxChoice = () => boxesOn[state.stage.dataset.stage === "detections" ? "detections" : "other"];
 
@@ -163,14 +165,14 @@ function layersOf(stage) {
   return [...sides, { side: "both", name: "both sides", picture, boxes: ["reference", "candidate"] }];
 }
 
-function layerElement(layer, pair) {
+function layerElement(layer) {
   const element = make("div", { className: "layer" });
   if (layer.picture) {
     const image = make("img", { src: layer.picture, alt: `${state.stage.dataset.stage} of ${layer.name}`, draggable: false });
     image.addEventListener("load", place);
     element.append(image);
   }
-  const drawing = boxDrawing(pair);
+  const drawing = boxesOf(state.stage);
   if (drawing) {
     const copied = drawing.cloneNode(true);
     for (const other of all("image, rect, title, text", copied)) if (!other.closest("polygon")) other.remove();
@@ -295,7 +297,7 @@ function show(stage) {
   state.stage = stage;
   layers = layersOf(stage);
   for (const layer of layers) {
-    layer.element = layerElement(layer, pair);
+    layer.element = layerElement(layer);
     loadValues(layer.values);
   }
   const name = stage.dataset.stage;
@@ -304,7 +306,7 @@ function show(stage) {
   const places = [["side by side", "side"], ...(layers.length > 1 ? [["slider", "slider"]] : []), ...layers.map((layer) => [layer.name, layer.side])];
   views.replaceChildren(...places.map(([label, view]) => button(label, { view }, () => { state.view = view; arrange(); }, false)));
   steps.replaceChildren(...stagesOf(pair).map((each) => button(each.dataset.stage, {}, () => go(each), each === stage)));
-  one(".boxes", viewer).replaceChildren(...(boxDrawing(pair) ? ["reference", "candidate", "numbers"].map(boxSwitch) : []));
+  one(".boxes", viewer).replaceChildren(...(boxesOf(stage) ? ["reference", "candidate", "numbers"].map(boxSwitch) : []));
   one(".findings", viewer).replaceChildren(...findingsOf(pair).map((link) => button(link.dataset.label, {}, () => jump(link))));
   const notes = all("figcaption, .legend, p.line", stage).map((note) => make("div", { className: note.className }, ...note.cloneNode(true).childNodes));
   one(".captions", viewer).replaceChildren(...notes);
@@ -328,7 +330,7 @@ function toggleBoxes() {
   const choice = boxChoice();
   const isOn = !(choice.reference || choice.candidate);
   Object.assign(choice, { reference: isOn, candidate: isOn, numbers: isOn });
-  one(".boxes", viewer).replaceChildren(...(boxDrawing(pairOf(state.stage)) ? ["reference", "candidate", "numbers"].map(boxSwitch) : []));
+  one(".boxes", viewer).replaceChildren(...(boxesOf(state.stage) ? ["reference", "candidate", "numbers"].map(boxSwitch) : []));
   place();
 }
 
@@ -429,7 +431,7 @@ function tellValues(at) {
     return `${layer.name} ${valueText(values, x, y)}${block}`;
   });
   const isLine = at.layer.picture && at.layer.picture.endsWith(".svg"); // a drawing of a line is not placed as the image
-  const source = isLine ? "" : `x=${Math.floor(x * sourceWidth)} y=${Math.floor(y * sourceHeight)} of the image`;
+  const source = isLine || isPart(state.stage) ? "" : `x=${Math.floor(x * sourceWidth)} y=${Math.floor(y * sourceHeight)} of the image`;
   one(".values", viewer).textContent = [source, ...texts].filter(Boolean).join("; ");
 }
 

@@ -12,6 +12,7 @@ import pytest
 from diagnosing import (
     OTHER_PAGE,
     PAGES,
+    RAMP,
     SPREAD,
     WORDS,
     Array,
@@ -24,6 +25,7 @@ from diagnosing import (
     on,
     on_spread,
 )
+from layered import LayeredTrained, layered_export
 from networks import NO_BIAS, OneSize, Trained, export_with, of_one_size
 from toy import PAGE, Toy, page
 
@@ -307,3 +309,25 @@ def test_each_diagnosis_that_begins_is_announced_once() -> None:
     for _ in range(2):
         cache.diagnose(Comparisons(*traces, BUILT_IN))
     assert said == ["page.png"]
+
+
+def test_feature_maps_are_those_of_the_image_on_which_the_layer_was_found() -> None:
+    cache, train, export = DiagnosisCache(60), LayeredTrained(), layered_export(bias=0.05)
+    found = [
+        found_by(cache, on(train, page, name), on(export, page, name)) for name, page in (("a", PAGE), ("b", RAMP))
+    ]
+    layers = [[each.layer for each in diagnoses] for diagnoses in found]
+    assert layers[0] == layers[1]
+    maps = cache.feature_maps(found[0], "a")
+    assert maps is not None
+    assert (maps.layer, maps.image) == (layers[0][0], "a")
+    assert cache.feature_maps(found[1], "b") is None
+    assert cache.feature_maps([replace(found[0][0], layer=None)], "a") is None
+    assert cache.feature_maps((), "a") is None
+
+
+def test_a_fault_before_the_network_has_no_feature_maps() -> None:
+    cache = DiagnosisCache(60)
+    found = found_by(cache, on(LayeredTrained(), PAGE, "a"), on(layered_export(mean=0.52), PAGE, "a"))
+    assert [each.stage for each in found] == ["tensor"]
+    assert cache.feature_maps(found, "a") is None

@@ -208,7 +208,7 @@ def at(value: Any, place: tuple[Any, ...]) -> Any:
 OPEN = {"tests", "environment", "limits", "counts", "train", "golden", "tolerance", "candidates", "values"}
 """Keys below which any key may be missing."""
 NEWER = {"score_error", "tried", "rivals", "batches", "accuracy", "label_faults"}
-NEWER |= {"partial", "rerun", "files", "scale_limit", "values_file", "layer", "model", "page"}
+NEWER |= {"partial", "rerun", "files", "scale_limit", "values_file", "layer", "model", "page", "steps"}
 
 
 def test_a_document_that_lacks_a_key_is_none(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from msgspec.structs import replace
 from records import comparison, results
@@ -16,6 +17,7 @@ from reports import Page
 from sides import traces
 
 from pytest_ocrparity.compare import Comparisons
+from pytest_ocrparity.diagnosis import Diagnosis, FeatureMap, FeatureMaps, Layer, LayerStep
 from pytest_ocrparity.report.document import RecordedComparison, Results
 from pytest_ocrparity.report.page import report_page
 from pytest_ocrparity.report.pictures.album import Album
@@ -89,3 +91,53 @@ def test_a_difference_shows_where_its_limit_lies(tmp_path: Path) -> None:
     assert '<i class="within"></i>' in beyond and '<i class="beyond"></i>' in beyond
     within = page_text(tmp_path, drawn(tmp_path, "probability_maps", offset=1e-6))
     assert '<i class="within"></i>' in within and '<i class="beyond"></i>' not in within
+
+
+STEPS = (
+    LayerStep(layer="a<b", operator="conv2d", status="same", difference=0.0, largest=3.0, movement=0.0),
+    LayerStep(layer="neck", operator="add", status="begins to differ", difference=0.03, largest=3.0, movement=0.0),
+    LayerStep(layer="", operator="relu", status="not found", difference=None, largest=3.0, movement=0.0),
+    LayerStep(layer="", operator="sigmoid", status="differs", difference=float("inf"), largest=1.0, movement=0.0),
+)
+
+
+def with_layer(folder: Path, *, is_proved: bool = True, is_drawn: bool = True) -> RecordedComparison:
+    layer = Layer(name="neck", operator="add", is_proved=is_proved, amounts={}, steps=STEPS)
+    found = Diagnosis(stage="probability_map", cause="network.graph", summary="x", layer=layer)
+    values = np.arange(12, dtype=np.float32).reshape(3, 4)
+    maps = FeatureMaps(layer, "page.png", None, FeatureMap(values, values * 2, "neck (add), channel 4 of 8", 1e-4))
+    pictures, error = Album(folder).feature_maps(maps, traces())
+    assert error is None
+    compared = drawn(folder, "probability_maps", mean=0.6)
+    return replace(compared, diagnoses=(found,), pictures=(*compared.pictures, *(pictures if is_drawn else ())))
+
+
+def test_where_the_network_begins_to_differ(tmp_path: Path) -> None:
+    page = page_text(tmp_path, with_layer(tmp_path))
+    shown = Page(page)
+    assert not shown.open
+    assert "Where the network begins to differ: neck (add)" in shown.text
+    assert "(not proved)" not in shown.text
+    assert "channel 4 of 8" in shown.text
+    (section,) = re.findall(r'<section class="stage part" id="([^"]+)" data-stage="layer_output">', page)
+    assert section in shown.ids
+    assert page.count('data-stage="layer_input"') == 0
+    for side in ("train", "inference", "difference"):
+        assert f'alt="what comes out of {side}"' in page
+    rows = re.findall(r"<tr[^>]*><td>(.*?)</td><td>(.*?)</td><td>(.*?)</td><td>(.*?)</td><td>(.*?)</td>", page)
+    assert rows[:4] == [
+        ("a&lt;b", "conv2d", "same", "0", "0"),
+        ("neck", "add", "begins to differ", "0.03", "0.01"),
+        ("the network itself", "relu", "not found", "", ""),
+        ("the network itself", "sigmoid", "differs", "infinite", "infinite"),
+    ]
+    assert re.findall(r'<rect width="([^"]+)" height="8"/>', page) == ["0.0", "75.0", "0.0", "100.0"]
+
+
+@pytest.mark.parametrize(("is_proved", "is_drawn"), [(False, True), (True, False)])
+def test_a_layer_is_marked_where_it_is_not_proved_and_missing_where_nothing_was_drawn(
+    tmp_path: Path, is_proved: bool, is_drawn: bool
+) -> None:
+    text = Page(page_text(tmp_path, with_layer(tmp_path, is_proved=is_proved, is_drawn=is_drawn))).text
+    assert ("Where the network begins to differ" in text) == is_drawn
+    assert ("(not proved)" in text) == (not is_proved)

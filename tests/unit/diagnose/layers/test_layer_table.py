@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from toy_graphs import FOLDED, TENSOR, export, network
 
-from pytest_ocrparity.diagnose.layers.layer_table import HEAD, layer_rows
+from pytest_ocrparity.diagnose.layers.layer_table import AFTER, BEFORE, HEAD, layer_rows, steps_around
 from pytest_ocrparity.diagnose.layers.search import search_layers
 
 
@@ -33,3 +34,16 @@ def test_a_fault_is_where_it_begins_and_what_follows_differs() -> None:
 def test_what_an_export_folds_is_not_found() -> None:
     found = words(rows=FOLDED)
     assert (found["stem.conv"], found["stem.norm"], found["head"]) == ("not found", "same", "same")
+
+
+@pytest.mark.parametrize(("place", "first", "count"), [(1, "stem.conv", 6), (6, "stem.act", 7), (9, "neck", 4)])
+def test_the_steps_around_a_fault(place: int, first: str, count: int) -> None:
+    found = search_layers(network(), export(faults={place: moved}), TENSOR, lambda off: off < 1e-5)
+    steps = steps_around(found)
+    assert (steps[0].layer, len(steps)) == (first, count)
+    assert count <= BEFORE + 1 + AFTER
+    begins = [step.status for step in steps].index("begins to differ")
+    assert {step.status for step in steps[:begins]} <= {"same"}
+    assert all((step.difference or 0) < 1e-5 for step in steps[:begins])
+    assert (steps[begins].difference or 0) > 0.1
+    assert steps[begins].largest > 0

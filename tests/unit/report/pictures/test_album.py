@@ -17,8 +17,10 @@ from toy import PAGE, Toy, page
 
 from pytest_ocrparity import Detections, Trace
 from pytest_ocrparity.compare import Comparisons
+from pytest_ocrparity.diagnosis import FeatureMap, FeatureMaps, Layer
 from pytest_ocrparity.report.document import Picture
 from pytest_ocrparity.report.pictures.album import Album, _encoded_photo, slug
+from pytest_ocrparity.stages import LAYER_STAGES
 from pytest_ocrparity.tolerance import BUILT_IN
 
 
@@ -173,3 +175,40 @@ def test_the_grain_of_a_noisy_photo_takes_no_room(grain: float, quality: int) ->
     assert content == expected.getvalue()
     line = np.asarray(Image.open(io.BytesIO(content)).convert("L"), float)[61:63, 40:280].mean()
     assert abs(line - 220) < 12
+
+
+def feature_maps(*, is_given: bool = True, off: float = 1.0) -> FeatureMaps:
+    layer = Layer(name="neck", operator="add", is_proved=True, amounts={})
+    ramp = np.arange(12, dtype=np.float32).reshape(3, 4)
+    given = FeatureMap(ramp, ramp.copy(), "left (conv2d), channel 1 of 5", 1e-4)
+    return FeatureMaps(layer, "page.png", given if is_given else None, FeatureMap(ramp, ramp + off, "neck (add)", 1e-4))
+
+
+def test_feature_maps_are_drawn_on_one_scale(tmp_path: Path) -> None:
+    found, error = Album(tmp_path).feature_maps(feature_maps(), traces())
+    assert error is None
+    drawn = {(picture.stage, picture.side): picture for picture in found}
+    assert len(drawn) == len(found) == 6
+    goes_in, comes_out = ([drawn[stage, side] for side in ("reference", "candidate")] for stage in LAYER_STAGES)
+    assert goes_in[0].file == goes_in[1].file
+    assert comes_out[0].file != comes_out[1].file
+    assert comes_out[0].bar == comes_out[1].bar == (0.0, 12.0)
+    differences = [drawn[stage, "difference"] for stage in LAYER_STAGES]
+    assert [each.bar for each in differences] == [None, (0.0, 1.0)]
+    assert [each.scale_limit for each in differences] == [None, 1e-4]
+    for picture in found:
+        assert picture.thumb == picture.file
+        assert picture.values_file is not None
+        assert all((tmp_path / name).stat().st_size < 5000 for name in (picture.file, picture.values_file))
+
+
+def test_a_layer_that_is_given_nothing_has_what_comes_out_alone(tmp_path: Path) -> None:
+    found, error = Album(tmp_path).feature_maps(feature_maps(is_given=False), traces())
+    assert ({picture.stage for picture in found}, error) == ({LAYER_STAGES[1]}, None)
+
+
+def test_feature_maps_that_cannot_be_drawn_are_an_error_of_the_picture(tmp_path: Path) -> None:
+    (tmp_path / "pictures").write_text("a file in the way")
+    found, error = Album(tmp_path).feature_maps(feature_maps(), traces())
+    assert found == ()
+    assert error is not None

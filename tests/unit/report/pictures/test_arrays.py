@@ -15,6 +15,8 @@ from pytest_ocrparity.report.pictures.arrays import (
     array_heat_map,
     array_photo,
     drawn_array_difference,
+    feature_heat_map,
+    finite_ends,
     tensor_array_view,
 )
 
@@ -86,3 +88,21 @@ def test_unusual_pixels_keep_their_light(dtype: str, channels: int | None) -> No
     drawn = array_photo(np.full(shape, np.iinfo(dtype).max // 2, dtype), "BGR", "x")
     assert np.asarray(drawn.full).min() == np.asarray(drawn.full).max() in (127, 128)
     assert ("in 8 bits" in drawn.caption) == (dtype == "uint16")
+
+
+def test_feature_maps_share_a_scale_and_keep_their_pixels() -> None:
+    one, two = np.array([[-2.0, 0.0], [1.0, 2.0]]), np.array([[-2.0, 6.0], [np.nan, 2.0]])
+    ends = finite_ends([one, two])
+    assert ends == (-2.0, 6.0)
+    drawn = [feature_heat_map(each, ends, "channel 3") for each in (one, two)]
+    assert [each.bar for each in drawn] == [ends, ends]
+    assert [each.caption for each in drawn] == ["channel 3", "channel 3; of its values 1 not finite"]
+    steps = [np.asarray(each.full) for each in drawn]
+    assert (steps[0].shape, steps[0][0, 0], steps[1][0, 1]) == ((2, 2), 0, 255)
+    assert steps[0][1, 1] == steps[1][1, 1] == 128
+
+
+def test_feature_maps_without_a_finite_value_are_drawn() -> None:
+    nothing = np.full((2, 3), np.nan)
+    assert finite_ends([nothing]) == (0.0, 0.0)
+    assert feature_heat_map(nothing, (0.0, 0.0), "").full.size == (3, 2)

@@ -1,0 +1,105 @@
+"""Experiments with a program that computes in float16: its map with float32 in the place of that."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, Final, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from pytest_ocrparity.contract import ComputesInHalf, HalfProgram, TrainedNetwork
+from pytest_ocrparity.diagnose.laboratory import Laboratory, are_equal_maps, describe_difference
+from pytest_ocrparity.diagnose.network.weights import paired_weights
+from pytest_ocrparity.diagnosis import Diagnosis, Fix
+from pytest_ocrparity.stages import PROBABILITY_MAP
+
+Array: TypeAlias = "npt.NDArray[Any]"
+
+LEAST: Final = 1.2e-7
+"""Two steps of the finest numbers of float16: converters raise what is smaller to 1e-7, and rounding makes it 0."""
+CAUSE: Final = "precision.fp16"
+
+
+def by_half(lab: Laboratory, candidate_map: Array | None) -> Diagnosis | None:
+    """Run a program that computes in float16 in float32, and the trained network with the weights that it stores."""
+    program = lab.ask(lab.candidate, ComputesInHalf, lambda side: side.half_program(), CAUSE)
+    if program is None or candidate_map is None:
+        return None
+    reference, candidate = lab.names
+    own = lab.run_network(lambda given: program.run(given), lab.tensor)
+    if own is None or not are_equal_maps(lab, own, candidate_map):
+        lab.tried.append(f"{CAUSE}: {candidate}'s program, run by its engine alone, makes another map")
+        return None
+    single = _single(lab, program)
+    if single is None:
+        return None
+    rounded: TrainedNetwork | None = None
+    if not lab.is_same_map(single):
+        rounded = _with_rounded_weights(lab)
+        made = None if rounded is None else lab.run_network(rounded.run, lab.tensor)
+        if made is None or not are_equal_maps(lab, made, single):
+            why = "its weights are not known as the checkpoint's, rounded" if rounded is None else "its map differs"
+            lab.tried.append(f"{CAUSE}: with float32 in the place of float16 {candidate} still differs: {why}")
+            return None
+
+    def explains(other: Laboratory, there: Array | None) -> bool:
+        alone = other.run_network(lambda given: program.run(given), other.tensor)
+        if there is None or alone is None or not are_equal_maps(other, alone, there):
+            return False
+        wide = _single(other, program)
+        trained = None if rounded is None else other.run_network(rounded.run, other.tensor)
+        if wide is None or trained is None:
+            return rounded is None and other.is_same_map(wide)
+        return are_equal_maps(other, trained, wide)
+
+    lab.patched = replace(lab.patched, explains=explains)
+    count = program.operators
+    what = f"{count} operator{'s' * (count != 1)}"
+    before = f"before, its map differed ({lab.describe_map_difference(candidate_map)})"
+    proof = [f"with float32 in the place of float16, {candidate}'s engine returns "]
+    if rounded is None:
+        proof[0] += f"{reference}'s map ({lab.describe_map_difference(single)}); {before}"
+    else:
+        assert made is not None
+        proof[0] += f"the map of {reference}'s network with {candidate}'s weights ({describe_difference(made, single)})"
+        proof[0] += f"; {before}"
+        proof.append(f"these weights are the checkpoint's, rounded to half precision: {_amounts(lab, single, own)}")
+    summary = f"{candidate} computes {what} in half precision (fp16)"
+    text = "if fp16 is meant, compare with --ocr-tolerance=fp16, and judge accuracy on labels; if not, deploy the file "
+    fix = Fix(
+        f"{text}from before it was converted to float16, or convert it with the operators that lose most left out"
+    )
+    return lab.proven_cause(PROBABILITY_MAP, CAUSE, summary, proof, fix)
+
+
+def _single(lab: Laboratory, program: HalfProgram) -> Array | None:
+    return lab.run_network(lambda given: program.run(given, in_half=False), lab.tensor)
+
+
+def _with_rounded_weights(lab: Laboratory) -> TrainedNetwork | None:
+    """Return the trained network with the weights that a program stores, where those are its own, rounded."""
+    found = paired_weights(lab)
+    if found is None or found.pairs is None:
+        return None
+    if not all(is_rounded_to_half(found.exported[name], found.trained[found.pairs[name]]) for name in found.differing):
+        return None
+    arrays = {found.pairs[name]: np.asarray(array, np.float32) for name, array in found.exported.items()}
+    return found.network.with_arrays(arrays)
+
+
+def is_rounded_to_half(exported: Array, trained: Array) -> bool:
+    """Return whether an array is a trained one rounded to float16; the smallest values may be a little larger."""
+    with np.errstate(over="ignore"):
+        half = trained.astype(np.float16).astype(np.float32)
+    if exported.shape != trained.shape:
+        return False
+    is_tiny = (np.abs(trained) < LEAST) & (np.abs(exported) <= LEAST)
+    return bool(np.all((exported == half) | is_tiny))
+
+
+def _amounts(lab: Laboratory, single: Array, own: Array) -> str:
+    right = lab.reference.probability_map
+    assert right is not None
+    alone, whole = (float(np.max(np.abs(each - right))) for each in (single, own))
+    return f"the map is off by {alone:.1e} with them alone, and by {whole:.1e} computed in float16"
