@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_ocrparity.diagnosis import PAGE_SIDE, in_table
 from pytest_ocrparity.errors import Mistakes, ModelError, SettingsError
-from pytest_ocrparity.session.fixtures import fixture_place, fixture_value
 from pytest_ocrparity.session.models import (
     config_of_candidate,
     golden_store_of_models,
@@ -126,6 +125,7 @@ def configs_of_page(settings: Settings) -> list[Path | None]:
 def golden_page(run: Run) -> Baseline:
     """Return the baselines of pages of a run."""
     from pytest_ocrparity.golden.store import Baseline
+    from pytest_ocrparity.session.fixtures import fixture_place, fixture_value  # by pytest, which no command imports
 
     if PAGE_SIDE not in run.stores:
         run.stores[PAGE_SIDE] = golden_store_of_models(run.need_settings(), PAGE_SIDE)
