@@ -78,7 +78,10 @@ def test_a_project_without_a_recogniser_says_what_a_page_needs(pages: pytest.Pyt
     result.stdout.fnmatch_lines(["*sets no table ?tool.ocrparity.recognition?: a page is read by the detector of*"])
 
 
-def test_fixes_of_a_page_are_done_by_hand(pages: pytest.Pytester, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("model", ["recognition", "pipeline"])
+def test_a_fix_in_a_file_that_no_setting_names_is_printed(
+    pages: pytest.Pytester, capsys: pytest.CaptureFixture[str], model: str
+) -> None:
     from pytest_ocrparity.__main__ import main
 
     spoil(pages, "wrong=True")
@@ -88,12 +91,14 @@ def test_fixes_of_a_page_are_done_by_hand(pages: pytest.Pytester, capsys: pytest
     change = {"where": "inference.yml", "values": {"use_dilation": False}, "key": "PostProcess"}
     known = {"cause": "text.dictionary", "evidence": ["shown"], "fix": {"text": "write it", "changes": [change]}}
     for each in document["comparisons"]:
-        each["diagnoses"] = [{**found, **known} for found in each["diagnoses"]]
+        each["diagnoses"] = [{**found, **known, "model": model} for found in each["diagnoses"]]
     file.write_text(json.dumps(document))
     capsys.readouterr()
-    assert main(["fix", str(file), "--write"]) == 1
+    assert main(["fix", str(file), "--write"]) == 0
     said = capsys.readouterr().out
-    assert "text.dictionary of page, of a page, whose fixes are done by hand: write it (2 images" in said
+    whose = "page's recogniser" if model == "recognition" else "page"
+    assert f"  text.dictionary of {whose} (2 images: " in said
+    assert "    by hand, as no setting names that folder: text.dictionary" in said
     assert "nothing was written" in said
 
 
