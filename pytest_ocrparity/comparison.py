@@ -190,6 +190,8 @@ class Comparison:
     """Of the kind text, what was read."""
     lines: tuple[LineFinding, ...] = ()
     """Of the kind page, what was read at each place, in the reference's reading order."""
+    of_detectors: tuple[Comparison, ...] = ()
+    """Of the kind page, the comparisons of its detectors, which judge its boxes."""
     table: str = ""
     """The settings table that the candidate was loaded by, such as inference; none for an engine of the user's own."""
 

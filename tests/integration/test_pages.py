@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 from projects import PAGES_CONFTEST, run
@@ -102,10 +101,25 @@ def test_a_fix_in_a_file_that_no_setting_names_is_printed(
     assert "nothing was written" in said
 
 
-def test_a_recorded_page_is_judged_again_by_no_other_limit(pages: pytest.Pytester, tmp_path: Path) -> None:
+def test_a_recorded_page_is_judged_again_by_other_limits(
+    pages: pytest.Pytester, capsys: pytest.CaptureFixture[str]
+) -> None:
     from pytest_ocrparity.__main__ import main
 
+    spoil(pages, "wrong=True")
     run(pages, "-k", "test_page", "--ocr-report=report")
-    file = str(pages.path / "report" / "results.json")
-    assert main(["judge", file]) == 0
-    assert main(["judge", file, "--tolerance=text.max_changed=0.5"]) != 0
+
+    def judged(*words: str) -> tuple[int, str]:
+        capsys.readouterr()
+        status = main(["judge", str(pages.path / "report" / "results.json"), *words])
+        return status, capsys.readouterr().out
+
+    status, said = judged()
+    assert (status, said.count("FAILED different: ")) == (1, 2)
+    assert judged("--tolerance=text.max_changed=1")[0] == 0
+    status, said = judged("--tolerance=text.max_changed=0.5")  # of one text on one page, and of three on the other
+    assert (status, said.count("FAILED different: images/one_word.npy: page of page\n")) == (1, 1)
+    assert said.count("FAILED different: ") == 1
+    status, said = judged("--tolerance=probability_maps.atol=0.1")
+    assert (status, said.count("FAILED undecided: ")) == (1, 2)
+    assert "FAILED undecided is what these measures cannot tell: run pytest with this --ocr-tolerance" in said
