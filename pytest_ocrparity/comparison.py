@@ -87,7 +87,7 @@ class Difference:
         return self.kind in _NOTHING_COMPARED
 
 
-_NOTHING_COMPARED = frozenset(("not_recorded", "empty", "empty_text", "no_values"))
+_NOTHING_COMPARED = frozenset(("not_recorded", "empty", "empty_text", "empty_page", "no_values"))
 
 
 @dataclass(frozen=True, slots=True)

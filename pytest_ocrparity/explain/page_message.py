@@ -20,7 +20,8 @@ def explain_page(page: Comparison, diagnoses: Sequence[Diagnosis]) -> str:
     """
     known = [each for each in diagnoses if each.cause != UNKNOWN]
     unknown = [each for each in diagnoses if each.cause == UNKNOWN]
-    is_read = bool(page.lines) or not any(each.fails for each in page.differences)
+    is_blank = page.compared_nothing and not page.boxes
+    is_read = not is_blank and (bool(page.lines) or not any(each.fails for each in page.differences))
     text = page_count_text(page) if is_read else headline(page)
     first = diagnoses[0] if diagnoses else None
     if first is not None and first.cause != UNKNOWN:
@@ -35,7 +36,9 @@ def explain_page(page: Comparison, diagnoses: Sequence[Diagnosis]) -> str:
         rows += unknown_rows(each)
     rows += rows_of_lines(page)
     again = next_step_rerun(page.image)
-    if known:
+    if is_blank and page.lines:
+        rows.append(("next", f"leave such a page out, or set text.allow_empty = true where it is right, {again}"))
+    elif known:
         rows.append(("next", f"apply the fix{'es' if known[1:] else ''}, {again}"))
     else:
         rows.append(("next", f"compare each model alone (assert_same_detections, assert_same_text), {again}"))
