@@ -216,6 +216,12 @@ class Comparison:
         return bool(failing) and all(each.compared_nothing for each in failing) and not is_measured
 
     @property
+    def has_no_text(self) -> bool:
+        """Return whether it fails, as a page of which neither side finds or reads anything, and by nothing else."""
+        failing = {difference.kind for difference in self.differences if difference.fails}
+        return failing <= {"empty", "empty_page"} and self.compared_nothing and not self.boxes
+
+    @property
     def is_missing(self) -> bool:
         """Return whether nothing was found but that a side did not record a stage."""
         failing = {difference.kind for difference in self.differences if difference.fails}

@@ -32,7 +32,7 @@ from pytest_ocrparity.compare.judge import (
     judge_tensor,
     judge_text,
 )
-from pytest_ocrparity.compare.page_verdict import BLANK
+from pytest_ocrparity.compare.page_verdict import BLANK, NO_BOXES
 from pytest_ocrparity.compare.recorded_page import judge_recorded_page
 from pytest_ocrparity.comparison import (
     DIFFERENT,
@@ -289,7 +289,7 @@ def _judge_text_again(again: _Recorded) -> RecordedComparison:
 def _judge_page_again(again: _Recorded) -> RecordedComparison:
     was, limits = again.was, again.limits
     after = {each.kind: each for each in rejudge_comparisons(was.of_detectors, again.wanted, defers=False)}
-    if _differs_in_kind(again, "order", BLANK):
+    if _differs_in_kind(again, "order", BLANK, NO_BOXES):
         return structs.replace(was, limits=limits)
     if DETECTIONS not in after:
         return structs.replace(was, limits=limits, status=UNDECIDED)

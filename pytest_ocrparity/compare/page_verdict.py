@@ -27,6 +27,8 @@ from pytest_ocrparity.tolerance import AUTO, OFF, PAGE_SCORE
 
 BLANK: Final = "empty_page"
 """The difference of two pages of which neither side reads a character."""
+NO_BOXES: Final = "empty"
+"""That of a page on which neither side finds a box, and whose maps do not show that it has no text."""
 
 
 def judged_line(line: LineFinding, limits: Limits) -> LineFinding:

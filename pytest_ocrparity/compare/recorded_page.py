@@ -10,7 +10,6 @@ from msgspec import structs
 
 from pytest_ocrparity.compare.judge import Limits
 from pytest_ocrparity.compare.page_verdict import (
-    BLANK,
     are_boxes_accepted,
     blank_page,
     judged_line,
@@ -45,7 +44,7 @@ def judge_recorded_page(
         if explained is not None:
             lines = [replace(each, is_borderline=explained) if each.kind == "text" else each for each in lines]
         counts = {**was.counts, **line_counts(lines, limits)}
-        differences = [each for each in was.differences if each.kind != BLANK] + blank_page(lines, limits)
+        differences = [each for each in was.differences if each.kind == "order"] + blank_page(lines, limits)
         measures = page_measures(counts, limits, defers=True)
         status = page_status(differences, measures, boxes.status, are_boxes_same=are_same)
         found: dict[str, Any] = {"measures": measures, "differences": tuple(differences), "counts": counts}

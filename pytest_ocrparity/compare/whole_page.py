@@ -11,6 +11,7 @@ from pytest_ocrparity.compare import Comparisons
 from pytest_ocrparity.compare.box_pairs import box_centre, box_pair_limits, pair_boxes
 from pytest_ocrparity.compare.page_borderline import do_boxes_explain_order, with_borderline_lines
 from pytest_ocrparity.compare.page_verdict import (
+    NO_BOXES,
     are_boxes_accepted,
     blank_page,
     changed_lines,
@@ -87,6 +88,7 @@ class PageComparisons:
             **line_counts(lines, self.tolerance.limits),
         }
         differences += blank_page(lines, self.tolerance.limits)
+        differences += [each for each in found.differences if each.kind == NO_BOXES]
         measures = page_measures(counts, self.tolerance.limits, defers=self._defers)
         status = page_status(differences, measures, found.status, are_boxes_same=self.are_boxes_same)
         if reference.is_recording_of(candidate):

@@ -62,7 +62,7 @@ def examine_page(made: PageComparisons, diagnose: Diagnose) -> list[Diagnosis]:
 
     `diagnose` finds those of two models alone.
     """
-    if made.page.compared_nothing and made.page.lines and made.are_boxes_same:
+    if made.page.has_no_text:
         return []
     found = []
     if not made.are_boxes_same or made.candidate.texts is None or made.reference.texts is None:
@@ -245,11 +245,10 @@ class _PageExaminer:
             found = self.diagnose(Comparisons(traces[0], traces[1], self.made.tolerance))
             return [replace(each, model=RECOGNITION.name) for each in found]
         error = self.candidate.error
-        return [
-            unknown_cause_of_page(
-                self.made, f"no line stops its recogniser alone: {error}", not_tried=tuple(self.not_tried)
-            )
-        ]
+        is_cut = error is not None and error.stage == CROP
+        where = f"{self.names[1]} stops where it cuts lines out" if is_cut else "no line stops its recogniser alone"
+        summary = f"{where}: {' '.join(str(error).split())}"
+        return [unknown_cause_of_page(self.made, summary, not_tried=tuple(self.not_tried))]
 
     def _of_order(self) -> list[Diagnosis]:
         """Return that the candidate's own order is the cause, where its boxes stand right in paddlex's."""

@@ -12,6 +12,7 @@ from example_project.draw_pages import INVOICE as RECEIPT
 from example_project.draw_pages import PAPER, blank, put
 from example_project.draw_pages import invoice as receipt
 from example_project.draw_pages import menu as columns
+from example_project.pages import FOLDER
 
 Picture = npt.NDArray[np.uint8]
 
@@ -53,3 +54,14 @@ PAGES: Final[dict[str, Callable[[], Picture]]] = {
     "night": night,
     "wide": wide,
 }
+
+
+def banner() -> Picture:
+    """Return the example's page of two lines in letters that its recogniser does not know, one wider than the other."""
+    import cv2
+
+    return np.asarray(cv2.imread(str(FOLDER / "banner.png")), np.uint8)
+
+
+IN_BATCHES: Final[dict[str, Callable[[], Picture]]] = {"banner": banner}
+"""Pages on which right exports read otherwise in batches, as paddleocr has it by itself: a fault of the page alone."""
