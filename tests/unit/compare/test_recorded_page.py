@@ -65,10 +65,8 @@ def pages() -> Iterator[tuple[str, Trace, Trace]]:
     yield "a box less", train, with_texts(page, *texts[1:], boxes=fewer)
     none = Detections(())
     yield "nothing found", with_texts(train, boxes=none), with_texts(page, boxes=none)
-    yield (
-        "nothing found, and no maps",
-        *(replace(with_texts(each, boxes=none), probability_map=None, source=None) for each in (train, page)),
-    )
+    plain = [replace(with_texts(each, boxes=none), probability_map=None, source=None) for each in (train, page)]
+    yield "nothing found, and no maps", plain[0], plain[1]
     turned = Detections(page.detections.polygons[::-1])
     yield "another order", train, with_texts(page, *texts[::-1], boxes=turned)
     yield "no texts", train, replace(page, texts=None)
