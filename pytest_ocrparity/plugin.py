@@ -288,14 +288,14 @@ def ocr_inference_page(request: pytest.FixtureRequest) -> PageReader:
     with run.preflight.loading(request._pyfuncitem, "ocr_inference_page"):
         page = inference_page(run.need_settings())
     for config in configs_of_page(run.settings):
-        run.note_config(PAGE_SIDE, config)
+        run.recorder.note_config(PAGE_SIDE, config)
     return page
 
 
 @pytest.fixture(scope="class")
 def ocr_golden_page(request: pytest.FixtureRequest) -> Baseline:
     """The recorded baselines of pages, as `ocr_golden` is of one model: `.trace(image)` returns what was recorded."""
-    from pytest_ocrparity.session.page_sides import golden_page
+    from pytest_ocrparity.session.page_baselines import golden_page
 
     with errors_as_fixture_failures():
         return golden_page(request.config.stash[RUN])

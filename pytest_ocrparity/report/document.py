@@ -111,9 +111,7 @@ class RecordedComparison(Struct, frozen=True, kw_only=True):
     lines: Annotated[
         tuple[LineFinding, ...], "of the kind page, what the sides read at each place, in the reference's order"
     ] = ()
-    of_detectors: Annotated[
-        tuple[RecordedComparison, ...], "of the kind page, the comparisons of its detectors, which judge its boxes"
-    ] = ()
+    of_detectors: Annotated[tuple[RecordedComparison, ...], "of the kind page, what judges its boxes"] = ()
     pictures: tuple[Picture, ...] = ()
     picture_error: str | None = None
     headline: str = ""

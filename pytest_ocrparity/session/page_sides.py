@@ -1,4 +1,4 @@
-"""The sides that read pages, loaded as the settings describe them, and the baselines of pages."""
+"""The sides that read pages, loaded as the settings describe them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from pytest_ocrparity.diagnosis import PAGE_SIDE, in_table
 from pytest_ocrparity.errors import Mistakes, ModelError, SettingsError
 from pytest_ocrparity.session.models import (
     config_of_candidate,
-    golden_store_of_models,
     inference_model_problems,
     load_once,
     page_values,
@@ -20,8 +19,6 @@ from pytest_ocrparity.settings.candidates import Candidate
 
 if TYPE_CHECKING:
     from pytest_ocrparity.contract.page_readers import PageReader
-    from pytest_ocrparity.golden.store import Baseline
-    from pytest_ocrparity.session.run import Run
     from pytest_ocrparity.settings import Settings
 
 
@@ -120,20 +117,3 @@ def configs_of_page(settings: Settings) -> list[Path | None]:
     if "factory" in (settings.page or {}):
         return []
     return [config_of_candidate(candidate.values) for _, candidate in _candidates_of_page(settings)]
-
-
-def golden_page(run: Run) -> Baseline:
-    """Return the baselines of pages of a run."""
-    from pytest_ocrparity.golden.store import Baseline
-    from pytest_ocrparity.session.fixtures import fixture_place, fixture_value  # by pytest, which no command imports
-
-    if PAGE_SIDE not in run.stores:
-        run.stores[PAGE_SIDE] = golden_store_of_models(run.need_settings(), PAGE_SIDE)
-    store = run.stores[PAGE_SIDE]
-    name = f"ocr_{store.reference}_page"
-    return Baseline(
-        store,
-        lambda: fixture_value(run.running_item(), name),
-        run.recorder.note,
-        lambda: fixture_place(run.running_item(), name, run.settings.root),
-    )

@@ -398,14 +398,7 @@ class Run:
         if candidate is not None and "factory" in candidate.values:
             self.recorder.note("loads", side=candidate.name, folder=os.path.abspath(model.model_dir))  # noqa: PTH100
         if candidate is not None:
-            self.note_config(candidate.name, config_of_candidate(candidate.values))
-
-    def note_config(self, side: str, config: Path | None) -> None:
-        """Note the inference.yml that a side was loaded with."""
-        if config is not None and config.is_file():
-            from pytest_ocrparity.files import text_file_digest
-
-            self.recorder.note("loads", side=side, config=str(config), digest=text_file_digest(config))
+            self.recorder.note_config(candidate.name, config_of_candidate(candidate.values))
 
     def have_all_failed(self) -> bool:
         """Tell whether every test that used something of ours has failed."""
