@@ -87,7 +87,7 @@ class Difference:
         return self.kind in _NOTHING_COMPARED
 
 
-_NOTHING_COMPARED = frozenset(("not_recorded", "empty", "empty_text", "no_values"))
+_NOTHING_COMPARED = frozenset(("not_recorded", "empty", "empty_text", "empty_page", "no_values"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +190,8 @@ class Comparison:
     """Of the kind text, what was read."""
     lines: tuple[LineFinding, ...] = ()
     """Of the kind page, what was read at each place, in the reference's reading order."""
+    of_detectors: tuple[Comparison, ...] = ()
+    """Of the kind page, the comparisons of its detectors, which judge its boxes."""
     table: str = ""
     """The settings table that the candidate was loaded by, such as inference; none for an engine of the user's own."""
 
@@ -212,6 +214,12 @@ class Comparison:
         failing = [difference for difference in self.differences if difference.fails]
         is_measured = any(measure.fails for measure in self.measures)
         return bool(failing) and all(each.compared_nothing for each in failing) and not is_measured
+
+    @property
+    def has_no_text(self) -> bool:
+        """Return whether it fails, as a page of which neither side finds or reads anything, and by nothing else."""
+        failing = {difference.kind for difference in self.differences if difference.fails}
+        return failing <= {"empty", "empty_page"} and self.compared_nothing and not self.boxes
 
     @property
     def is_missing(self) -> bool:

@@ -2,7 +2,8 @@
 
 Inside a suite, a test file with `from pytest_ocrparity.gate import *` collects the same tests. The reference is the
 train model, or with `--ocr-no-train` (or while recording) its baselines. Of each task that the project has its tests
-run: without the marker those of a detector, with it those of a recogniser.
+run: without the marker those of a detector, with it those of a recogniser; that of pages where the settings have the
+table `page`.
 """
 
 from __future__ import annotations
@@ -13,18 +14,31 @@ import pytest
 
 from pytest_ocrparity.assertions import (
     assert_same_detections,
+    assert_same_page,
     assert_same_preprocessing,
     assert_same_probability_maps,
     assert_same_text,
 )
+from pytest_ocrparity.session.fixtures import OF_GATE
+
+
+def _reference(request: pytest.FixtureRequest) -> Any:
+    config = request.config
+    uses_golden = config.getoption("ocr_no_train") or config.getoption("ocr_golden")
+    live, recorded = OF_GATE[str(request.fixturename)]
+    return request.getfixturevalue(recorded if uses_golden else live)
 
 
 @pytest.fixture
 def ocr_reference(request: pytest.FixtureRequest) -> Any:
     """What the gate compares the export with: the train model, or its baselines."""
-    config = request.config
-    uses_golden = config.getoption("ocr_no_train") or config.getoption("ocr_golden")
-    return request.getfixturevalue("ocr_golden" if uses_golden else "ocr_train_model")
+    return _reference(request)
+
+
+@pytest.fixture
+def ocr_page_reference(request: pytest.FixtureRequest) -> Any:
+    """What the gate compares pages with: both train models, or the baselines of pages."""
+    return _reference(request)
 
 
 def test_ocr_preprocessing(ocr_reference: Any, ocr_inference_model: Any, ocr_image: Any) -> None:
@@ -58,3 +72,8 @@ def test_ocr_line_probability_maps(ocr_reference: Any, ocr_inference_model: Any,
 def test_ocr_text(ocr_reference: Any, ocr_inference_model: Any, ocr_image: Any) -> None:
     """The exported recogniser reads the same text."""
     assert_same_text(ocr_reference.trace(ocr_image), ocr_inference_model.trace(ocr_image))
+
+
+def test_ocr_page(ocr_page_reference: Any, ocr_inference_page: Any, ocr_image: Any) -> None:
+    """The deployment of both exports reads the same page."""
+    assert_same_page(ocr_page_reference.trace(ocr_image), ocr_inference_page.trace(ocr_image))

@@ -133,7 +133,8 @@ def pytest_pycollect_makeitem(collector: pytest.Collector, name: str) -> Generat
     except SettingsError as error:  # of a marker that decides what a test is parametrized by
         raise pytest.Collector.CollectError(f"{collector.nodeid}::{name}: {error}") from error
     if isinstance(made, list):
-        made = without_other_tasks(made, lambda: tasks_of(run.settings, run.known_task))
+        reads_pages = run.settings.page is not None
+        made = without_other_tasks(made, lambda: tasks_of(run.settings, run.known_task), reads_pages=reads_pages)
     for item in made if isinstance(made, list) else [made]:
         if isinstance(item, pytest.Item):
             try:
@@ -266,7 +267,8 @@ def ocr_train_page(request: pytest.FixtureRequest) -> PageReader:
 
     run = request.config.stash[RUN]
     run.recorder.note("loads", side="train")
-    with errors_as_fixture_failures():
+    run.preflight.refuse(request._pyfuncitem, "ocr_train_page")
+    with run.preflight.loading(request._pyfuncitem, "ocr_train_page"):
         return train_page(run.need_settings())
 
 
@@ -278,18 +280,22 @@ def ocr_inference_page(request: pytest.FixtureRequest) -> PageReader:
     `[tool.ocrparity.page]`, and the folders of `[tool.ocrparity.inference]` and
     `[tool.ocrparity.recognition.inference]`.
     """
-    from pytest_ocrparity.session.page_sides import inference_page
+    from pytest_ocrparity.session.page_sides import configs_of_page, inference_page
 
     run = request.config.stash[RUN]
     run.recorder.note("loads", side=PAGE_SIDE)
-    with errors_as_fixture_failures():
-        return inference_page(run.need_settings())
+    run.preflight.refuse(request._pyfuncitem, "ocr_inference_page")
+    with run.preflight.loading(request._pyfuncitem, "ocr_inference_page"):
+        page = inference_page(run.need_settings())
+    for config in configs_of_page(run.settings):
+        run.recorder.note_config(PAGE_SIDE, config)
+    return page
 
 
 @pytest.fixture(scope="class")
 def ocr_golden_page(request: pytest.FixtureRequest) -> Baseline:
     """The recorded baselines of pages, as `ocr_golden` is of one model: `.trace(image)` returns what was recorded."""
-    from pytest_ocrparity.session.page_sides import golden_page
+    from pytest_ocrparity.session.page_baselines import golden_page
 
     with errors_as_fixture_failures():
         return golden_page(request.config.stash[RUN])

@@ -32,6 +32,8 @@ from pytest_ocrparity.compare.judge import (
     judge_tensor,
     judge_text,
 )
+from pytest_ocrparity.compare.page_verdict import BLANK, NO_BOXES
+from pytest_ocrparity.compare.recorded_page import judge_recorded_page
 from pytest_ocrparity.comparison import (
     DIFFERENT,
     EMPTY,
@@ -44,11 +46,9 @@ from pytest_ocrparity.comparison import (
     Difference,
     Measure,
 )
-from pytest_ocrparity.evaluate.counts import ImageCounts
-from pytest_ocrparity.report.accuracy_record import AccuracyRecord, judge_accuracy
 from pytest_ocrparity.report.document import RecordedComparison
 from pytest_ocrparity.stages import DETECTIONS, PAGE, PREPROCESSING, PROBABILITY_MAPS, PRODUCTS, TEXT
-from pytest_ocrparity.tolerance import ACCURACY, AUTO, AUTOMATIC_SCORE, OFF, POLYGON_IOU, Tolerance
+from pytest_ocrparity.tolerance import AUTO, AUTOMATIC_SCORE, OFF, POLYGON_IOU, Tolerance
 
 Maps: TypeAlias = "tuple[RecordedComparison, RecordedComparison]"
 """The comparison of the maps as it was, and as it is judged now."""
@@ -72,40 +72,21 @@ def limits_to_rejudge_by(given: Sequence[Mapping[str, Any]]) -> Limits:
     return tolerance.limits
 
 
-def rejudge_comparisons(comparisons: Sequence[RecordedComparison], wanted: Limits) -> list[RecordedComparison]:
-    """Return the comparisons with the `status`, `limits`, judged `measures` and `counts` that these limits give."""
+def rejudge_comparisons(
+    comparisons: Sequence[RecordedComparison], wanted: Limits, *, defers: bool = True
+) -> list[RecordedComparison]:
+    """Return the comparisons with the `status`, `limits`, judged `measures` and `counts` that these limits give.
+
+    Without `defers`, nobody judges the limits of a whole run.
+    """
     maps: dict[tuple[str, str, str], list[Maps]] = defaultdict(list)
     judged: dict[int, RecordedComparison] = {}
     for place, each in sorted(enumerate(comparisons), key=lambda pair: pair[1].kind in PRODUCTS):
         sides = each.image, each.reference, each.candidate
-        judged[place] = found = _judge_one(_Recorded(each, wanted, _maps_under(each, maps[sides])))
+        judged[place] = found = _judge_one(_Recorded(each, wanted, _maps_under(each, maps[sides]), defers=defers))
         if each.kind == PROBABILITY_MAPS:
             maps[sides].append((each, found))
     return [judged[place] for place in range(len(comparisons))]
-
-
-def rejudge_accuracy(records: Sequence[AccuracyRecord], wanted: Limits) -> list[AccuracyRecord]:
-    """Return the accuracy of each candidate as another limit judges it.
-
-    What a run judged of two sides under several limits becomes one sample, each image once.
-    """
-    limit = wanted.get(ACCURACY)
-    if limit is None:
-        return list(records)
-    samples: dict[object, list[AccuracyRecord]] = {}
-    for place, each in enumerate(records):
-        samples.setdefault((each.sides, each.result.task) if not each.test else place, []).append(each)
-    judged = []
-    for of_sample in samples.values():
-        images: dict[str, ImageCounts] = {}
-        for counts in (counts for each in of_sample for counts in each.counts):
-            images[counts.image] = max(images.get(counts.image, counts), counts, key=lambda each: each.rank)
-        made = [images[name] for name in sorted(images)] if len(of_sample) > 1 else of_sample[0].counts
-        own = [each.limit for each in of_sample if limit.is_preset and not each.limit.is_preset]
-        judges = own[0] if own else limit  # which a preset leaves as the user set it
-        result = judge_accuracy(made, of_sample[0].result.task, judges)
-        judged.append(structs.replace(of_sample[0], limit=judges, result=result, counts=made))
-    return judged
 
 
 def _maps_under(boxes: RecordedComparison, recorded: Sequence[Maps]) -> Maps | None:
@@ -136,10 +117,11 @@ class _Recorded:
         wanted: what was asked for, of every kind.
         maps: of boxes, the comparison of their maps, where it is known.
         measures: by name.
+        defers: whether somebody judges the limits of a whole run.
     """
 
-    def __init__(self, was: RecordedComparison, wanted: Limits, maps: Maps | None) -> None:
-        self.was, self.maps = was, maps
+    def __init__(self, was: RecordedComparison, wanted: Limits, maps: Maps | None, *, defers: bool) -> None:
+        self.was, self.maps, self.defers = was, maps, defers
         self.wanted = wanted = Tolerance(wanted).for_task(was.task).limits
         self.limits = {
             name: limit if name not in wanted or wanted[name].value == limit.value else wanted[name]
@@ -231,7 +213,7 @@ def _judge_maps_again(again: _Recorded) -> RecordedComparison:
         sensitivity=sensitivity,
         timesteps=was.counts.get("timesteps"),
     )
-    return _with_judgement(again, judge_maps(amounts, again.limits, defers=True), was.differences)
+    return _with_judgement(again, judge_maps(amounts, again.limits, defers=again.defers), was.differences)
 
 
 def _judge_boxes_again(again: _Recorded) -> RecordedComparison:
@@ -252,7 +234,7 @@ def _judge_boxes_again(again: _Recorded) -> RecordedComparison:
     measures = _pair_measures(again, limits)
     is_more = _do_more_pairs_differ(again, measures, limits)
     counts |= {"different": statuses.count(DIFFERENT), "borderline": statuses.count("borderline")}
-    of_all = judge_shares(counts, again.limits, defers=True)
+    of_all = judge_shares(counts, again.limits, defers=again.defers)
     status = judge_boxes(counts, of_all, again.limits, is_more=is_more)
     if any(each.kind == "score_order" and each.fails for each in was.differences) and status != DIFFERENT:
         still = [
@@ -304,13 +286,22 @@ def _judge_text_again(again: _Recorded) -> RecordedComparison:
     return _with_judgement(again, Judged(status, (*judged.measures, *reported)), was.differences, counts)
 
 
+def _judge_page_again(again: _Recorded) -> RecordedComparison:
+    was, limits = again.was, again.limits
+    after = {each.kind: each for each in rejudge_comparisons(was.of_detectors, again.wanted, defers=False)}
+    if _differs_in_kind(again, "order", BLANK, NO_BOXES):
+        return structs.replace(was, limits=limits)
+    if DETECTIONS not in after:
+        return structs.replace(was, limits=limits, status=UNDECIDED)
+    return judge_recorded_page(was, after, limits)
+
+
 _JUDGES: Mapping[str, Callable[[_Recorded], RecordedComparison]] = {
     PREPROCESSING: _judge_tensor_again,
     PROBABILITY_MAPS: _judge_maps_again,
     DETECTIONS: _judge_boxes_again,
     TEXT: _judge_text_again,
-    # Whether other limits explain a line of a page only both recognisers show.
-    PAGE: lambda again: structs.replace(again.was, limits=again.limits, status=UNDECIDED),
+    PAGE: _judge_page_again,
 }
 
 

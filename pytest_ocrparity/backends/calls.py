@@ -15,9 +15,9 @@ import yaml
 
 from pytest_ocrparity.artifacts.configs import MODES
 from pytest_ocrparity.artifacts.evaluation import MEAN, OTHERS, STD, evaluated_normalization, other_parameters
-from pytest_ocrparity.artifacts.ocr_options import THRESHOLDS
+from pytest_ocrparity.artifacts.ocr_options import ORIENTATION, THRESHOLDS, UNWARPING
 from pytest_ocrparity.backends.checkout.flags import FLAG_OF
-from pytest_ocrparity.backends.paddlex.deployed import ARGUMENT_OF, ARGUMENTS, Deployed
+from pytest_ocrparity.backends.paddlex.deployed import ARGUMENT_OF, ARGUMENTS, PADDLE_OCR, Deployed
 from pytest_ocrparity.backends.paddlex.fixes import NO_CAP, deployment_fix, fix_edit_text, fix_keyword_text
 from pytest_ocrparity.diagnosis import Change
 from pytest_ocrparity.stages import DECODE, DETECTIONS, RESIZE, TENSOR
@@ -157,6 +157,12 @@ def settings_text(needs: Needs, deployed: Deployed, folder: str, model_name: str
     return "\n".join([f"[tool.ocrparity.{deployed.table}]", *lines])
 
 
+def pipeline_options(needs: Needs) -> dict[str, Any]:
+    """Return the arguments with which `PaddleOCR` finds what was evaluated, in the page as it is."""
+    given = {PADDLE_OCR.argument(name): needs.options[name] for name in ARGUMENTS if name in needs.options}
+    return {**given, ORIENTATION: False, UNWARPING: False}
+
+
 def _general_pipeline(
     needs: Needs, wanted: Mapping[str, Values], deployed: Deployed, folder: str
 ) -> tuple[Call, Call, Call]:
@@ -165,8 +171,7 @@ def _general_pipeline(
     given: dict[str, Any] = {name: needs.options[name] for name in ARGUMENTS if name in needs.options}
     running = {name: value for name, value in needs.options.items() if name not in ARGUMENT_OF}
     named = {"text_detection_model_name": deployed.model_name, "text_detection_model_dir": folder}
-    off = {"use_doc_orientation_classify": False, "use_doc_unwarping": False}
-    arguments = {**named, **{f"text_det_{name}": value for name, value in given.items()}, **off, **running}
+    arguments = {**named, **pipeline_options(needs), **running}
     notes = (
         f"without them it runs with 64/min and 0.3/0.6/1.5: it takes neither from {image_label(str(deployed.config))}",
         "it turns and unwarps pages unless told not to, and boxes are then in the pixels of the page that it made",

@@ -10,12 +10,11 @@ from pathlib import Path
 from pytest_ocrparity.artifacts.config_edit import EXPORT, edit_config
 from pytest_ocrparity.artifacts.configs import parse_config, read_config_text
 from pytest_ocrparity.artifacts.families import family_of_export
-from pytest_ocrparity.commands.proved_fixes import ProvedFix, config_of
+from pytest_ocrparity.commands.proved_fixes import ProvedFix, config_of, recorded_candidate
 from pytest_ocrparity.errors import ModelError, ReportError
 from pytest_ocrparity.files import text_file_digest
-from pytest_ocrparity.report.document import CandidateRecord, SettingsRecord
+from pytest_ocrparity.report.document import SettingsRecord
 from pytest_ocrparity.settings import Settings
-from pytest_ocrparity.stages import RECOGNITION
 from pytest_ocrparity.whole_files import write_whole_file
 from pytest_ocrparity.wording import image_label
 
@@ -80,8 +79,7 @@ def _config_fix(path: Path, fixes: Sequence[ProvedFix], record: SettingsRecord) 
 
 
 def _recorded_digest(record: SettingsRecord, fix: ProvedFix, name: str) -> str:
-    part = record.recognition if record.recognition is not None and fix.task == RECOGNITION.name else record
-    found: CandidateRecord | None = part.candidates.get(fix.candidate)
+    found = recorded_candidate(record, fix.task, fix.candidate)
     return "" if found is None else found.files.get(name, "")
 
 

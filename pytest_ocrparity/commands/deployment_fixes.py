@@ -81,7 +81,7 @@ def _call_lines(api: str, given: Mapping[str, Mapping[str, Any]], values: Mappin
         yield "as YAML, where options are read from a file:"
         yield from _yaml_lines(set_)
     inner = {name.removeprefix(PREFIX): value for name, value in set_.items() if name.startswith(PREFIX)}
-    if api == "PaddleOCR" and inner:
+    if api == "PaddleOCR" and inner and len(inner) == len(set_):  # others stand elsewhere in it
         yield "or in the pipeline's YAML file (paddlex_config):"
         yield from _yaml_lines(_nested(Change("paddlex_config", inner, DETECTOR_BLOCK)))
 

@@ -14,12 +14,13 @@ from pytest_ocrparity.artifacts.configs import check_training_config, config_par
 from pytest_ocrparity.artifacts.evaluation import MEAN, OTHERS, STD, evaluated_parameters
 from pytest_ocrparity.artifacts.families import DETECTORS
 from pytest_ocrparity.artifacts.model_files import CONFIG, PARAMS, PROGRAMS
-from pytest_ocrparity.artifacts.ocr_options import LIMITS
-from pytest_ocrparity.backends.calls import Needs, needs_of
+from pytest_ocrparity.artifacts.ocr_options import LIMITS, ORIENTATION, TEXT_LINES, UNWARPING
+from pytest_ocrparity.backends.calls import Needs, needs_of, pipeline_options
 from pytest_ocrparity.backends.paddlex.deployed import Deployed
 from pytest_ocrparity.commands.survey import Survey, Trained, network_of
+from pytest_ocrparity.diagnosis import PAGE_SIDE
 from pytest_ocrparity.errors import OcrParityError
-from pytest_ocrparity.stages import DETECTION, DETECTIONS, RECOGNITION, RESIZE
+from pytest_ocrparity.stages import DETECTION, DETECTIONS, PAGES, RECOGNITION, RESIZE
 from pytest_ocrparity.wording import number_of_images, path_from, toml_text, value_text
 
 _DETECTION_TEST: Final = '''\
@@ -45,6 +46,15 @@ def test_export_reads_as_training(ocr_train_model, ocr_inference_model, ocr_imag
     assert_same_preprocessing(train, inference)
     assert_same_probability_maps(train, inference)
     assert_same_text(train, inference)
+'''
+_PAGE_TEST: Final = '''\
+"""The deployment must read what both trained models read together."""
+
+from pytest_ocrparity import assert_same_page
+
+
+def test_page_reads_as_training(ocr_train_page, ocr_inference_page, ocr_image):
+    assert_same_page(ocr_train_page.trace(ocr_image), ocr_inference_page.trace(ocr_image))
 '''
 _MARK: Final = 'pytestmark = pytest.mark.ocr_task("recognition")'
 _WORDS: Final = {DETECTION.name: "detector", RECOGNITION.name: "recogniser"}
@@ -96,7 +106,26 @@ def parts_of(found: Survey) -> list[Part]:
         _inference(part, found, trained)
         _images(part, found)
         parts.append(part)
-    return parts
+    return [*parts, *_page(found)]
+
+
+def _page(found: Survey) -> list[Part]:
+    """Return the settings of the deployment that reads pages, where both models were trained and exported."""
+    tasks = (DETECTION.name, RECOGNITION.name)
+    exports = [found.exports[task][0] for task in tasks if task in found.trained and task in found.exports]
+    if len(exports) < len(tasks) or not all(any((path / name).is_file() for name in PROGRAMS) for path in exports):
+        return []
+    options: dict[str, Any] = {ORIENTATION: False, UNWARPING: False}
+    with suppress(OcrParityError, KeyError, TypeError, AttributeError):  # as in `_options`
+        options = pipeline_options(_needs(found.trained[DETECTION.name][0], exports[0])[0])
+    options[TEXT_LINES] = False
+    sentences = [
+        f"{_path(found.folder, exports[0])} and {_path(found.folder, exports[1])} can read pages together, behind "
+        "paddleocr.PaddleOCR.",
+        "page.options hold what it has to be given for what was evaluated. If yours is given something else, write "
+        "that instead; if you deploy no PaddleOCR, remove the table page and its test.",
+    ]
+    return [Part(PAGES.name, "", {PAGE_SIDE: {"options": options}}, {PAGE_SIDE: []}, sentences)]
 
 
 def _path(folder: Path, path: Path) -> str:
@@ -305,6 +334,8 @@ def tests_of(parts: Sequence[Part]) -> Iterator[tuple[str, str, str]]:
     for part in parts:
         if part.task == DETECTION.name:
             yield "test_ocr_detection.py", _DETECTION_TEST, "assert_same_detections"
+        elif part.task == PAGES.name:
+            yield "test_ocr_page.py", _PAGE_TEST, "assert_same_page"
         else:
             head, imports, tests = _RECOGNITION_TEST.split("\n\n", 2)
             marked = "\n\n".join([head, "import pytest", imports, _MARK, tests])

@@ -24,9 +24,10 @@ from pytest_ocrparity.commands.proved_fixes import (
     Plan,
     ProvedFix,
     config_of,
+    deployed_values,
     read_plan,
-    recorded_values,
 )
+from pytest_ocrparity.diagnosis import PAGE_SIDE
 from pytest_ocrparity.errors import ModelError, OcrParityError, SettingsError
 from pytest_ocrparity.report.document import Results, read_report_document
 from pytest_ocrparity.settings import Settings, load_settings
@@ -117,7 +118,7 @@ def _plan_lines(
 
 
 def _lines_of_fix(fix: ProvedFix, *, is_known: bool = False) -> Iterator[str]:
-    yield f"  {fix.diagnosis.cause} of {fix.candidate} ({_image_names(fix.images)}): {fix.diagnosis.summary}"
+    yield f"  {fix.diagnosis.cause} of {fix.side} ({_image_names(fix.images)}): {fix.diagnosis.summary}"
     yield "    the other part of the fix above" if is_known else f"    {fix.fix.text}"
 
 
@@ -143,10 +144,10 @@ def _export_lines(
 
 def _code_lines(fixes: Sequence[ProvedFix], results: Results, settings: Settings) -> Iterator[str]:
     by_candidate: dict[tuple[str, str], list[ProvedFix]] = {}
-    for fix in fixes:
-        by_candidate.setdefault((fix.task, fix.candidate), []).append(fix)
-    for (task, candidate), group in by_candidate.items():
-        values = {**recorded_values(results.settings, task, candidate)}
+    for fix in fixes:  # the models that read a page are given their options in one call
+        by_candidate.setdefault(("" if fix.candidate == PAGE_SIDE else fix.task, fix.candidate), []).append(fix)
+    for (_, candidate), group in by_candidate.items():
+        values = {**deployed_values(results.settings, group[0])}
         if "model_name" not in values and (config := config_of(settings, group[0])) is not None:
             with suppress(ModelError):  # the call then lacks it, as where the export's own file can't be read
                 values["model_name"] = config_model_name(read_config(config), config, None)

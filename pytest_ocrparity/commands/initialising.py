@@ -14,6 +14,7 @@ from pytest_ocrparity.commands.first_settings import Part, parts_of, settings_te
 from pytest_ocrparity.commands.survey import MOST_FILES, Survey, is_checkout, survey_folder
 from pytest_ocrparity.errors import OcrParityError, SettingsError
 from pytest_ocrparity.session.models import inference_model_problems, train_model_problems
+from pytest_ocrparity.session.page_sides import page_problems
 from pytest_ocrparity.settings import Settings, load_settings
 from pytest_ocrparity.settings.settings_file import find_settings_file, parse_toml
 from pytest_ocrparity.whole_files import write_whole_file
@@ -87,6 +88,8 @@ def first_run_problems(settings: Settings) -> list[str]:
             found += inference_model_problems(part, name)
         found += [] if part.image_paths() else [part.no_image()]
         found += part.idle_globs()
+    if settings.page is not None:
+        found += [text for name in ("ocr_train_page", "ocr_inference_page") for text in page_problems(settings, name)]
     return list(dict.fromkeys([*found, *settings.shared_images()]))
 
 

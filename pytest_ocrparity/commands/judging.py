@@ -10,11 +10,12 @@ from pathlib import Path
 from pytest_ocrparity.compare.run_verdict import verdict_on_accuracy, verdict_on_batches, verdict_on_run
 from pytest_ocrparity.comparison import MATCHES, UNDECIDED
 from pytest_ocrparity.errors import OcrParityError
-from pytest_ocrparity.rejudge import limits_to_rejudge_by, rejudge_accuracy, rejudge_comparisons
+from pytest_ocrparity.rejudge import limits_to_rejudge_by, rejudge_comparisons
 from pytest_ocrparity.report.accuracy_lines import accuracy_lines
-from pytest_ocrparity.report.accuracy_record import AccuracyRecord
+from pytest_ocrparity.report.accuracy_record import AccuracyRecord, rejudge_accuracy
 from pytest_ocrparity.report.document import Compared, RecordedComparison, Results, read_report_document
 from pytest_ocrparity.report.table import Tally
+from pytest_ocrparity.stages import PAGE
 from pytest_ocrparity.tolerance import parse_tolerance
 from pytest_ocrparity.wording import printable
 
@@ -45,7 +46,7 @@ def run(given: argparse.Namespace, prog: str) -> int:
         wanted = limits_to_rejudge_by([parse_tolerance(word) for word in given.tolerance])
         results = read_report_document(given.results)
         # Also those that a failure kept from being asserted: under other limits their test would get to them.
-        compared = rejudge_comparisons(results.comparisons, wanted)
+        compared = _without_parts_of_pages(rejudge_comparisons(results.comparisons, wanted))
         accuracy = rejudge_accuracy(results.accuracy, wanted)
         table, faults = _judged_table(compared, accuracy, results, is_verbose=given.verbose)
     except OcrParityError as error:
@@ -58,6 +59,12 @@ def run(given: argparse.Namespace, prog: str) -> int:
     for line in (*table, *(f"FAILED {fault}" for fault in faults), "failed" if faults else "passed"):
         print(printable(line))
     return 1 if faults else 0
+
+
+def _without_parts_of_pages(compared: Sequence[RecordedComparison]) -> list[RecordedComparison]:
+    """Leave out what a failed page shows of its detectors, which judges it and is asserted by no test."""
+    pages = {each.key[:3] for each in compared if each.kind == PAGE}
+    return [each for each in compared if each.judged or each.key[:3] not in pages]
 
 
 def _judged_table(

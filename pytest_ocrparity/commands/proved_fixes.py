@@ -10,12 +10,12 @@ from typing import Any, Final
 
 from pytest_ocrparity.artifacts.config_edit import POST_PROCESS, is_section
 from pytest_ocrparity.comparison import MATCHES
-from pytest_ocrparity.diagnosis import CAUSES, UNKNOWN, Change, Diagnosis, Fix, table_of
+from pytest_ocrparity.diagnosis import CAUSES, PAGE_SIDE, UNKNOWN, Change, Diagnosis, Fix, table_of
 from pytest_ocrparity.errors import ReportError
-from pytest_ocrparity.report.document import Results, SettingsRecord
-from pytest_ocrparity.session.models import config_of_candidate
+from pytest_ocrparity.report.document import CandidateRecord, Results, SettingsRecord
+from pytest_ocrparity.session.models import config_of_candidate, page_values
 from pytest_ocrparity.settings import Settings
-from pytest_ocrparity.stages import PAGE, RECOGNITION
+from pytest_ocrparity.stages import DETECTION, RECOGNITION
 from pytest_ocrparity.wording import path_from
 
 EXPORT, CODE, TRAINING = "in the export folder", "in your deployment's code", "in the training YAML file"
@@ -25,6 +25,7 @@ _IN_TRAINING: Final = ("train.config", "train.sub_model")
 _IN_CODE: Final = ("options", "predict_options", "options_file", "factory")
 _NAME: Final = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 _FILE: Final = re.compile(r"\w[\w.-]*", re.ASCII)
+_OF_PAGE: Final = {DETECTION.name: "'s detector", RECOGNITION.name: "'s recogniser"}
 _EXPECTED: Final = ("passed", "skipped")
 """How a test ends that expects a difference."""
 
@@ -34,7 +35,7 @@ class ProvedFix:
     """One fix of a candidate, with the images that it was proved on.
 
     Attributes:
-        task, candidate: whose.
+        task, candidate: whose; of a deployment that reads pages, `task` is whose of its models, or "pipeline".
         table: the settings table of that candidate.
         diagnosis: the first that had this fix.
         images: where it was proved.
@@ -58,6 +59,11 @@ class ProvedFix:
         """The groups that it has something in: one in words alone is about the deployment."""
         found = {group_of(change, self.table) for change in self.fix.changes}
         return [group for group in GROUPS if group in found] or [CODE]
+
+    @property
+    def side(self) -> str:
+        """How messages call what it is about."""
+        return f"{self.candidate}{_OF_PAGE.get(self.task, '') if self.candidate == PAGE_SIDE else ''}"
 
     @property
     def is_of_file(self) -> bool:
@@ -137,14 +143,12 @@ def read_plan(results: Results, settings: Settings) -> Plan:
             _add_once(unproved.setdefault("not diagnosed", Unproved("not diagnosed")).images, each.image)
         for diagnosis in each.diagnoses:
             fix = diagnosis.fix
-            if each.kind == PAGE and fix is not None:  # of two models, each with files of its own
-                text = f"{diagnosis.cause} of {each.candidate}, of a page, whose fixes are done by hand: {fix.text}"
-                _add_once(unproved.setdefault(text, Unproved(text)).images, each.image)
-            elif _is_proved(diagnosis):
+            if _is_proved(diagnosis):
                 assert fix is not None
                 _check_fix(fix)
-                key = f"{each.task} {each.candidate} {fix!r}"
-                new = ProvedFix(each.task, each.candidate, table_of(each.candidate), diagnosis, fix)
+                task = diagnosis.model or each.task
+                key = f"{task} {each.candidate} {fix!r}"
+                new = ProvedFix(task, each.candidate, table_of(each.candidate), diagnosis, fix)
                 _add_once(fixes.setdefault(key, new).images, each.image)
             else:
                 text = f"{diagnosis.cause} of {each.candidate}: {diagnosis.summary}"
@@ -198,15 +202,35 @@ def _is_plain(value: Any) -> bool:
 
 
 def values_of(settings: Settings, task: str, candidate: str) -> Mapping[str, Any] | None:
-    """Return what the project's settings say of a candidate; None where they have no such candidate."""
-    found = settings.of_task(task).candidates.get(candidate)
+    """Return what the project's settings say of a candidate; None where they have no such candidate.
+
+    Of the deployment that reads pages: of the candidate whose export it reads with.
+    """
+    part = settings.of_task(task)
+    found = part.candidates.get(candidate)
+    if candidate == PAGE_SIDE and "factory" not in (settings.page or {}):
+        found = part.first_candidate
     return None if found is None else found.values
 
 
-def recorded_values(record: SettingsRecord, task: str, candidate: str) -> Mapping[str, Any]:
-    """Return what the settings of the run said of a candidate."""
+def recorded_candidate(record: SettingsRecord, task: str, candidate: str) -> CandidateRecord | None:
+    """Return what the settings of the run said of a candidate, as `values_of` does of the project's."""
     part = record.recognition if record.recognition is not None and task == RECOGNITION.name else record
-    return part.candidates[candidate].values if candidate in part.candidates else {}
+    if candidate == PAGE_SIDE and "factory" not in record.page:
+        return next(iter(part.candidates.values()), None)
+    return part.candidates.get(candidate)
+
+
+def recorded_values(record: SettingsRecord, task: str, candidate: str) -> Mapping[str, Any]:
+    """Return the values of a recorded candidate."""
+    found = recorded_candidate(record, task, candidate)
+    return {} if found is None else found.values
+
+
+def deployed_values(record: SettingsRecord, fix: ProvedFix) -> Mapping[str, Any]:
+    """Return what the deployment of a fix was given: one that reads pages is a `PaddleOCR` around both models."""
+    values = recorded_values(record, DETECTION.name if fix.candidate == PAGE_SIDE else fix.task, fix.candidate)
+    return {"api": "PaddleOCR", **page_values(record.page, values)} if fix.candidate == PAGE_SIDE else values
 
 
 def config_of(settings: Settings, fix: ProvedFix) -> Path | None:
@@ -244,7 +268,8 @@ def _note_rivals(fixes: Sequence[ProvedFix], settings: Settings) -> None:
 
 def _assignments(fix: ProvedFix, settings: Settings) -> Iterator[tuple[tuple[str, ...], str]]:
     for change in fix.fix.changes:
-        where: tuple[str, ...] = (fix.task, fix.candidate, change.where)
+        # The models that read a page share its options.
+        where: tuple[str, ...] = ("" if fix.candidate == PAGE_SIDE else fix.task, fix.candidate, change.where)
         if change.where == "inference.yml":
             where = (str(config_of(settings, fix)),)
         elif change.where in _IN_TRAINING:

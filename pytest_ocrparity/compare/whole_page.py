@@ -10,25 +10,30 @@ from typing import Final
 from pytest_ocrparity.compare import Comparisons
 from pytest_ocrparity.compare.box_pairs import box_centre, box_pair_limits, pair_boxes
 from pytest_ocrparity.compare.page_borderline import do_boxes_explain_order, with_borderline_lines
+from pytest_ocrparity.compare.page_verdict import (
+    NO_BOXES,
+    are_boxes_accepted,
+    blank_page,
+    changed_lines,
+    judged_line,
+    line_counts,
+    page_measures,
+    page_status,
+)
 from pytest_ocrparity.compare.preconditions import comparison_of, missing_preconditions
 from pytest_ocrparity.comparison import (
-    ALLOWED_EMPTY,
     DIFFERENT,
-    EMPTY,
     MATCHES,
-    NOT_JUDGEABLE,
     RECORDED,
-    SAME,
     Comparison,
     Difference,
     LineFinding,
-    Measure,
 )
 from pytest_ocrparity.contract import offered
 from pytest_ocrparity.contract.page_readers import HasModels
 from pytest_ocrparity.edits import edit_distance
-from pytest_ocrparity.stages import DETECTION, DETECTIONS, PAGE, TEXT
-from pytest_ocrparity.tolerance import AUTO, OFF, PAGE_SCORE, Tolerance
+from pytest_ocrparity.stages import DETECTION, DETECTIONS, PAGE, PROBABILITY_MAPS, TEXT
+from pytest_ocrparity.tolerance import Tolerance
 from pytest_ocrparity.trace import Detections, Recognition, Trace
 
 _DETECTORS: Final = frozenset(stage for stages in DETECTION.comparisons.values() for stage in stages)
@@ -57,13 +62,8 @@ class PageComparisons:
     @property
     def are_boxes_same(self) -> bool:
         """Return whether the boxes keep their limits."""
-        return self.boxes.of(DETECTIONS).is_match and not self._has_many_borderline_boxes
-
-    @property
-    def _has_many_borderline_boxes(self) -> bool:
-        counts, limit = self.boxes.of(DETECTIONS).counts, self.tolerance["detections.max_borderline"]
-        most = max(1.0, float(limit.value) * counts.get("boxes", 0)) if limit.value else 0.0
-        return counts.get("borderline", 0) > most
+        found = self.boxes.of(DETECTIONS)
+        return are_boxes_accepted(found.status, found.counts, self.tolerance.limits)
 
     def _compare(self) -> Comparison:
         reference, candidate = self.reference, self.candidate
@@ -81,23 +81,20 @@ class PageComparisons:
             moved = []
         if moved:
             differences.append(Difference(PAGE, "order", len(moved), [list(lines[moved[0]].at)]))
-        changed = [each for each in lines if self._counts_as_changed(each)]
-        counts = _counts(lines, changed, len(reference.texts or ()), len(candidate.texts or ()), len(moved))
-        is_blank = bool(lines) and not any(each.reference or each.candidate for each in lines)
-        if is_blank and not self.tolerance["text.allow_empty"].value:
-            differences.append(Difference(PAGE, "empty_page", True, True))
-        measures = self._measures(counts)
-        is_text_wrong = any(measure.fails for measure in measures)
+        counts = {
+            "reference": len(reference.texts or ()),
+            "candidate": len(candidate.texts or ()),
+            "moved": len(moved),
+            **line_counts(lines, self.tolerance.limits),
+        }
+        differences += blank_page(lines, self.tolerance.limits)
+        differences += [each for each in found.differences if each.kind == NO_BOXES]
+        measures = page_measures(counts, self.tolerance.limits, defers=self._defers)
+        status = page_status(differences, measures, found.status, are_boxes_same=self.are_boxes_same)
         if reference.is_recording_of(candidate):
             status = RECORDED
-        elif differences or is_text_wrong:
-            status = DIFFERENT
-        elif not self.are_boxes_same:
-            status = found.status if found.status == NOT_JUDGEABLE else DIFFERENT
-        else:
-            status = found.status if found.status in (EMPTY, ALLOWED_EMPTY) else SAME
         is_wrong = status not in MATCHES
-        are_read = any(each.kind in ("text", "score") for each in changed)
+        are_read = any(each.kind in ("text", "score") for each in changed_lines(lines, self.tolerance.limits))
         stage = DETECTIONS if not self.are_boxes_same else TEXT if are_read else PAGE
         return self._made(
             status,
@@ -107,6 +104,7 @@ class PageComparisons:
             counts=counts,
             lines=tuple(lines),
             boxes=() if self.are_boxes_same else self._findings or found.boxes,
+            of_detectors=(self.boxes.of(PROBABILITY_MAPS), found),
         )
 
     def _made(self, status: str, **values: object) -> Comparison:
@@ -149,33 +147,9 @@ class PageComparisons:
             kind = "same" if one is two else "left out" if two is None else "added"
             texts = None if one is None else one.text, None if two is None else two.text
             return LineFinding(kind, at, *texts, place, other, len(texts[0] or texts[1] or ""))
-        edits, limit = edit_distance(one.text, two.text), self.tolerance["text.max_score_difference"].value
-        kind = "text" if edits else "same"
-        if not edits and limit != OFF and one.score is not None and two.score is not None:
-            most = PAGE_SCORE if limit == AUTO else float(limit)
-            kind = "same" if abs(one.score - two.score) <= most else "score"
-        return LineFinding(kind, at, one.text, two.text, place, other, edits, False, one.score, two.score)
-
-    def _counts_as_changed(self, line: LineFinding) -> bool:
-        """Return whether a line counts as read otherwise; boxes without partner are judged as boxes."""
-        if not line.differs or line.kind in ("missing", "extra"):
-            return False
-        most = self.tolerance["text.max_cer"]
-        if line.kind != "text" or most.value == OFF:
-            return True
-        return line.edits / max(1, len(line.reference or "")) > float(most.value)
-
-    def _measures(self, counts: dict[str, int]) -> tuple[Measure, ...]:
-        """Return the share of lines that are read otherwise and of those that are borderline, with their limits."""
-        limits, lines = self.tolerance, max(1, counts["lines"])
-        changed, borderline = limits["text.max_changed"], limits["text.max_borderline"]
-        share = counts["borderline"] / lines
-        if counts["borderline"] <= 1 and borderline.value:
-            share = 0.0  # a page of a few lines has no smaller share than one
-        return (
-            Measure("text.max_changed", counts["different"] / lines, float(changed.value), changed.origin),
-            Measure("text.max_borderline", share, float(borderline.value), borderline.origin, decides=not self._defers),
-        )
+        edits = edit_distance(one.text, two.text)
+        line = LineFinding("same", at, one.text, two.text, place, other, edits, False, one.score, two.score)
+        return judged_line(line, self.tolerance.limits)
 
 
 def detector_part(trace: Trace) -> Trace:
@@ -206,22 +180,3 @@ def _out_of_order(lines: Sequence[LineFinding]) -> list[int]:
             kept.add(index)
             wanted -= 1
     return [paired[index] for index in range(len(order)) if index not in kept]
-
-
-def _counts(
-    lines: Sequence[LineFinding], changed: Sequence[LineFinding], reference: int, candidate: int, moved: int
-) -> dict[str, int]:
-    return {
-        "reference": reference,
-        "candidate": candidate,
-        "lines": len(lines),
-        "same": sum(each.kind == "same" for each in lines),
-        "different": len(changed),
-        "borderline": sum(each.is_borderline for each in lines),
-        "missing": sum(each.kind == "missing" for each in lines),
-        "extra": sum(each.kind == "extra" for each in lines),
-        "left_out": sum(each.kind == "left out" for each in lines),
-        "moved": moved,
-        "edits": sum(each.edits for each in lines if each.differs),
-        "characters": sum(len(each.reference or "") for each in lines),
-    }

@@ -32,6 +32,7 @@ from pytest_ocrparity.contract.page_readers import (
 from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis
 from pytest_ocrparity.stages import CROP, DETECTION, PAGE, RECOGNITION, RESIZE, TEXT
 from pytest_ocrparity.trace import Trace
+from pytest_ocrparity.wording import quoted
 
 OF_NO_MODEL: Final = "pipeline"
 """The `Diagnosis.model` of what stands between and around the models."""
@@ -61,6 +62,8 @@ def examine_page(made: PageComparisons, diagnose: Diagnose) -> list[Diagnosis]:
 
     `diagnose` finds those of two models alone.
     """
+    if made.page.has_no_text:
+        return []
     found = []
     if not made.are_boxes_same or made.candidate.texts is None or made.reference.texts is None:
         found += [replace(each, model=_model_of_detection(each)) for each in diagnose(made.boxes)]
@@ -206,8 +209,9 @@ class _PageExaminer:
         if step == BATCH:
             return f"{name} reads lines otherwise in a batch, where they are filled up to the widest"
         thresh = steps.get("text_rec_score_thresh")
-        score = "" if own.read is None or own.read.score is None else f", and this one's is {own.read.score:.3g}"
-        return f"{name} leaves out texts with a score below {thresh}{score}"
+        read = "" if own.read is None or own.read.score is None else f", and that of {quoted(own.read.text)} is "
+        score = f"{own.read.score:.3g}" if own.read is not None and read else ""
+        return f"{name} leaves out texts with a score below {thresh}{read}{score}"
 
     def _of_recognisers(self, lines: Sequence[LineFinding]) -> list[Diagnosis]:
         """Return why both recognisers read the same pictures of lines otherwise, as far as they do."""
@@ -241,11 +245,10 @@ class _PageExaminer:
             found = self.diagnose(Comparisons(traces[0], traces[1], self.made.tolerance))
             return [replace(each, model=RECOGNITION.name) for each in found]
         error = self.candidate.error
-        return [
-            unknown_cause_of_page(
-                self.made, f"no line stops its recogniser alone: {error}", not_tried=tuple(self.not_tried)
-            )
-        ]
+        is_cut = error is not None and error.stage == CROP
+        where = f"{self.names[1]} stops where it cuts lines out" if is_cut else "no line stops its recogniser alone"
+        summary = f"{where}: {' '.join(str(error).split())}"
+        return [unknown_cause_of_page(self.made, summary, not_tried=tuple(self.not_tried))]
 
     def _of_order(self) -> list[Diagnosis]:
         """Return that the candidate's own order is the cause, where its boxes stand right in paddlex's."""

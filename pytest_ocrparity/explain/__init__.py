@@ -249,7 +249,7 @@ def headline(comparison: Comparison) -> str:
     if comparison.is_match:
         return ""
     reference, candidate = comparison.reference, comparison.candidate
-    if comparison.kind == PAGE and comparison.lines:
+    if comparison.kind == PAGE and comparison.lines and not comparison.compared_nothing:
         return page_headline(comparison)
     if comparison.status == NOT_JUDGEABLE:
         return f"{comparison.kind.replace('_', ' ')} are not judgeable: {_rounding_text(comparison)}"

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from pytest_ocrparity.comparison import Comparison
 from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis
 from pytest_ocrparity.explain import COLUMN, headline, known_rows, unknown_rows
 from pytest_ocrparity.explain.next_step import next_step_rerun
 from pytest_ocrparity.explain.page_texts import page_count_text, rows_of_lines
+
+_WITHOUT_TEXT: Final = {
+    "empty": "let both sides return their probability_map, by which a page without text is compared, or leave it out",
+    "empty_page": "leave such a page out, or set text.allow_empty = true where it is right",
+}
+"""By the difference of a page of which neither side finds or reads anything, what to do."""
 
 
 def explain_page(page: Comparison, diagnoses: Sequence[Diagnosis]) -> str:
@@ -20,7 +27,7 @@ def explain_page(page: Comparison, diagnoses: Sequence[Diagnosis]) -> str:
     """
     known = [each for each in diagnoses if each.cause != UNKNOWN]
     unknown = [each for each in diagnoses if each.cause == UNKNOWN]
-    is_read = bool(page.lines) or not any(each.fails for each in page.differences)
+    is_read = not page.has_no_text and (bool(page.lines) or not any(each.fails for each in page.differences))
     text = page_count_text(page) if is_read else headline(page)
     first = diagnoses[0] if diagnoses else None
     if first is not None and first.cause != UNKNOWN:
@@ -35,7 +42,9 @@ def explain_page(page: Comparison, diagnoses: Sequence[Diagnosis]) -> str:
         rows += unknown_rows(each)
     rows += rows_of_lines(page)
     again = next_step_rerun(page.image)
-    if known:
+    if page.has_no_text:
+        rows.append(("next", f"{_WITHOUT_TEXT[page.differences[0].kind]}, {again}"))
+    elif known:
         rows.append(("next", f"apply the fix{'es' if known[1:] else ''}, {again}"))
     else:
         rows.append(("next", f"compare each model alone (assert_same_detections, assert_same_text), {again}"))

@@ -6,6 +6,7 @@ from typing import Final
 
 from pytest_ocrparity.comparison import Comparison, LineFinding
 from pytest_ocrparity.edits import first_edit
+from pytest_ocrparity.explain.texts import note_of_look
 from pytest_ocrparity.wording import amount, number_of_boxes, quoted
 
 MOST_LINES: Final = 6
@@ -63,4 +64,5 @@ def _line_text(line: LineFinding, comparison: Comparison) -> str:
         scores = f"{amount(line.reference_score or 0.0)} in {one}, {amount(line.candidate_score or 0.0)} in {two}"
         return f"{quoted(line.reference)} has the score {scores} {at}"
     place = first_edit(line.reference, line.candidate) or 0
-    return f"{quoted(line.reference, place)} in {one}, {quoted(line.candidate, place)} in {two} {at}"
+    note = note_of_look(line.reference, line.candidate)
+    return f"{quoted(line.reference, place)} in {one}, {quoted(line.candidate, place)} in {two} {at}{note}"

@@ -18,9 +18,14 @@ def texts_of(comparison: Comparison) -> str:
     assert found is not None
     place = first_edit(found.reference, found.candidate) or 0
     texts = quoted(found.reference, place), quoted(found.candidate, place)
-    look = unicodedata.normalize("NFC", found.reference), unicodedata.normalize("NFC", found.candidate)
-    note = ", which look alike: they are equal in Unicode's NFC" if look[0] == look[1] else ""
+    note = note_of_look(found.reference, found.candidate)
     return f"{texts[0]} in {comparison.reference}, {texts[1]} in {comparison.candidate}{note}"
+
+
+def note_of_look(reference: str, candidate: str) -> str:
+    """Return what to say of two texts that differ and look alike; nothing of others."""
+    is_alike = unicodedata.normalize("NFC", reference) == unicodedata.normalize("NFC", candidate)
+    return ", which look alike: they are equal in Unicode's NFC" if is_alike else ""
 
 
 def rows_of_texts(comparison: Comparison) -> list[tuple[str, str]]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Annotated, Final, overload
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, structs
 
 from pytest_ocrparity.evaluate.counts import ImageCounts
 from pytest_ocrparity.evaluate.verdict import Accuracy, accuracy_verdict
@@ -102,3 +102,27 @@ def judge_accuracy(counts: Sequence[ImageCounts], task: str, limit: Limit) -> Ac
         found = accuracy_verdict(counts, task=task)
         return replace(found, verdict=NOT_JUDGED, text=f"{ACCURACY} is off", max_drop=1.0)
     return accuracy_verdict(counts, task=task, max_drop=float(limit.value), is_set=not limit.is_preset)
+
+
+def rejudge_accuracy(records: Sequence[AccuracyRecord], wanted: Mapping[str, Limit]) -> list[AccuracyRecord]:
+    """Return the accuracy of each candidate as another limit judges it.
+
+    What a run judged of two sides under several limits becomes one sample, each image once.
+    """
+    limit = wanted.get(ACCURACY)
+    if limit is None:
+        return list(records)
+    samples: dict[object, list[AccuracyRecord]] = {}
+    for place, each in enumerate(records):
+        samples.setdefault((each.sides, each.result.task) if not each.test else place, []).append(each)
+    judged = []
+    for of_sample in samples.values():
+        images: dict[str, ImageCounts] = {}
+        for counts in (counts for each in of_sample for counts in each.counts):
+            images[counts.image] = max(images.get(counts.image, counts), counts, key=lambda each: each.rank)
+        made = [images[name] for name in sorted(images)] if len(of_sample) > 1 else of_sample[0].counts
+        own = [each.limit for each in of_sample if limit.is_preset and not each.limit.is_preset]
+        judges = own[0] if own else limit  # which a preset leaves as the user set it
+        result = judge_accuracy(made, of_sample[0].result.task, judges)
+        judged.append(structs.replace(of_sample[0], limit=judges, result=result, counts=made))
+    return judged

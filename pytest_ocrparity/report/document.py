@@ -8,11 +8,12 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeVar
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, structs
 
 from pytest_ocrparity.comparison import BoxFinding, Comparison, Difference, LineFinding, Measure, TextFinding
 from pytest_ocrparity.diagnosis import Diagnosis
@@ -31,7 +32,8 @@ NEWER: Final = frozenset(
         *(("SettingsRecord", "recognition"), ("Results", "accuracy"), ("Results", "label_faults")),
         *(("RecordedComparison", "rerun"), ("CandidateRecord", "files"), ("Diagnosis", "layer")),
         *(("Picture", "scale_limit"), ("Picture", "values_file"), ("RunRecord", "partial")),
-        *(("RecordedComparison", "lines"), ("Diagnosis", "model"), ("SettingsRecord", "page"), ("Layer", "steps")),
+        *(("RecordedComparison", "lines"), ("RecordedComparison", "of_detectors"), ("Layer", "steps")),
+        *(("Diagnosis", "model"), ("SettingsRecord", "page")),
     }
 )
 """Keys that an older document may lack: all others are required, also those whose type has a default."""
@@ -109,6 +111,7 @@ class RecordedComparison(Struct, frozen=True, kw_only=True):
     lines: Annotated[
         tuple[LineFinding, ...], "of the kind page, what the sides read at each place, in the reference's order"
     ] = ()
+    of_detectors: Annotated[tuple[RecordedComparison, ...], "of the kind page, what judges its boxes"] = ()
     pictures: tuple[Picture, ...] = ()
     picture_error: str | None = None
     headline: str = ""
@@ -119,7 +122,9 @@ class RecordedComparison(Struct, frozen=True, kw_only=True):
     @classmethod
     def of(cls, comparison: Comparison, headline: str = "", parameters: Sequence[Any] = ()) -> RecordedComparison:
         """Return what is recorded of a comparison: values of a user's parameters become JSON's types."""
-        return msgspec.convert({**jsonable(comparison), "headline": headline, "parameters": jsonable(parameters)}, cls)
+        found = jsonable(replace(comparison, of_detectors=()))
+        made = msgspec.convert({**found, "headline": headline, "parameters": jsonable(parameters)}, cls)
+        return structs.replace(made, of_detectors=tuple(map(cls.of, comparison.of_detectors)))
 
     @property
     def key(self) -> tuple[str, str, str, str]:

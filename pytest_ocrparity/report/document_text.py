@@ -64,7 +64,7 @@ def _as_line(comparison: RecordedComparison) -> str:
 def _as_json(value: Any, **how: Any) -> str:
     found = msgspec.to_builtins(value)
     if isinstance(value, RecordedComparison) and value.kind != PAGE:
-        del found["lines"]
+        del found["lines"], found["of_detectors"]
     if isinstance(value, RecordedComparison) and value.task == DETECTION.name:
         del found["task"], found["texts"]  # as a document of detectors had no such keys
     if isinstance(value, Results) and value.settings.recognition is None:

@@ -24,8 +24,11 @@ OWN_IMAGE: Final = "_ocr_image"
 """The private fixture that the images of the settings parametrize."""
 CANDIDATE: Final = "_ocr_candidate"
 """The private fixture that several candidates parametrize."""
-_REFERENCE: Final = "ocr_reference"
-"""The gate's own fixture, which asks for the train model or the baselines while it is set up."""
+OF_GATE: Final = {
+    "ocr_reference": ("ocr_train_model", "ocr_golden"),
+    "ocr_page_reference": ("ocr_train_page", "ocr_golden_page"),
+}
+"""The gate's own fixtures, each with the two of ours of which it asks for one while it is set up: live, or recorded."""
 _KNOWN: Final = ("_pytest", "pytest_ocrparity", "xdist")
 """Whose fixtures make no model."""
 
@@ -108,10 +111,14 @@ def reaches_our_fixture(test: Any, name: str) -> bool:
     return False
 
 
-def has_fixture_of_gate(test: Any) -> bool:
-    """Tell whether a test has its reference from the fixture of `pytest_ocrparity.gate`."""
-    found = _fixture_closure(test).get(_REFERENCE, ())
-    return bool(found) and getattr(found[-1].func, "__module__", "") == "pytest_ocrparity.gate"
+def fixture_of_gate(test: Any) -> str | None:
+    """Return the fixture of `pytest_ocrparity.gate` from which a test has its reference; None where it has another."""
+    closure = _fixture_closure(test)
+    for name in OF_GATE:
+        found = closure.get(name, ())
+        if found and getattr(found[-1].func, "__module__", "") == "pytest_ocrparity.gate":
+            return name
+    return None
 
 
 def may_fixtures_make_files(test: Any) -> bool:

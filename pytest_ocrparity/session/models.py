@@ -370,10 +370,21 @@ def _page_candidate(settings: Settings, records: Collection[Record] | None) -> l
     from pytest_ocrparity.settings.candidates import Candidate
 
     is_used = records is None or any(getattr(each, "side", "") == PAGE_SIDE for each in records)
-    if not settings.page or "factory" in settings.page or not is_used:
+    if settings.page is None or "factory" in settings.page or not is_used:
         return []
-    values = {"api": "PaddleOCR", **settings.page, "folder": settings.root}
+    finds = settings.first_candidate.values if settings.first_candidate else {}
+    values = {"api": "PaddleOCR", **page_values(settings.page, finds), "folder": settings.root}
     return [Candidate(PAGE_SIDE, values, settings.tolerance)]
+
+
+def page_values(page: Mapping[str, Any] | None, finds: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is deployed around both models: the table `page`, else what a detector's `PaddleOCR` is given.
+
+    `finds` are the values of the candidate that holds the detector.
+    """
+    if page or finds.get("api") != "PaddleOCR":
+        return dict(page or {})
+    return {key: finds[key] for key in ("options", "options_file", "predict_options") if key in finds}
 
 
 def golden_store_of_models(settings: Settings, kind: str = "model") -> GoldenStore:

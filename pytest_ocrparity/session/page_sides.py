@@ -1,4 +1,4 @@
-"""The sides that read pages, loaded as the settings describe them, and the baselines of pages."""
+"""The sides that read pages, loaded as the settings describe them."""
 
 from __future__ import annotations
 
@@ -6,16 +6,37 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_ocrparity.diagnosis import PAGE_SIDE, in_table
-from pytest_ocrparity.errors import ModelError, SettingsError
-from pytest_ocrparity.session.fixtures import fixture_place, fixture_value
-from pytest_ocrparity.session.models import golden_store_of_models, load_once, train_model
+from pytest_ocrparity.errors import Mistakes, ModelError, SettingsError
+from pytest_ocrparity.session.models import (
+    config_of_candidate,
+    inference_model_problems,
+    load_once,
+    page_values,
+    train_model,
+    train_model_problems,
+)
 from pytest_ocrparity.settings.candidates import Candidate
 
 if TYPE_CHECKING:
     from pytest_ocrparity.contract.page_readers import PageReader
-    from pytest_ocrparity.golden.store import Baseline
-    from pytest_ocrparity.session.run import Run
     from pytest_ocrparity.settings import Settings
+
+
+def page_problems(settings: Settings, fixture: str) -> list[str]:
+    """Return what of a side that reads pages is not there or means nothing, without loading anything."""
+    from pytest_ocrparity.backends.isolation import check_isolated_import
+
+    mistakes, factory = Mistakes(), (settings.page or {}).get("factory")
+    with mistakes.gathering():
+        if fixture == "ocr_train_page":
+            for part in (settings, _recognition(settings)):
+                mistakes.texts += train_model_problems(part)
+        elif factory is not None:
+            check_isolated_import(factory, settings.root, setting="page.factory")
+        else:
+            for part, candidate in _candidates_of_page(settings):
+                mistakes.texts += inference_model_problems(part, candidate.name)
+    return mistakes.texts
 
 
 def train_page(settings: Settings) -> PageReader:
@@ -45,15 +66,14 @@ def inference_page(settings: Settings) -> PageReader:
         SettingsError: the settings do not name both exports.
         ModelError: their files or their software do not load.
     """
-    given: dict[str, Any] = {"memory_limit": settings.memory_limit, **settings.page, "folder": settings.root}
-    if "factory" not in settings.page:
-        finds = _values(settings, settings.candidates.get("inference") or settings.first_candidate, "inference")
-        lines = _recognition(settings)
-        reads = _values(lines, lines.candidates.get("inference") or lines.first_candidate, "recognition.inference")
+    given: dict[str, Any] = {"memory_limit": settings.memory_limit, "folder": settings.root}
+    if "factory" in (settings.page or {}):
+        given |= settings.page or {}
+    else:
+        finds, reads = (candidate.values for _, candidate in _candidates_of_page(settings))
+        given |= page_values(settings.page, finds)
         given |= {"detector": Path(finds["model_dir"]), "recogniser": Path(reads["model_dir"])}
         given |= {"detector_name": finds.get("model_name"), "recogniser_name": reads.get("model_name")}
-        if not settings.page and finds.get("api") == "PaddleOCR":
-            given |= {key: finds[key] for key in ("options", "options_file", "predict_options") if key in finds}
 
     def load() -> PageReader:
         from pytest_ocrparity.backends.paddlex.deployed_page import load_page
@@ -78,27 +98,22 @@ def _recognition(settings: Settings) -> Settings:
     return settings.recognition
 
 
-def _values(settings: Settings, candidate: Candidate | None, table: str) -> Any:
-    """Return the values of the deployment that holds the export folder of a model."""
-    if candidate is None or "model_dir" not in candidate.values:
-        raise SettingsError(
-            f"{settings.file or 'the command line'} sets no {table}.model_dir: a page is read with the exports of both "
-            "models; set it, or page.factory"
-        )
-    return candidate.values
+def _candidates_of_page(settings: Settings) -> list[tuple[Settings, Candidate]]:
+    """Return the settings of both tasks, each with the candidate that holds the export folder of its model."""
+    found = []
+    for part in (settings, _recognition(settings)):
+        candidate = part.first_candidate
+        if candidate is None or "model_dir" not in candidate.values:
+            raise SettingsError(
+                f"{settings.file or 'the command line'} sets no {part.prefix}inference.model_dir: a page is read with "
+                "the exports of both models; set it, or page.factory"
+            )
+        found.append((part, candidate))
+    return found
 
 
-def golden_page(run: Run) -> Baseline:
-    """Return the baselines of pages of a run."""
-    from pytest_ocrparity.golden.store import Baseline
-
-    if PAGE_SIDE not in run.stores:
-        run.stores[PAGE_SIDE] = golden_store_of_models(run.need_settings(), PAGE_SIDE)
-    store = run.stores[PAGE_SIDE]
-    name = f"ocr_{store.reference}_page"
-    return Baseline(
-        store,
-        lambda: fixture_value(run.running_item(), name),
-        run.recorder.note,
-        lambda: fixture_place(run.running_item(), name, run.settings.root),
-    )
+def configs_of_page(settings: Settings) -> list[Path | None]:
+    """Return the inference.yml of each export that reads pages; none of a factory's object, which no setting names."""
+    if "factory" in (settings.page or {}):
+        return []
+    return [config_of_candidate(candidate.values) for _, candidate in _candidates_of_page(settings)]

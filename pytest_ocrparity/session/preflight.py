@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import pytest
@@ -16,8 +18,10 @@ from pytest_ocrparity.errors import OcrParityError, SettingsError
 from pytest_ocrparity.session.caught import MARKER
 from pytest_ocrparity.session.fixtures import (
     FIXTURES,
+    OF_GATE,
     OWN_IMAGE,
-    has_fixture_of_gate,
+    PAGES,
+    fixture_of_gate,
     may_fixtures_make_files,
     reaches_our_fixture,
 )
@@ -126,7 +130,7 @@ class Preflight:
         settings = self._run.settings_of(test)
         images = [] if has_images else [settings.no_image()]
         own = () if may_fixtures_make_files(test) else self._own_fixtures(test)
-        of_reference = self._of_reference(test, own)
+        of_reference = [*self._of_reference(test, own), *self._of_pages(test, own)]
         of_candidates = [self._of_candidate(settings, own, name) for name in settings.candidates or (None,)]
         shared = self._look_once("images", self._run.settings.shared_images)
         labels = self._look_once(f"{settings.prefix}labels", lambda: self._run.labels.problems(settings))
@@ -263,7 +267,7 @@ class Preflight:
         if not self._run.settings.is_set:
             return []  # each fixture says so
         of_candidate = self._of_candidate(self._run.settings_of(item), own, parametrized_candidate(item))
-        return list(dict.fromkeys([*self._of_reference(item, own), *of_candidate]))
+        return list(dict.fromkeys([*self._of_reference(item, own), *of_candidate, *self._of_pages(item, own)]))
 
     def _of_candidate(self, settings: Settings, own: Collection[str], name: str | None) -> list[str]:
         """Return what is wrong with a candidate, where a test has it from our fixture."""
@@ -280,13 +284,33 @@ class Preflight:
 
         settings = self._run.settings_of(test)
         model = f"ocr_{settings.golden_reference}_model"
-        records = "ocr_golden" in own and self._once_true(f"{settings.prefix}records", lambda: _will_record(settings))
+        records = "ocr_golden" in own and self._will_record(settings, settings.golden_dir)
         is_asked = records and reaches_our_fixture(test, model)
         if is_asked and settings.golden_reference == "inference":
             return self._of_candidate(settings, ("ocr_inference_model",), None)
         if is_asked or ("ocr_train_model" in own and not settings.no_train):
             return self._look_once(f"{settings.prefix}train", lambda: train_model_problems(settings))
         return []
+
+    def _of_pages(self, test: Any, own: Collection[str]) -> list[str]:
+        """Return what is wrong with the models of the sides that read pages, as `_of_reference` does of one model."""
+        if set(PAGES).isdisjoint(own):
+            return []
+        from pytest_ocrparity.session.models import PAGES_FOLDER
+        from pytest_ocrparity.session.page_sides import page_problems
+
+        settings = self._run.settings
+        recorded = f"ocr_{settings.golden_reference}_page"
+        records = "ocr_golden_page" in own and self._will_record(settings, settings.golden_dir / PAGES_FOLDER)
+        asked = {recorded} if records and reaches_our_fixture(test, recorded) else set()
+        asked |= {"ocr_inference_page"}.intersection(own)
+        asked |= set() if settings.no_train else {"ocr_train_page"}.intersection(own)
+        # The trained models first, as a detector's or a recogniser's tests say it.
+        found = (self._look_once(name, partial(page_problems, settings, name)) for name in sorted(asked, reverse=True))
+        return [line for lines in found for line in lines]
+
+    def _will_record(self, settings: Settings, folder: Path) -> bool:
+        return self._once_true(f"records {folder} {settings.prefix}", lambda: _will_record(settings, folder))
 
     def _look_once(self, side: str, look: Callable[[], list[str]]) -> list[str]:
         if side not in self._found:
@@ -301,9 +325,9 @@ class Preflight:
         names = set(_FIXTURES.intersection(getattr(test, "fixturenames", ())))
         if not names:
             return names
-        if has_fixture_of_gate(test):
+        if gate := fixture_of_gate(test):
             settings = self._run.settings
-            names.add("ocr_golden" if settings.no_train or settings.golden_mode else "ocr_train_model")
+            names.add(OF_GATE[gate][bool(settings.no_train or settings.golden_mode)])
         return {name for name in names if reaches_our_fixture(test, name)}
 
 
@@ -313,11 +337,11 @@ def _uses_us(item: Any) -> bool:
     return not _FIXTURES.isdisjoint(names) or any(item.get_closest_marker(name) for name in _MARKERS)
 
 
-def _will_record(settings: Settings) -> bool:
+def _will_record(settings: Settings, folder: Path) -> bool:
     """Tell whether this run has to record a baseline of its images, as far as can be told without their reference."""
     from pytest_ocrparity.golden.store import path_in_golden_store
 
     if settings.golden_mode in (None, "all"):
         return settings.golden_mode is not None
     names = map(settings.image_name, settings.image_paths())
-    return any(not path_in_golden_store(settings.golden_dir, name).exists() for name in names)
+    return any(not path_in_golden_store(folder, name).exists() for name in names)

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from pytest_ocrparity.session.fixtures import BASELINES
+from pytest_ocrparity.session.fixtures import BASELINES, OF_GATE
 from pytest_ocrparity.session.outcomes import DID_NOT_RUN
 from pytest_ocrparity.wording import path_from, printable
 
@@ -121,7 +121,7 @@ class Evidence:
     def __init__(self, fixtures: Collection[str]) -> None:
         """Count the tests that use one of these fixtures."""
         self.asked: set[Path] = set()
-        self._fixtures = {*fixtures, "ocr_reference"}
+        self._fixtures = {*fixtures, *OF_GATE}
         self._items: list[Any] = []
         self._modules: set[str] = set()
         self._left_out: dict[str, str] = {}
@@ -162,7 +162,7 @@ class Evidence:
         collected = Counter(item.nodeid for item in self._items)
         # Plugins also add tests, or run one twice.
         kept = Counter(item.nodeid for item in getattr(session, "items", ()) if self._may_use(item))
-        gate = [item.nodeid for item in self._items if "ocr_reference" in getattr(item, "fixturenames", ())]
+        gate = [item.nodeid for item in self._items if not OF_GATE.keys().isdisjoint(getattr(item, "fixturenames", ()))]
         return {
             "tests": dict(collected | kept),
             "gate": gate,

@@ -16,6 +16,8 @@ from pytest_ocrparity.session.tasks import task_of_test
 from pytest_ocrparity.session.worst import WorstImages
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pytest_ocrparity.comparison import Comparison, DifferenceError
     from pytest_ocrparity.diagnose.cache import DiagnosisCache
     from pytest_ocrparity.diagnosis import Diagnosis
@@ -176,6 +178,13 @@ class Recorder:
         from pytest_ocrparity.report.document import document_record
 
         self._of_the_test.records.append(document_record(what, **values))
+
+    def note_config(self, side: str, config: Path | None) -> None:
+        """Note the inference.yml that a side was loaded with."""
+        if config is not None and config.is_file():
+            from pytest_ocrparity.files import text_file_digest
+
+            self.note("loads", side=side, config=str(config), digest=text_file_digest(config))
 
     def on_comparison(self, judged: Comparison, reference: Trace, candidate: Trace) -> None:
         """Note a judged comparison with its pictures; of a page there are no batches and labels."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from pytest_ocrparity.errors import ModelError, SettingsError, did_you_mean
+from pytest_ocrparity.session.fixtures import PAGES as PAGE_FIXTURES
 from pytest_ocrparity.stages import DETECTION, MODEL_TASKS, RECOGNITION, Task, task_named
 
 if TYPE_CHECKING:
@@ -103,12 +104,16 @@ def task_of_files(settings: Settings) -> Task | None:
     return None
 
 
-def without_other_tasks(made: Iterable[Any], tasks: Callable[[], Collection[Task]]) -> list[Any]:
+def without_other_tasks(made: Iterable[Any], tasks: Callable[[], Collection[Task]], *, reads_pages: bool) -> list[Any]:
     """Return what was collected of a name, without tests of the gate for a task that the project does not have."""
-    kept = list(made)
-    if not any(_is_the_gates_own(each) for each in kept):
-        return kept
-    return [each for each in kept if not _is_the_gates_own(each) or task_of_test(each) in tasks()]
+
+    def is_kept(test: Any) -> bool:
+        if not _is_the_gates_own(test):
+            return True
+        is_of_page = not set(PAGE_FIXTURES).isdisjoint(getattr(test, "fixturenames", ()))
+        return reads_pages if is_of_page else task_of_test(test) in tasks()
+
+    return [each for each in made if is_kept(each)]
 
 
 def _is_the_gates_own(test: Any) -> bool:

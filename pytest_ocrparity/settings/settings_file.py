@@ -23,6 +23,8 @@ RESERVED: Final = ("inference", "train", "baseline", "page")
 """What sides are called already."""
 RECOGNITION: Final = "recognition"
 """The table that holds the settings of recognisers, in a project of both tasks."""
+PAGE: Final = "page"
+"""The table of the deployment that reads pages."""
 LABELS: Final = "labels"
 """The table that may be a path or a list of paths instead, which are its files."""
 OF_RECOGNITION: Final = {"": {name: TABLES[RECOGNITION][name] for name in ("images", LABELS)}, **TABLES}
@@ -157,6 +159,8 @@ def parse_toml(data: bytes, path: Path) -> dict[str, Any]:
 def read_settings_file(file: Path | None, mistakes: Mistakes) -> dict[str, dict[str, Any]]:
     """Return what is right of a settings file by table: those of TABLES, "tolerance" and "candidates".
 
+    "page" is among them only where the file has that table.
+
     Each key or value that means nothing is a mistake, which names it, its file and the nearest known key.
     """
     where = f"{file}: [tool.ocrparity]" if file and file.name == "pyproject.toml" else str(file)
@@ -170,6 +174,8 @@ def read_settings_file(file: Path | None, mistakes: Mistakes) -> dict[str, dict[
         if tables[RECOGNITION]
         else {}
     )
+    if PAGE not in content:  # one without a value says that pages are read
+        del tables[PAGE]
     return tables
 
 

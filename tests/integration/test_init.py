@@ -100,9 +100,7 @@ def test_what_the_exports_file_says_is_left_to_it(
 
 
 def test_two_tasks_are_two_tables_and_two_tests(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    give_detector(folder)
-    give(folder, "configs/tiny_rec.yml", "configs/tiny_rec_dict.txt", "checkpoints/tiny_rec.pdparams")
-    give(folder, "tiny_rec", "inference_rec", "lines")
+    give_both(folder)
     assert main(["init"]) == 0
     told = capsys.readouterr().out
     assert told.index("detection:\n") < told.index("recognition:\n  configs/tiny_rec.yml trains a recogniser.\n")
@@ -115,6 +113,50 @@ def test_two_tasks_are_two_tables_and_two_tests(folder: Path, capsys: pytest.Cap
     assert 'ocr_task("recognition")' in (folder / "tests/test_ocr_recognition.py").read_text()
     assert "ocr_task" not in (folder / "tests/test_ocr_detection.py").read_text()
     assert '# labels = "lines/Label.txt"\n' in (folder / OWN).read_text()
+
+
+def give_both(folder: Path) -> None:
+    give_detector(folder)
+    give(folder, "configs/tiny_rec.yml", "configs/tiny_rec_dict.txt", "checkpoints/tiny_rec.pdparams")
+    give(folder, "tiny_rec", "inference_rec", "lines")
+
+
+def test_two_models_read_pages_together(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    give_both(folder)
+    assert main(["init"]) == 0
+    told = capsys.readouterr().out
+    assert "\npage:\n  inference and inference_rec can read pages together, behind paddleocr.PaddleOCR.\n" in told
+    assert "Written: tests/test_ocr_page.py.\n" in told
+    page = load_settings(folder / OWN, {}, folder).page
+    off = dict.fromkeys(("use_doc_orientation_classify", "use_doc_unwarping", "use_textline_orientation"), False)
+    found = {"text_det_limit_side_len": 736, "text_det_limit_type": "min", "text_det_thresh": 0.3}
+    found |= {"text_det_box_thresh": 0.6, "text_det_unclip_ratio": 1.5}
+    assert page == {"options": {**found, **off}}
+    assert "assert_same_page(" in (folder / "tests/test_ocr_page.py").read_text()
+    assert main(["init"]) == 0
+    told = capsys.readouterr().out
+    assert told.count("is there already, and is what would be written.") == 4
+    assert "Written" not in told
+
+
+@pytest.mark.parametrize("gone", ["inference_rec", "inference", "configs/tiny_rec.yml"])
+def test_without_both_models_there_is_no_page(folder: Path, capsys: pytest.CaptureFixture[str], gone: str) -> None:
+    give_both(folder)
+    path = folder / gone
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+    main(["init"])
+    assert "page:\n" not in capsys.readouterr().out
+    assert load_settings(folder / OWN, {}, folder).page is None
+    assert not (folder / "tests/test_ocr_page.py").exists()
+
+
+def test_settings_without_pages_are_shown_what_is_new(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    give_both(folder)
+    main(["init"])
+    (folder / OWN).write_text((folder / OWN).read_text().partition("[page]")[0])
+    capsys.readouterr()
+    assert main(["init"]) == 0
+    assert "+[page]\n" in capsys.readouterr().out
 
 
 def test_a_recogniser_alone_needs_no_mark(folder: Path) -> None:

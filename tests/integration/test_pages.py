@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 from projects import PAGES_CONFTEST, run
@@ -74,11 +73,14 @@ def test_baselines_of_pages_lie_apart_and_are_compared(pages: pytest.Pytester) -
 def test_a_project_without_a_recogniser_says_what_a_page_needs(pages: pytest.Pytester) -> None:
     (pages.path / "conftest.py").unlink()
     result = run(pages, "-k", "test_page")
-    result.assert_outcomes(errors=2, deselected=2)
+    result.assert_outcomes(errors=1, deselected=1)
     result.stdout.fnmatch_lines(["*sets no table ?tool.ocrparity.recognition?: a page is read by the detector of*"])
 
 
-def test_fixes_of_a_page_are_done_by_hand(pages: pytest.Pytester, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("model", ["recognition", "pipeline"])
+def test_a_fix_in_a_file_that_no_setting_names_is_printed(
+    pages: pytest.Pytester, capsys: pytest.CaptureFixture[str], model: str
+) -> None:
     from pytest_ocrparity.__main__ import main
 
     spoil(pages, "wrong=True")
@@ -88,19 +90,36 @@ def test_fixes_of_a_page_are_done_by_hand(pages: pytest.Pytester, capsys: pytest
     change = {"where": "inference.yml", "values": {"use_dilation": False}, "key": "PostProcess"}
     known = {"cause": "text.dictionary", "evidence": ["shown"], "fix": {"text": "write it", "changes": [change]}}
     for each in document["comparisons"]:
-        each["diagnoses"] = [{**found, **known} for found in each["diagnoses"]]
+        each["diagnoses"] = [{**found, **known, "model": model} for found in each["diagnoses"]]
     file.write_text(json.dumps(document))
     capsys.readouterr()
-    assert main(["fix", str(file), "--write"]) == 1
+    assert main(["fix", str(file), "--write"]) == 0
     said = capsys.readouterr().out
-    assert "text.dictionary of page, of a page, whose fixes are done by hand: write it (2 images" in said
+    whose = "page's recogniser" if model == "recognition" else "page"
+    assert f"  text.dictionary of {whose} (2 images: " in said
+    assert "    by hand, as no setting names that folder: text.dictionary" in said
     assert "nothing was written" in said
 
 
-def test_a_recorded_page_is_judged_again_by_no_other_limit(pages: pytest.Pytester, tmp_path: Path) -> None:
+def test_a_recorded_page_is_judged_again_by_other_limits(
+    pages: pytest.Pytester, capsys: pytest.CaptureFixture[str]
+) -> None:
     from pytest_ocrparity.__main__ import main
 
+    spoil(pages, "wrong=True")
     run(pages, "-k", "test_page", "--ocr-report=report")
-    file = str(pages.path / "report" / "results.json")
-    assert main(["judge", file]) == 0
-    assert main(["judge", file, "--tolerance=text.max_changed=0.5"]) != 0
+
+    def judged(*words: str) -> tuple[int, str]:
+        capsys.readouterr()
+        status = main(["judge", str(pages.path / "report" / "results.json"), *words])
+        return status, capsys.readouterr().out
+
+    status, said = judged()
+    assert (status, said.count("FAILED different: ")) == (1, 2)
+    assert judged("--tolerance=text.max_changed=1")[0] == 0
+    status, said = judged("--tolerance=text.max_changed=0.5")  # of one text on one page, and of three on the other
+    assert (status, said.count("FAILED different: images/one_word.npy: page of page\n")) == (1, 1)
+    assert said.count("FAILED different: ") == 1
+    status, said = judged("--tolerance=probability_maps.atol=0.1")
+    assert (status, said.count("FAILED undecided: ")) == (1, 2)
+    assert "FAILED undecided is what these measures cannot tell: run pytest with this --ocr-tolerance" in said

@@ -295,6 +295,9 @@ CASES: list[PageCase] = [
     PageCase("texts left out, and in another order", "columns", PIPELINE, "page", ["pipeline.score_thresh"],
              both(options(text_rec_score_thresh=0.999), hook(sorts(lambda boxes: boxes[::-2] + boxes[-2::-2]))),
              also=[(PIPELINE, "pipeline.order")]),
+    # what real exports do in batches
+    PageCase("lines filled up in a batch", "banner", PIPELINE, "resize", ["resize.batch_padding"],
+             options(text_recognition_batch_size=8)),
 ]  # fmt: skip
 SHORT: tuple[str, ...] = (
     "unclip_ratio",
@@ -304,6 +307,7 @@ SHORT: tuple[str, ...] = (
     "upright crops",
     "boxes from left to right",
     "text_rec_score_thresh",
+    "lines filled up in a batch",
     "a line turned, and a dictionary",
 )
 """The cases that `make test` runs: of each model and each step between them."""

@@ -12,7 +12,7 @@ from faults.deployment import Deployment
 from faults.deployment import write_settings as write
 from faults.recognition.deployment import LineDeployment
 
-from page_faults.drawn import PAGES
+from page_faults.drawn import IN_BATCHES, PAGES
 from pytest_ocrparity import DifferenceError, assert_same_page
 from pytest_ocrparity.backends.paddlex.deployed_page import DeployedPage, load_page
 from pytest_ocrparity.backends.paddlex.page_predictor import PagePredictor
@@ -91,7 +91,7 @@ class PageDeployment:
 @cache
 def picture(name: str) -> Any:
     """Return a page of `drawn`."""
-    return PAGES[name]()
+    return {**PAGES, **IN_BATCHES}[name]()
 
 
 def judged(sides: tuple[TrainedPage, DeployedPage], image: Any) -> DifferenceError | None:

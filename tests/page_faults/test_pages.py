@@ -11,7 +11,7 @@ import pytest
 
 from page_faults.cases import CASES, SHORT, PageCase
 from page_faults.deployment import OPTIONS, PageDeployment, judged, picture
-from page_faults.drawn import PAGES
+from page_faults.drawn import IN_BATCHES, PAGES
 from page_faults.rows import ALL, refused_row, row_of
 from pytest_ocrparity.diagnosis import CAUSES, UNKNOWN
 from pytest_ocrparity.errors import ModelError
@@ -47,7 +47,7 @@ def test_a_fault_is_caught_and_named(case: PageCase, tmp_path: Path, record_prop
     assert {*row["cause"]} <= CAUSES.keys()
     if row["cause_right"] and UNKNOWN not in row["cause"]:
         assert all(each.fix is not None and each.evidence for each in error.diagnoses)
-        if can_be_followed(row["cause"]) and (ALL or case.name == SHORT[-1]):
+        if can_be_followed(row["cause"]) and (ALL or case.name in SHORT[-2:]):
             deployment.follow(error.diagnoses)
             assert judged(deployment.models(), picture(case.page)) is None, "who follows the fixes still fails"
 
@@ -85,4 +85,4 @@ def test_an_evaluation_that_squeezes_lines_is_no_fault_of_a_page(tmp_path: Path)
 def test_the_fixed_list_names_cases() -> None:
     assert {*SHORT} <= {case.name for case in CASES}
     assert len(CASES) >= 40
-    assert np.all([case.page in PAGES for case in CASES])
+    assert np.all([case.page in {**PAGES, **IN_BATCHES} for case in CASES])

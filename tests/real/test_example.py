@@ -19,9 +19,10 @@ ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "example_project"
 IMAGES = sorted((EXAMPLE / "images").iterdir())
 LINES = sorted(path for path in (EXAMPLE / "lines").iterdir() if path.suffix != ".txt")
+PAGES = sorted((EXAMPLE / "pages").iterdir())
 ONE_IMAGE = ("-k", "training and receipt")
-FEW = ("-k", "blank or curved or dense or price or wide_dark")
-"""Three images and three lines, one of each blank; `make example` runs the gate on all."""
+FEW = ("-k", "blank or curved or dense or price or wide_dark or menu")
+"""Three images and three lines, one of each blank, and a page; `make example` runs the gate on all."""
 
 
 @pytest.fixture
@@ -46,13 +47,15 @@ def run(project: pytest.Pytester, *args: str) -> pytest.RunResult:
     return project.runpytest_inprocess("-p", "no:xdist", "tests/test_export.py", *args)
 
 
-def test_it_passes_on_images_and_lines(example: pytest.Pytester) -> None:
+def test_it_passes_on_images_lines_and_pages(example: pytest.Pytester) -> None:
     result = example.runpytest_inprocess("-p", "no:xdist", *FEW)
-    result.assert_outcomes(passed=12, deselected=2 * (len(IMAGES) + len(LINES)) - 12)
+    result.assert_outcomes(passed=14, deselected=2 * (len(IMAGES) + len(LINES) + len(PAGES)) - 14)
     result.stdout.fnmatch_lines(
         [
             "inference against train: 3 images",
             "  detections * 1 empty, 2 same*",
+            "page against train: 1 image",
+            "  page * 1 same * 10 of 10 texts are the same",
             "inference against train: 3 lines",
             "  text * 1 empty, 2 same*",
         ]
@@ -134,6 +137,20 @@ def test_the_committed_baselines_pass_without_train_side(example: pytest.Pyteste
     assert result.ret == 0
     result.stdout.fnmatch_lines(["inference against baseline (train): 3 images"])
     result.stdout.fnmatch_lines(["inference against baseline (train): 3 lines"])
+    result.stdout.fnmatch_lines(["page against baseline (train): 1 image"])
+
+
+def test_a_page_under_other_limits_fails_at_the_detector(example: pytest.Pytester) -> None:
+    change(example, "pyproject.toml", 'text_det_limit_side_len = 736\ntext_det_limit_type = "min"\n', "")
+    result = example.runpytest_inprocess("-p", "no:xdist", "tests/test_page.py", "-k", "training and invoice")
+    result.assert_outcomes(failed=1, deselected=3)
+    result.stdout.fnmatch_lines(
+        [
+            "*pages/invoice.png: 7 of 7 texts are the same, 6 boxes differ; first fault: detection, resize: limit_*",
+            "*cause *resize.limits (detection)",
+            "*fix *pass text_det_limit_side_len=736, text_det_limit_type=*min* to paddleocr.PaddleOCR; *page.options *",
+        ]
+    )
 
 
 def test_recording_again_leaves_the_same_detections(example: pytest.Pytester) -> None:
@@ -160,7 +177,7 @@ def test_the_readme_shows_the_failure_as_it_is_printed(example: pytest.Pytester)
 
 def test_the_baselines_are_small() -> None:
     files = list((EXAMPLE / "goldens").rglob("*.npz"))
-    assert len(files) == len(IMAGES) + len(LINES)
+    assert len(files) == len(IMAGES) + len(LINES) + len(PAGES)
     assert sum(file.stat().st_size for file in files) < 10e6
 
 

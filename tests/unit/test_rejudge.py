@@ -21,7 +21,8 @@ from pytest_ocrparity import Detections, Recognition, Trace
 from pytest_ocrparity.compare import Comparisons
 from pytest_ocrparity.comparison import UNDECIDED, Comparison
 from pytest_ocrparity.contract import pipeline_of
-from pytest_ocrparity.rejudge import limits_to_rejudge_by, rejudge_accuracy, rejudge_comparisons
+from pytest_ocrparity.rejudge import limits_to_rejudge_by, rejudge_comparisons
+from pytest_ocrparity.report.accuracy_record import rejudge_accuracy
 from pytest_ocrparity.report.document import RecordedComparison, read_report_document
 from pytest_ocrparity.report.document_text import as_text
 from pytest_ocrparity.tolerance import BUILT_IN, Tolerance, parse_tolerance

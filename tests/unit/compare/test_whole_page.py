@@ -161,3 +161,20 @@ def test_how_many_lines_are_borderline_is_judged_here_unless_the_run_judges_it(d
 def test_the_boxes_behind_one_that_is_missing_are_compared_as_well() -> None:
     made = compared(page("TOTAL", "98.50", "PAID", boxes=(0, 5, 2), name="page"))
     assert kinds(made) == ["same", "missing", "same", "extra"]
+
+
+def test_a_page_without_a_box_says_that_nothing_was_compared() -> None:
+    blank = [Trace(pipeline=name, image="p.png", detections=Detections(()), texts=()) for name in ("train", "mine")]
+    with pytest.raises(DifferenceError) as caught:
+        assert_same_page(blank[0], blank[1])
+    assert str(caught.value).startswith("p.png: no box on either side, and no maps were compared: nothing shows ")
+    assert "let both sides return their probability_map" in str(caught.value)
+    assert caught.value.diagnoses == ()
+    assert_same_page(blank[0], blank[1], tolerance={"detections": {"allow_empty": True}})
+
+
+def test_a_page_of_boxes_without_a_text_says_so() -> None:
+    with pytest.raises(DifferenceError, match="neither side reads anything in any box") as caught:
+        assert_same_page(page("", ""), page("", "", name="page"))
+    assert "set text.allow_empty = true" in str(caught.value)
+    assert caught.value.diagnoses == ()

@@ -12,6 +12,7 @@ import pytest
 from pytest_ocrparity import DifferenceError, Recognition, Trace, assert_same_page
 from pytest_ocrparity.contract.page_readers import BATCH, ORDER, SCORES, TURN, LineOfPage
 from pytest_ocrparity.diagnosis import Fix
+from pytest_ocrparity.errors import StageError
 from pytest_ocrparity.trace import Detections
 
 
@@ -124,6 +125,20 @@ def test_a_step_that_raises_is_not_named() -> None:
     with pytest.raises(DifferenceError, match="no more") as caught:
         assert_same_page(Side("train").trace(), Lost("page", order=(2, 0, 1)).trace())
     assert [each.cause for each in caught.value.diagnoses] == ["unknown"]
+
+
+@pytest.mark.parametrize(
+    ("stage", "text"),
+    [
+        ("crop", "page stops where it cuts lines out: boom, at"),
+        ("text", "no line stops its recogniser alone: boom, at"),
+    ],
+)
+def test_a_step_that_stops_is_told_on_one_line(stage: str, text: str) -> None:
+    stopped = replace(Side("page").trace(), detections=None, texts=None, error=StageError(stage, "boom,\nat"))
+    with pytest.raises(DifferenceError) as caught:
+        assert_same_page(Side("train").trace(), stopped)
+    assert [each.summary for each in caught.value.diagnoses] == [text]
 
 
 def test_against_a_baseline_steps_are_named_and_recognisers_are_not() -> None:

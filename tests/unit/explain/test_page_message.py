@@ -77,3 +77,21 @@ def test_many_lines_are_counted() -> None:
 def test_the_headline_of_a_page_that_matches_is_empty() -> None:
     made = Comparison(kind="page", image="p", reference="a", candidate="b", status="same", lines=(SAME,))
     assert headline(made) == ""
+
+
+def test_a_page_of_which_nothing_is_read_says_so() -> None:
+    blank = LineFinding("same", (20.0, 60.0), "", "", 1, 1)
+    made = page(blank, differences=(Difference("page", "empty_page", True, True),))
+    assert explain_page(made, []).splitlines() == [
+        "page.png: neither side reads anything in any box: nothing shows that this model reads",
+        "  next        leave such a page out, or set text.allow_empty = true where it is right, then compare again",
+    ]
+    assert headline(made).startswith("neither side reads anything")
+    order = Difference("page", "order", 2, [[20.0, 60.0]])
+    assert "2 stand in another order" in explain_page(page(blank, differences=(order,)), [])
+
+
+def test_texts_that_look_alike_are_told_apart() -> None:
+    note = ", which look alike: they are equal in Unicode's NFC"
+    assert note in explain_page(page(LineFinding("text", (1.0, 2.0), "Caf\u00e9", "Cafe\u0301", 0, 0, 2)), [])
+    assert note not in explain_page(page(LineFinding("text", (1.0, 2.0), "Caf\u00e9", "Cafe", 0, 0, 1)), [])

@@ -22,7 +22,11 @@ def test_paths_start_at_the_settings_file(tmp_path: Path) -> None:
         "options_file": tmp_path / "ocr.yml",
         "options": {"doc_unwarping_model_dir": str(tmp_path / "unwarp")},
     }
-    assert loaded(tmp_path, "").page == {}
+
+
+def test_a_table_without_values_says_that_pages_are_read(tmp_path: Path) -> None:
+    assert loaded(tmp_path, "[page]").page == {}
+    assert loaded(tmp_path, "").page is None
 
 
 def test_an_unknown_key_names_its_neighbour(tmp_path: Path) -> None:
