@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar, cast
 
 from pytest_ocrparity.contract.network_graph import HasGraph, NetworkGraph, Node
 from pytest_ocrparity.contract.quantised_programs import IsQuantised, QuantisedProgram, RoundedOperator
-from pytest_ocrparity.contract.recognisers import HasCharacters, ReadsMaps, Recogniser, ReordersTexts, ResizesLines
+from pytest_ocrparity.contract.recognisers import (
+    HasCharacters,
+    NamesDictionary,
+    ReadsMaps,
+    Recogniser,
+    ReordersTexts,
+    ResizesLines,
+)
 from pytest_ocrparity.trace import Detections, Image, Shape, Trace
 
 if TYPE_CHECKING:
@@ -40,6 +47,7 @@ __all__ = [
     "HasTrainedNetwork",
     "IsQuantised",
     "LeaksGlobals",
+    "NamesDictionary",
     "NetworkGraph",
     "Node",
     "Pipeline",

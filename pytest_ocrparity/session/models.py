@@ -125,9 +125,9 @@ def _files_of(values: Mapping[str, Any]) -> list[Path]:
     """Return the files that a candidate is loaded from, as far as its settings name them."""
     folder = values["model_file"].parent if "model_file" in values else values.get("model_dir")
     files = [] if folder is None else sorted(Path(folder).glob("*"))
-    config = (values.get("options") or {}).get("paddlex_config")
-    named = [values.get("options_file"), config if isinstance(config, str) else None]
-    return [*files, *(Path(each) for each in named if each is not None)]
+    options = values.get("options") or {}
+    named = [values.get("options_file"), *(options.get(name) for name in ("paddlex_config", "Rec.rec_keys_path"))]
+    return [*files, *(Path(each) for each in named if isinstance(each, str | Path))]
 
 
 def _candidate_values(settings: Settings, name: str | None) -> tuple[str, str, Mapping[str, Any]]:

@@ -56,7 +56,10 @@ TESTED_BY = {
     "backends.openvino.compiled": "engines/openvino_side.py",  # they need OpenVINO and RapidOCR
     "backends.openvino.pipeline": "engines/openvino_side.py",
     "backends.rapidocr.engine": "engines/rapidocr_side.py",
-    "backends.rapidocr.pipeline": "engines/rapidocr_side.py",
+    "backends.rapidocr.detector": "engines/rapidocr_side.py",
+    "backends.rapidocr.loading": "engines/rapidocr_reader.py",
+    "backends.rapidocr.recogniser": "engines/rapidocr_reader.py",
+    "backends.rapidocr.side": "engines/rapidocr_side.py",
     "backends.paddlex.deployed_recogniser": "real/test_recognisers.py",
     "backends.paddlex.deployed_side": "real/test_inference.py",
     "backends.paddlex.onnx_runner": "real/test_onnx_file.py",
