@@ -47,16 +47,20 @@ class ScriptRecogniser(ScriptSide, StagedRecogniser):
 
     def _misfit(self, classes: int) -> str:
         entries = len(self._made.postprocess_op.character) - 1 - bool(self._arguments.use_space_char)
-        script, default = self._setup.script, self._setup.script.default_of(DICTIONARY)
-        path = self._setup.options.get(DICTIONARY, default)
-        what = f"the dictionary of {script.label}, {DICTIONARY} = {path},"
-        if self._arguments.rec_char_dict_path != path:  # written by the script itself
-            what = f"the dictionary of {script.label}, PostProcess.character_dict in {self._setup.export.config},"
+        what = f"the dictionary of {self._setup.script.label}, {self.dictionary_place},"
         text = dictionary_misfit(what, entries, str(self._file), classes)
         return (
             f"{text}: set inference.options.{DICTIONARY} to the dictionary of the training, and use_space_char to that "
             f"of its YAML file; production passes them as --{DICTIONARY} and --use_space_char"
         )
+
+    @property
+    def dictionary_place(self) -> str:
+        """What holds the characters, in the words of fixes."""
+        path = self._setup.options.get(DICTIONARY, self._setup.script.default_of(DICTIONARY))
+        if self._arguments.rec_char_dict_path != path:  # written by the script itself
+            return f"PostProcess.character_dict in {self._setup.export.config}"
+        return f"{DICTIONARY} = {path}"
 
     def _height(self) -> int | None:
         return int(self._made.rec_image_shape[1])
