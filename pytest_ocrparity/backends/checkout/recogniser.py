@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -11,7 +12,7 @@ import numpy.typing as npt
 
 from pytest_ocrparity.artifacts.dictionary import dictionary_misfit
 from pytest_ocrparity.backends.checkout.flags import REC_FLAG_OF
-from pytest_ocrparity.backends.checkout.script import in_place_of_network, replaced
+from pytest_ocrparity.backends.checkout.script import DICTIONARY, in_place_of_network, replaced
 from pytest_ocrparity.backends.checkout.side import ScriptSide, Setup
 from pytest_ocrparity.backends.effective_parameters import effective_text_parameters
 from pytest_ocrparity.backends.isolation import isolated
@@ -21,8 +22,7 @@ from pytest_ocrparity.errors import ModelError
 from pytest_ocrparity.stages import DECODE, RESIZE
 from pytest_ocrparity.trace import Image, Recognition, Trace, trace_copy
 
-DICTIONARY = "rec_char_dict_path"
-"""The flag that names the dictionary."""
+SHAPE, DECODER = "rec_image_shape", "CTCLabelDecode"
 
 
 class ScriptRecogniser(ScriptSide, StagedRecogniser):
@@ -36,7 +36,16 @@ class ScriptRecogniser(ScriptSide, StagedRecogniser):
         Raises:
             ModelError: it does not load, or the dictionary has another number of entries than the network takes.
         """
+        shape = setup.options.get(SHAPE, "3,48,320")
+        if not isinstance(shape, str) or re.fullmatch(r"\s*3(\s*,\s*[1-9][0-9]*\s*){2}", shape) is None:
+            raise ModelError(f'inference.options: {SHAPE} is {shape!r}, not channels, height and width as "3,48,320"')
         super().__init__(setup)
+        decoder = type(self._made.postprocess_op).__name__
+        if decoder != DECODER:
+            raise ModelError(
+                f"inference.options: rec_algorithm is {self._arguments.rec_algorithm!r}, and {setup.script.label} decodes "
+                f"with {decoder} then; it is compared with {DECODER} alone, the default's"
+            )
         self._rules: dict[tuple[int, ...], str | None] = {}
         try:
             classes = probed_classes(self.infer_alone(np.zeros((1, *self._made.rec_image_shape), np.float32)))
