@@ -164,6 +164,8 @@ def test_its_openvino_engine_has_no_param_for_a_precision(trained: TrainingPipel
         ({"Det.model_path": "det.onnx"}, "Det.model_path has its place in the settings: model_file"),
         ({"Global.use_rec": True}, "Global.use_rec has its place in the settings: the detector alone runs"),
         ({"Det.engine_type": "paddle"}, "an .onnx file runs on onnxruntime or openvino"),
+        ({"Det.task_type": "rec"}, "Det.task_type has its place in the settings: the detector alone runs"),
+        ({"EngineConfig.onnxruntime": 3}, "RapidOCR has no param EngineConfig.onnxruntime; did you mean"),
         ({"Det.ocr_version": "v9"}, "Det.ocr_version is 'v9'; RapidOCR knows 'PP-OCRv4', "),
         ({"Rec.rec_batch_num": 1}, "Rec.rec_batch_num does nothing, as the detector alone runs: remove it"),
         ({"Det.box_thresh": "0.6"}, "Det.box_thresh is '0.6'; RapidOCR's own value of it is 0.5"),

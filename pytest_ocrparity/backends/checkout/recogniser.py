@@ -43,8 +43,8 @@ class ScriptRecogniser(ScriptSide, StagedRecogniser):
         decoder = type(self._made.postprocess_op).__name__
         if decoder != DECODER:
             raise ModelError(
-                f"inference.options: rec_algorithm is {self._arguments.rec_algorithm!r}, and {setup.script.label} decodes "
-                f"with {decoder} then; it is compared with {DECODER} alone, the default's"
+                f"inference.options: rec_algorithm is {self._arguments.rec_algorithm!r}, and {setup.script.label} "
+                f"decodes with {decoder} then; it is compared with {DECODER} alone, the default's"
             )
         self._rules: dict[tuple[int, ...], str | None] = {}
         try:

@@ -169,7 +169,7 @@ def _check_params(part: Part, params: Mapping[str, Any], defaults: Path) -> None
     document = yaml.safe_load(defaults.read_text(encoding="utf-8"))
     known = dict(each for name in ("Global", part.section, "EngineConfig") for each in _values(document[name], name))
     reserved = {f"{part.section}.{name}": "model_file" for name in ("model_path", "model_dir")}
-    reserved |= dict.fromkeys(part.alone, f"the {part.label} alone runs")
+    reserved |= dict.fromkeys((*part.alone, f"{part.section}.task_type"), f"the {part.label} alone runs")
     for name, value in params.items():
         if name in reserved:
             raise ModelError(f"inference.options: {name} has its place in the settings: {reserved[name]}")
@@ -188,10 +188,11 @@ def _check_params(part: Part, params: Mapping[str, Any], defaults: Path) -> None
 
 
 def _values(table: Any, prefix: str) -> Iterator[tuple[str, Any]]:
-    yield prefix, table
-    if isinstance(table, Mapping):
-        for name, value in table.items():
-            yield from _values(value, f"{prefix}.{name}")
+    if not isinstance(table, Mapping):
+        yield prefix, table
+        return
+    for name, value in table.items():
+        yield from _values(value, f"{prefix}.{name}")
 
 
 def _is_like(value: Any, default: Any) -> bool:
