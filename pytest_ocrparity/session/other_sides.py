@@ -35,7 +35,7 @@ def load_other_side(values: Mapping[str, Any], train_root: Path | None, limit: i
         side = load_script_side(values["api"], model_dir=values["model_dir"], paddleocr_root=root, **given)
         return cast("Pipeline", side)
     if values.get("api") == RAPIDOCR:
-        from pytest_ocrparity.backends.rapidocr.loading import load_rapidocr_side
+        from pytest_ocrparity.backends.rapidocr.rapid_loading import load_rapidocr_side
 
         return cast("Pipeline", load_rapidocr_side(values["model_file"], options, memory_limit=limit, name=name))
     from pytest_ocrparity.backends.openvino.pipeline import load_openvino_pipeline

@@ -28,8 +28,8 @@ from pytest_ocrparity import (
 )
 from pytest_ocrparity.backends.ppocr.pipeline import load_ppocr_pipeline
 from pytest_ocrparity.backends.ppocr.trained_recogniser import TrainedRecogniser
-from pytest_ocrparity.backends.rapidocr.loading import load_rapidocr_side
-from pytest_ocrparity.backends.rapidocr.recogniser import RapidRecogniser
+from pytest_ocrparity.backends.rapidocr.rapid_loading import load_rapidocr_side
+from pytest_ocrparity.backends.rapidocr.rapid_recogniser import RapidRecogniser
 from pytest_ocrparity.contract import Pipeline, trace_anew
 from pytest_ocrparity.diagnose import diagnose
 from pytest_ocrparity.diagnose.batch_runs import BatchRun

@@ -21,8 +21,8 @@ from pytest_ocrparity import (
     assert_same_probability_maps,
 )
 from pytest_ocrparity.backends.ppocr.pipeline import TrainingPipeline
-from pytest_ocrparity.backends.rapidocr.detector import RapidDetector
-from pytest_ocrparity.backends.rapidocr.loading import load_rapidocr_side
+from pytest_ocrparity.backends.rapidocr.rapid_detector import RapidDetector
+from pytest_ocrparity.backends.rapidocr.rapid_loading import load_rapidocr_side
 from pytest_ocrparity.diagnosis import Diagnosis
 from pytest_ocrparity.errors import ImageError, ModelError, NotEnoughMemory, StageError
 from pytest_ocrparity.trace import Detections, Shape

@@ -56,10 +56,10 @@ TESTED_BY = {
     "backends.openvino.compiled": "engines/openvino_side.py",  # they need OpenVINO and RapidOCR
     "backends.openvino.pipeline": "engines/openvino_side.py",
     "backends.rapidocr.engine": "engines/rapidocr_side.py",
-    "backends.rapidocr.detector": "engines/rapidocr_side.py",
-    "backends.rapidocr.loading": "engines/rapidocr_reader.py",
-    "backends.rapidocr.recogniser": "engines/rapidocr_reader.py",
-    "backends.rapidocr.side": "engines/rapidocr_side.py",
+    "backends.rapidocr.rapid_detector": "engines/rapidocr_side.py",
+    "backends.rapidocr.rapid_loading": "engines/rapidocr_reader.py",
+    "backends.rapidocr.rapid_recogniser": "engines/rapidocr_reader.py",
+    "backends.rapidocr.rapid_side": "engines/rapidocr_side.py",
     "backends.paddlex.deployed_recogniser": "real/test_recognisers.py",
     "backends.paddlex.deployed_side": "real/test_inference.py",
     "backends.paddlex.onnx_runner": "real/test_onnx_file.py",
@@ -92,6 +92,7 @@ TESTED_BY = {
     "contract.recognisers": "real/test_recognisers.py",
     "diagnose.kept_state": "unit/diagnose/test_state.py",  # the words of both experiments with state
     "diagnose.layers": "real/test_layers.py",
+    "diagnose.recognition.line_sizes": "unit/diagnose/recognition/test_line_preprocessing.py",
     "diagnose.network.lookalikes": "real/test_lookalikes.py",
     "diagnose.preprocessing.decoding": "real/test_diagnose_decoding.py",
     "diagnose.preprocessing.rectifying": "real/test_factory.py",  # a document preprocessor in paddleocr's pipeline

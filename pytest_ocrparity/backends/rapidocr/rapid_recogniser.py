@@ -17,7 +17,7 @@ from pytest_ocrparity.backends.isolation import isolated
 from pytest_ocrparity.backends.line_probes import probed_classes, probed_line_widths, probed_width_rule
 from pytest_ocrparity.backends.memory_guard import Watched
 from pytest_ocrparity.backends.rapidocr.engine import KEYS, RECOGNISER, Run, Stopped
-from pytest_ocrparity.backends.rapidocr.side import RapidSide
+from pytest_ocrparity.backends.rapidocr.rapid_side import RapidSide
 from pytest_ocrparity.backends.staged import StagedRecogniser
 from pytest_ocrparity.errors import ModelError
 from pytest_ocrparity.files import image_file_bytes

@@ -16,7 +16,7 @@ from pytest_ocrparity.backends.effective_parameters import effective_rapidocr_pa
 from pytest_ocrparity.backends.isolation import isolated
 from pytest_ocrparity.backends.memory_guard import Watched
 from pytest_ocrparity.backends.rapidocr.engine import DETECTOR, Run, Stopped
-from pytest_ocrparity.backends.rapidocr.side import RapidSide
+from pytest_ocrparity.backends.rapidocr.rapid_side import RapidSide
 from pytest_ocrparity.backends.staged import StagedPipeline
 from pytest_ocrparity.errors import StageError
 from pytest_ocrparity.stages import DECODE, DETECTIONS, PROBABILITY_MAP, RESIZE, TENSOR

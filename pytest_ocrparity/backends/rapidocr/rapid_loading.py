@@ -8,9 +8,9 @@ from typing import Any
 
 from pytest_ocrparity.artifacts.model_files import find_model_file
 from pytest_ocrparity.backends.onnx.runtime import asked_runtime_providers, open_runtime_session
-from pytest_ocrparity.backends.rapidocr.detector import RapidDetector
-from pytest_ocrparity.backends.rapidocr.recogniser import RapidRecogniser
-from pytest_ocrparity.backends.rapidocr.side import RapidSide
+from pytest_ocrparity.backends.rapidocr.rapid_detector import RapidDetector
+from pytest_ocrparity.backends.rapidocr.rapid_recogniser import RapidRecogniser
+from pytest_ocrparity.backends.rapidocr.rapid_side import RapidSide
 
 TEXT_AXES = 3
 """Of a recogniser's output: lines, timesteps and classes."""
