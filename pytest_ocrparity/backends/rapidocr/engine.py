@@ -171,6 +171,9 @@ def _check_params(part: Part, params: Mapping[str, Any], defaults: Path) -> None
     reserved = {f"{part.section}.{name}": "model_file" for name in ("model_path", "model_dir")}
     reserved |= dict.fromkeys((*part.alone, f"{part.section}.task_type"), f"the {part.label} alone runs")
     for name, value in params.items():
+        if isinstance(value, Mapping):  # as TOML reads a name with a dot and without quotes
+            whole = f'"{name}.{next(iter(value), "")}"'
+            raise ModelError(f"inference.options: {name} is a table: write whole names in quotes, such as {whole}")
         if name in reserved:
             raise ModelError(f"inference.options: {name} has its place in the settings: {reserved[name]}")
         if (section := name.partition(".")[0]) in SECTIONS and section != part.section:

@@ -44,6 +44,7 @@ def test_values_like_its_own_are_taken(defaults: Path, params: dict[str, Any]) -
     [
         ({"Det.limit_sidelen": 1}, "RapidOCR has no param Det.limit_sidelen; did you mean 'Det.limit_side_len'?"),
         ({"Det": 1}, "RapidOCR has no param Det; "),
+        ({"Det": {"mean": [1, 1]}}, 'Det is a table: write whole names in quotes, such as "Det.mean"'),
         ({"EngineConfig.onnxruntime": 1}, "RapidOCR has no param EngineConfig.onnxruntime; "),
         ({"Det.model_path": "a.onnx"}, "Det.model_path has its place in the settings: model_file"),
         ({"Det.task_type": "rec"}, "Det.task_type has its place in the settings: the detector alone runs"),
