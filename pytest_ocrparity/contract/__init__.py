@@ -19,7 +19,14 @@ from pytest_ocrparity.contract.quantised_programs import (
     QuantisedProgram,
     RoundedOperator,
 )
-from pytest_ocrparity.contract.recognisers import HasCharacters, ReadsMaps, Recogniser, ReordersTexts, ResizesLines
+from pytest_ocrparity.contract.recognisers import (
+    HasCharacters,
+    NamesDictionary,
+    ReadsMaps,
+    Recogniser,
+    ReordersTexts,
+    ResizesLines,
+)
 from pytest_ocrparity.trace import Detections, Image, Shape, Trace
 
 if TYPE_CHECKING:
@@ -48,6 +55,7 @@ __all__ = [
     "HasTrainedNetwork",
     "IsQuantised",
     "LeaksGlobals",
+    "NamesDictionary",
     "NetworkGraph",
     "Node",
     "Pipeline",
@@ -172,10 +180,7 @@ class WordsFixes(Protocol):
 
 
 class RunsBatches(Protocol):
-    """A candidate whose own code runs several images at once.
-
-    Without it, a batch is the tensors of single images, stacked for `infer`.
-    """
+    """A candidate whose own code runs several images at once; else tensors of single images are stacked for `infer`."""
 
     def trace_batch(self, images: Sequence[Image]) -> list[Trace]:
         """Run all images as one batch; return a trace of each, in their order. What stops the batch is raised."""

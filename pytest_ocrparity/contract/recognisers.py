@@ -29,6 +29,15 @@ class HasCharacters(Protocol):
         ...
 
 
+class NamesDictionary(Protocol):
+    """A recogniser that knows where a user puts its dictionary."""
+
+    @property
+    def dictionary_place(self) -> str:
+        """What holds it, as fixes call it, such as an option with its value."""
+        ...
+
+
 class ReordersTexts(Protocol):
     """A recogniser whose code can put the characters of a text into another order, whether it does so here or not."""
 

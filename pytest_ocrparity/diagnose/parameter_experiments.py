@@ -35,12 +35,13 @@ FixesStage: TypeAlias = "Callable[[PatchedCandidate], str | None]"
 OWN_CAUSES = {
     "max_side_limit": "resize.max_side_limit",
     "page_size": "resize.max_side_limit",
+    "least_size": "resize.pixels",
     "doc_preprocessor": "pipeline.doc_preprocessor",
     "vertical_padding": "resize.padding",
 }
 """The parameters of the resize that belong to no rule, each with its cause."""
 
-NOT_IN_YAML = ("rule", "doc_preprocessor", "page_size", "vertical_padding")
+NOT_IN_YAML = ("rule", "doc_preprocessor", "page_size", "least_size", "vertical_padding")
 """The parameters of the resize that no YAML file beside a model sets."""
 
 RULES = ("input_shape", "image_shape", "resize_long")

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from pytest_ocrparity.diagnosis import PAGE_SIDE, in_table, table_of
 from pytest_ocrparity.errors import Mistakes, ModelError, SettingsError
-from pytest_ocrparity.session.other_sides import load_other_side, other_side_problems
-from pytest_ocrparity.settings.engine_settings import is_other_side, with_engine_setting
+from pytest_ocrparity.session.other_sides import check_rapidocr_batch, load_other_side, other_side_problems
+from pytest_ocrparity.settings.engine_settings import RAPIDOCR, is_other_side, with_engine_setting
 from pytest_ocrparity.settings.result_files import PLACEHOLDER, RESULTS
-from pytest_ocrparity.stages import DETECTION, RECOGNITION, Task
+from pytest_ocrparity.stages import DETECTION, RECOGNITION, Task, task_named
 
 if TYPE_CHECKING:
     from pytest_ocrparity.contract import Pipeline
@@ -105,7 +105,12 @@ def inference_model(settings: Settings, name: str | None = None) -> Pipeline:
     def load() -> Pipeline:
         try:
             if is_other_side(values):
-                return load_other_side(values, settings.train.get("paddleocr_root"), limit, name)
+                side = load_other_side(values, settings.train.get("paddleocr_root"), limit, name)
+                if values.get("api") == RAPIDOCR:  # whose file alone says what it is of
+                    task = task_named(getattr(side, "task", DETECTION.name)) or DETECTION
+                    _check_task(settings, task, values["model_file"])
+                    check_rapidocr_batch(task, settings.batch_of(name))
+                return side
             if "model_file" in values:
                 from pytest_ocrparity.backends.onnx.pipeline import load_onnx_pipeline
 
@@ -125,9 +130,9 @@ def _files_of(values: Mapping[str, Any]) -> list[Path]:
     """Return the files that a candidate is loaded from, as far as its settings name them."""
     folder = values["model_file"].parent if "model_file" in values else values.get("model_dir")
     files = [] if folder is None else sorted(Path(folder).glob("*"))
-    config = (values.get("options") or {}).get("paddlex_config")
-    named = [values.get("options_file"), config if isinstance(config, str) else None]
-    return [*files, *(Path(each) for each in named if each is not None)]
+    options = values.get("options") or {}
+    named = [values.get("options_file"), *(options.get(name) for name in ("paddlex_config", "Rec.rec_keys_path"))]
+    return [*files, *(Path(each) for each in named if isinstance(each, str | Path))]
 
 
 def _candidate_values(settings: Settings, name: str | None) -> tuple[str, str, Mapping[str, Any]]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from pytest_ocrparity.errors import Mistakes, ModelError
 from pytest_ocrparity.settings.engine_settings import RAPIDOCR, SCRIPTS
-from pytest_ocrparity.stages import DETECTION, RECOGNITION
+from pytest_ocrparity.stages import DETECTION, RECOGNITION, Task
 
 if TYPE_CHECKING:
     from pytest_ocrparity.contract import Pipeline
@@ -35,13 +35,26 @@ def load_other_side(values: Mapping[str, Any], train_root: Path | None, limit: i
         side = load_script_side(values["api"], model_dir=values["model_dir"], paddleocr_root=root, **given)
         return cast("Pipeline", side)
     if values.get("api") == RAPIDOCR:
-        from pytest_ocrparity.backends.rapidocr.pipeline import RapidPipeline
+        from pytest_ocrparity.backends.rapidocr.rapid_loading import load_rapidocr_side
 
-        return RapidPipeline(values["model_file"], options, memory_limit=limit, name=name)
+        return cast("Pipeline", load_rapidocr_side(values["model_file"], options, memory_limit=limit, name=name))
     from pytest_ocrparity.backends.openvino.pipeline import load_openvino_pipeline
 
     files = {key: values[key] for key in ("model_dir", "model_file") if key in values}
     return load_openvino_pipeline(**files, options=options, memory_limit=limit, name=name)
+
+
+def check_rapidocr_batch(task: Task, batch: int) -> None:
+    """Refuse a batch of pages, which RapidOCR's detector is given one after the other.
+
+    Raises:
+        ModelError: it is one.
+    """
+    if task == DETECTION and batch > 1:
+        raise ModelError(
+            f"inference.batch = {batch}: RapidOCR hands its detector one page after the other, and its recogniser "
+            "lines in batches: remove it"
+        )
 
 
 def _root_of(values: Mapping[str, Any], train_root: Path | None) -> Path:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from pytest_ocrparity.errors import OptionError, SettingsError
-from pytest_ocrparity.settings.engine_settings import RAPIDOCR, SCRIPTS
+from pytest_ocrparity.settings.engine_settings import SCRIPTS
 from pytest_ocrparity.settings.result_files import RESULTS
 
 _NUMBER: Final = re.compile(r"[1-9][0-9]{0,5}")
@@ -38,7 +38,7 @@ def check_batch_setting(where: str, table: Mapping[str, Any]) -> None:
         raise SettingsError(f"{where}.batch is a whole number from 1 up, of images that run at once, not 0")
     if batch > 1 and table.get("api") == RESULTS:
         raise SettingsError(f'{where}.batch = {batch} does nothing where api = "results": nothing runs; remove it')
-    if batch > 1 and table.get("api") in (*SCRIPTS, RAPIDOCR):
+    if batch > 1 and table.get("api") in SCRIPTS:
         raise SettingsError(
             f"{where}.batch = {batch}: with api = {table['api']!r} one image runs after the other: remove it"
         )

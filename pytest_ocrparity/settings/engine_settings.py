@@ -64,7 +64,7 @@ def _check_other_api(where: Mapping[str, str], table: Mapping[str, Any]) -> None
     elif api == RAPIDOCR:
         idle, hint = (*OF_PADDLEOCR, "model_dir"), "what RapidOCR takes are its params, in options, and model_file"
         if "model_file" not in table:
-            raise SettingsError(f"{where['api']} is {api!r}, and no {where['model_file']} names the {ONNX} file")
+            raise SettingsError(f"{where['api']} is {api!r}, and model_file, which names its {ONNX} file, is not set")
     elif engine == OPENVINO:
         idle, hint = ("api", "model_name", "options_file", "predict_options", "factory"), "OpenVINO runs by itself"
     else:

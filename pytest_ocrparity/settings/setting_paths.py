@@ -19,7 +19,7 @@ def _absolute_option_path(name: str, value: Any, folder: Path | None) -> Any:
     is_text = folder is not None and isinstance(value, str) and bool(value)
     # Without a suffix it is the name of a pipeline of paddlex's.
     is_file = is_text and name == "paddlex_config" and value.endswith((".yml", ".yaml"))
-    if folder is None or not (is_file or (is_text and name.endswith(("_dir", "_dict_path")))):
+    if folder is None or not (is_file or (is_text and name.endswith(("_dir", "_dict_path", "_keys_path")))):
         return value
     return os.path.normpath(folder / os.path.expanduser(value))  # noqa: PTH111 - Path's own raises for unknown users
 

@@ -268,8 +268,10 @@ def _right_values(
     for key, value in table.items():
         with mistakes.gathering():
             if key not in known:
-                known_keys = [*known, *filter(None, others)]
-                raise SettingsError(f"{prefix}{key} is no setting; {did_you_mean(key, known_keys)}")
+                near = did_you_mean(key, [*known, *filter(None, others)])
+                # Users of an engine expect its own arguments beside its name.
+                where = "what the deployment itself is given stands in options; " if "options" in known else ""
+                raise SettingsError(f"{prefix}{key} is no setting; {where if near.startswith('known') else ''}{near}")
             _check_setting(f"{prefix}{key}", value, known[key])
             right[key] = value
     return right

@@ -99,9 +99,16 @@ def test_wrong_values_around_it_are_named_by_its_options(trained: TrainingPipeli
     ("folder", "options", "said"),
     [
         (EXAMPLE / "inference", LIMITS, "and OpenVINO reads inference.onnx or inference.pdmodel: convert the export"),
-        (ONNX, {**LIMITS, "NO_SUCH": "f32"}, "cannot run it: .*NO_SUCH"),
-        (ONNX, {**LIMITS, "device": "no"}, "cannot run it: .*NO"),
+        (ONNX, {**LIMITS, "NO_SUCH": "f32"}, "cannot run it on .*NO_SUCH"),
+        (ONNX, {**LIMITS, "device": "no"}, "cannot run it on .*NO"),
         (ONNX, {**LIMITS, "device": 3}, 'device is 3; with OpenVINO it is a text such as "CPU"'),
+        (ONNX, {**LIMITS, "cpu_threads": 2}, "cpu_threads is paddleocr's, and OpenVINO runs by itself"),
+        (ONNX, {**LIMITS, "inference_precision_hint": "f32"}, "own properties are in capitals: write INFERENCE_PREC"),
+        (
+            ONNX,
+            {**LIMITS, "INFERENCE_PRECISION_HINT": "fp32"},
+            r"OpenVINO [0-9.]+ cannot run it on device 'CPU': Wrong value fp32 for property key INFERENCE_PRECISION",
+        ),
         (ONNX, {**LIMITS, "precision": "fp16"}, 'precision is paddleocr\'s.*INFERENCE_PRECISION_HINT = "f32"'),
         (ONNX, {"limit_side_len": 736}, "options lack limit_type"),
     ],
@@ -109,6 +116,25 @@ def test_wrong_values_around_it_are_named_by_its_options(trained: TrainingPipeli
 def test_what_it_cannot_run_is_refused(folder: Path, options: dict[str, Any], said: str) -> None:
     with pytest.raises(ModelError, match=said):
         load_openvino_pipeline(model_dir=folder, options=options)
+
+
+def test_a_recogniser_is_refused_with_what_runs_it(tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(EXAMPLE / "inference_rec", tmp_path / "rec"))
+    shutil.copy(ONNX / "inference.onnx", folder)
+    with pytest.raises(
+        ModelError, match='is of a recogniser, and engine = "openvino" runs detectors alone: set engine'
+    ):
+        load_openvino_pipeline(model_dir=folder, options=FULL)
+
+
+def test_of_a_device_that_chooses_another_the_precision_of_that_is_said(trained: TrainingPipeline) -> None:
+    right = load_openvino_pipeline(model_dir=ONNX, options={**FULL, "device": "auto"})
+    engine = right.parameters["probability_map"]
+    assert (engine["device"], engine["precision"]) == ("cpu", "f32")
+    assert causes(trained, right, PAGE) == ()
+    engine = load_openvino_pipeline(model_dir=ONNX, options={**LIMITS, "device": "auto"}).parameters["probability_map"]
+    alone = load_openvino_pipeline(model_dir=ONNX, options=LIMITS).parameters["probability_map"]
+    assert engine["precision"] == alone["precision"]
 
 
 def test_the_settings_run_it(pytester: pytest.Pytester) -> None:

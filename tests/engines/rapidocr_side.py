@@ -21,9 +21,10 @@ from pytest_ocrparity import (
     assert_same_probability_maps,
 )
 from pytest_ocrparity.backends.ppocr.pipeline import TrainingPipeline
-from pytest_ocrparity.backends.rapidocr.pipeline import RapidPipeline
+from pytest_ocrparity.backends.rapidocr.rapid_detector import RapidDetector
+from pytest_ocrparity.backends.rapidocr.rapid_loading import load_rapidocr_side
 from pytest_ocrparity.diagnosis import Diagnosis
-from pytest_ocrparity.errors import ImageError, ModelError, NotEnoughMemory
+from pytest_ocrparity.errors import ImageError, ModelError, NotEnoughMemory, StageError
 from pytest_ocrparity.trace import Detections, Shape
 
 pytest.importorskip("rapidocr", reason="rapidocr is not installed: make engines installs it")
@@ -56,20 +57,20 @@ def fixed(found: tuple[Diagnosis, ...], options: Mapping[str, Any]) -> dict[str,
 
 @pytest.mark.parametrize("name", ["receipt.png", "border.png", "exif_orientation.jpg", "blank.png"])
 def test_with_the_right_params_it_passes(trained: TrainingPipeline, name: str) -> None:
-    reference, trace = (each.trace(EXAMPLE / "images" / name) for each in (trained, RapidPipeline(FILE, RIGHT)))
+    reference, trace = (each.trace(EXAMPLE / "images" / name) for each in (trained, RapidDetector(FILE, RIGHT)))
     for compare in (assert_same_preprocessing, assert_same_probability_maps, assert_same_detections):
         compare(reference, trace)
 
 
 def test_its_five_defaults_are_named_in_its_own_words_and_pass_once_they_are_set(trained: TrainingPipeline) -> None:
-    found = causes(trained, RapidPipeline(FILE), DENSE)
+    found = causes(trained, RapidDetector(FILE), DENSE)
     assert sorted(named(found)) == [
         "normalize.mean_std",
         *("postprocess.box_thresh", "postprocess.unclip_ratio", "postprocess.use_dilation"),
     ]
     changed = fixed(found, {})
     assert changed == RIGHT
-    assert causes(trained, RapidPipeline(FILE, changed), DENSE) == ()
+    assert causes(trained, RapidDetector(FILE, changed), DENSE) == ()
     by_cause = {each.cause: each for each in found}
     (mean, thresh) = (by_cause[cause].fix for cause in ("normalize.mean_std", "postprocess.box_thresh"))
     assert mean is not None and thresh is not None
@@ -89,10 +90,10 @@ def test_a_wrong_param_is_named_and_its_fix_passes(
     trained: TrainingPipeline, options: dict[str, Any], cause: str, param: str
 ) -> None:
     given = {**RIGHT, **options}
-    found = causes(trained, RapidPipeline(FILE, given), RECEIPT)
+    found = causes(trained, RapidDetector(FILE, given), RECEIPT)
     assert named(found) == [cause]
     assert found[0].fix is not None and param in found[0].fix.text
-    assert causes(trained, RapidPipeline(FILE, fixed(found, given)), RECEIPT) == ()
+    assert causes(trained, RapidDetector(FILE, fixed(found, given)), RECEIPT) == ()
 
 
 def page_of(width: int, height: int) -> Any:
@@ -105,32 +106,33 @@ def page_of(width: int, height: int) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("size", "cause", "param"),
+    ("size", "cause", "params"),
     [
-        ((2400, 800), "resize.max_side_limit", "Global.use_preprocess_img"),
-        ((1500, 150), "resize.padding", "Global.use_vertical_padding"),
+        ((2400, 800), "resize.max_side_limit", ("Global.use_preprocess_img",)),
+        ((160, 26), "resize.pixels", ("Global.use_preprocess_img", "Global.use_vertical_padding")),
+        ((1500, 150), "resize.padding", ("Global.use_vertical_padding",)),
     ],
-    ids=["large", "wide"],
+    ids=["large", "small", "wide"],
 )
 def test_what_it_does_to_a_page_before_is_named_and_can_be_switched_off(
-    trained: TrainingPipeline, size: tuple[int, int], cause: str, param: str
+    trained: TrainingPipeline, size: tuple[int, int], cause: str, params: tuple[str, ...]
 ) -> None:
     page = page_of(*size)
-    found = causes(trained, RapidPipeline(FILE, RIGHT), page)
+    found = causes(trained, RapidDetector(FILE, RIGHT), page)
     assert named(found) == [cause]
     changed = fixed(found, RIGHT)
-    assert changed == {**RIGHT, param: False}
-    assert causes(trained, RapidPipeline(FILE, changed), page) == ()
+    assert changed == {**RIGHT, **dict.fromkeys(params, False)}
+    assert causes(trained, RapidDetector(FILE, changed), page) == ()
 
 
 def test_a_transparent_image_is_named_and_passes_without_its_alpha(trained: TrainingPipeline, tmp_path: Path) -> None:
-    page, side = EXAMPLE / "images" / "alpha.png", RapidPipeline(FILE, RIGHT)
+    page, side = EXAMPLE / "images" / "alpha.png", RapidDetector(FILE, RIGHT)
     assert named(causes(trained, side, page)) == ["decode.alpha"]
     cv2.imwrite(str(tmp_path / "opaque.png"), cv2.imread(str(page), cv2.IMREAD_COLOR))
     assert causes(trained, side, tmp_path / "opaque.png") == ()
 
 
-class Moved(RapidPipeline):
+class Moved(RapidDetector):
     """One that moves each box by a rule of its own."""
 
     def postprocess(self, probability_map: Any, shape: Shape) -> Detections:
@@ -145,14 +147,14 @@ def test_what_is_none_of_its_params_stays_unknown(trained: TrainingPipeline) -> 
 
 def test_its_openvino_engine_has_no_param_for_a_precision(trained: TrainingPipeline) -> None:
     pytest.importorskip("openvino")
-    side = RapidPipeline(FILE, {**RIGHT, "Det.engine_type": "openvino"})
+    side = RapidDetector(FILE, {**RIGHT, "Det.engine_type": "openvino"})
     engine = side.parameters["probability_map"]
     assert engine["engine"] == "openvino"
     if engine["precision"] != "bf16":
         pytest.skip("not tried: OpenVINO does not compute in bf16 on this processor")
     found = causes(trained, side, RECEIPT)
     assert named(found) == ["engine.precision"]
-    assert causes(trained, RapidPipeline(FILE, fixed(found, RIGHT)), RECEIPT) == ()
+    assert causes(trained, RapidDetector(FILE, fixed(found, RIGHT)), RECEIPT) == ()
 
 
 @pytest.mark.parametrize(
@@ -160,24 +162,38 @@ def test_its_openvino_engine_has_no_param_for_a_precision(trained: TrainingPipel
     [
         ({"Det.box_tresh": 0.5}, "RapidOCR has no param Det.box_tresh; did you mean 'Det.box_thresh'"),
         ({"Det.model_path": "det.onnx"}, "Det.model_path has its place in the settings: model_file"),
-        ({"Global.use_rec": True}, "Global.use_rec has its place in the settings: the detector alone"),
+        ({"Global.use_rec": True}, "Global.use_rec has its place in the settings: the detector alone runs"),
         ({"Det.engine_type": "paddle"}, "an .onnx file runs on onnxruntime or openvino"),
+        ({"Det.task_type": "rec"}, "Det.task_type has its place in the settings: the detector alone runs"),
+        ({"EngineConfig.onnxruntime": 3}, "RapidOCR has no param EngineConfig.onnxruntime; did you mean"),
+        ({"Det.ocr_version": "v9"}, "Det.ocr_version is 'v9'; RapidOCR knows 'PP-OCRv4', "),
+        ({"Rec.rec_batch_num": 1}, "Rec.rec_batch_num does nothing, as the detector alone runs: remove it"),
+        ({"Det.box_thresh": "0.6"}, "Det.box_thresh is '0.6'; RapidOCR's own value of it is 0.5"),
+        ({"Det.use_dilation": 0}, "Det.use_dilation is 0; RapidOCR's own value of it is True"),
+        ({"Det.mean": 0.5}, r"Det.mean is 0.5; RapidOCR's own value of it is \[0.5, 0.5, 0.5\]"),
     ],
 )
 def test_wrong_params_are_refused(options: dict[str, Any], said: str) -> None:
     with pytest.raises(ModelError, match=said):
-        RapidPipeline(FILE, options)
+        RapidDetector(FILE, options)
 
 
 def test_what_it_cannot_load_or_read_is_said(tmp_path: Path) -> None:
     (tmp_path / "det.onnx").write_bytes(b"no model, and not empty")
     with pytest.raises(ModelError, match=r"det.onnx: RapidOCR cannot load it: "):
-        RapidPipeline(tmp_path / "det.onnx")
+        RapidDetector(tmp_path / "det.onnx")
+    with pytest.raises(ModelError, match=r"det.onnx: ONNX Runtime .* cannot load it: "):
+        load_rapidocr_side(tmp_path / "det.onnx")
     (tmp_path / "page.png").write_text("no image")
     with pytest.raises(ImageError, match=r"page.png: RapidOCR cannot decode this file; is it an image\?"):
-        RapidPipeline(FILE, RIGHT).trace(tmp_path / "page.png")
+        RapidDetector(FILE, RIGHT).trace(tmp_path / "page.png")
+
+
+def test_pages_at_once_are_refused() -> None:
+    with pytest.raises(StageError, match="hands its detector one page after the other, not 2 at once: set no batch"):
+        RapidDetector(FILE, RIGHT).trace_batch([RECEIPT, DENSE])
 
 
 def test_an_image_that_would_take_too_much_memory_is_refused() -> None:
-    trace = RapidPipeline(FILE, RIGHT, memory_limit=2**20).trace(RECEIPT)
+    trace = RapidDetector(FILE, RIGHT, memory_limit=2**20).trace(RECEIPT)
     assert isinstance(trace.error, NotEnoughMemory) and trace.error.stage == "decode"

@@ -102,6 +102,9 @@ def test_a_wrong_limit_alone_is_not_said_to_be_boxes_moved_at_the_border(trained
         ),
         ({"det_model_dir": "inference"}, "det_model_dir has a setting of its own: set model_dir"),
         ({"cpu_threads": "many"}, "argument --cpu_threads: invalid int value: 'many'"),
+        ({"det_algorithm": "EAST"}, "det_algorithm is 'EAST'; predict_det.py is compared with a DB model alone"),
+        ({"use_npu": True}, "use_npu is true, and the paddle that is installed is built without it: take use_npu out"),
+        ({"use_onnx": True}, "cannot load .*inference_pdmodel: ValueError: not find model file path"),
     ],
 )
 def test_wrong_options_are_refused(options: dict[str, Any], said: str) -> None:

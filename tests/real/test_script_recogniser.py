@@ -119,6 +119,20 @@ def test_what_is_none_of_its_doings_stays_unknown(trained_reader: TrainedRecogni
     assert named(causes(trained_reader, Guessing(reading(legacy)._setup))) == ["unknown"]
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"rec_char_dict_path": "/no/dict.txt"}, "no file at /no/dict.txt, which rec_char_dict_path names"),
+        ({"rec_image_shape": "3,48"}, "rec_image_shape is '3,48', not channels, height and width as \"3,48,320\""),
+        ({"rec_image_shape": [3, 48, 320]}, r"rec_image_shape is \[3, 48, 320\], not channels, height and width"),
+        ({"rec_algorithm": "ViTSTR"}, "rec_algorithm is 'ViTSTR', and predict_rec.py decodes with ViTSTRLabelDecode"),
+    ],
+)
+def test_wrong_options_are_refused_by_name(legacy: Path, options: dict[str, Any], said: str) -> None:
+    with pytest.raises(ModelError, match=said):
+        reading(legacy, **options)
+
+
 def test_several_lines_at_once_are_refused(legacy: Path) -> None:
     with pytest.raises(Exception, match=r"predict_rec.py is run with one image after the other here: set no batch"):
         reading(legacy).infer(np.zeros((2, 3, 48, 320), np.float32))

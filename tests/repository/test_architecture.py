@@ -53,12 +53,13 @@ TESTED_BY = {
     "backends.isolation": "real/test_process.py",
     "backends.line_probes": "real/test_recognisers.py",
     "backends.memory_guard": "real/test_memory.py",
+    "backends.onnx.half_file": "real/test_half_file.py",
     "backends.onnx.pipeline": "real/test_onnx_file.py",
     "backends.openvino.compiled": "engines/openvino_side.py",  # they need OpenVINO and RapidOCR
     "backends.openvino.pipeline": "engines/openvino_side.py",
-    "backends.rapidocr.engine": "engines/rapidocr_side.py",
-    "backends.rapidocr.pipeline": "engines/rapidocr_side.py",
-    "backends.onnx.half_file": "real/test_half_file.py",
+    "backends.rapidocr.rapid_detector": "engines/rapidocr_side.py",
+    "backends.rapidocr.rapid_loading": "engines/rapidocr_reader.py",
+    "backends.rapidocr.rapid_side": "engines/rapidocr_side.py",
     "backends.paddlex.deployed_recogniser": "real/test_recognisers.py",
     "backends.paddlex.deployed_side": "real/test_inference.py",
     "backends.paddlex.onnx_runner": "real/test_onnx_file.py",
@@ -91,6 +92,7 @@ TESTED_BY = {
     "contract.recognisers": "real/test_recognisers.py",
     "diagnose.kept_state": "unit/diagnose/test_state.py",  # the words of both experiments with state
     "diagnose.layers": "real/test_layers.py",
+    "diagnose.recognition.line_sizes": "unit/diagnose/recognition/test_line_preprocessing.py",
     "diagnose.network.lookalikes": "real/test_lookalikes.py",
     "diagnose.preprocessing.decoding": "real/test_diagnose_decoding.py",
     "diagnose.preprocessing.rectifying": "real/test_factory.py",  # a document preprocessor in paddleocr's pipeline

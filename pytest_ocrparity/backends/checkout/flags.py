@@ -25,6 +25,8 @@ REC_FLAG_OF: Final = {"image_shape": "rec_image_shape"}
 RESERVED: Final = {"det_model_dir": "model_dir", "rec_model_dir": "model_dir", "image_dir": "images"}
 """The flags that have a setting of their own, with its name."""
 
+SWITCHES: Final = ("true", "t", "yes", "y", "1", "false", "f", "no", "n", "0")
+
 
 class _Parser(ArgumentParser):
     """Raises what argparse would print before it ends the process."""
@@ -44,7 +46,7 @@ def parsed_flags(parser: ArgumentParser, options: Mapping[str, Any], script: str
     Raises:
         ModelError: a flag is unknown, has a setting of its own, or has a value that the parser refuses.
     """
-    known = [action.dest for action in parser._actions if action.dest != "help"]
+    known = {action.dest: action for action in parser._actions if action.dest != "help"}
     words = []
     for name, value in options.items():
         if name in RESERVED:
@@ -52,8 +54,13 @@ def parsed_flags(parser: ArgumentParser, options: Mapping[str, Any], script: str
         if name not in known:
             near = did_you_mean(name, [each for each in known if each not in RESERVED])
             raise ModelError(f"inference.options: {name} is no flag of this {script}; {near}")
-        listed = isinstance(value, list)
-        words += [f"--{name}", *map(str, value)] if listed else [f"--{name}={value}"]
+        is_list = isinstance(value, list)
+        if is_list and known[name].nargs is None:
+            raise ModelError(f"inference.options: {name} is {value!r}; {script} takes one value of it, as a text")
+        # The script's own reader of these takes any other word for false.
+        if getattr(known[name].type, "__name__", "") == "str2bool" and str(value).lower() not in SWITCHES:
+            raise ModelError(f"inference.options: {name} is {value!r}, not true or false")
+        words += [f"--{name}", *map(str, value)] if is_list else [f"--{name}={value}"]
     parser.__class__ = _Parser
     return parser.parse_args(words)
 

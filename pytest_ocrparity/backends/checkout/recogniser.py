@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -11,7 +12,7 @@ import numpy.typing as npt
 
 from pytest_ocrparity.artifacts.dictionary import dictionary_misfit
 from pytest_ocrparity.backends.checkout.flags import REC_FLAG_OF
-from pytest_ocrparity.backends.checkout.script import in_place_of_network, replaced
+from pytest_ocrparity.backends.checkout.script import DICTIONARY, in_place_of_network, replaced
 from pytest_ocrparity.backends.checkout.side import ScriptSide, Setup
 from pytest_ocrparity.backends.effective_parameters import effective_text_parameters
 from pytest_ocrparity.backends.isolation import isolated
@@ -21,8 +22,7 @@ from pytest_ocrparity.errors import ModelError
 from pytest_ocrparity.stages import DECODE, RESIZE
 from pytest_ocrparity.trace import Image, Recognition, Trace, trace_copy
 
-DICTIONARY = "rec_char_dict_path"
-"""The flag that names the dictionary."""
+SHAPE, DECODER = "rec_image_shape", "CTCLabelDecode"
 
 
 class ScriptRecogniser(ScriptSide, StagedRecogniser):
@@ -36,7 +36,16 @@ class ScriptRecogniser(ScriptSide, StagedRecogniser):
         Raises:
             ModelError: it does not load, or the dictionary has another number of entries than the network takes.
         """
+        shape = setup.options.get(SHAPE, "3,48,320")
+        if not isinstance(shape, str) or re.fullmatch(r"\s*3(\s*,\s*[1-9][0-9]*\s*){2}", shape) is None:
+            raise ModelError(f'inference.options: {SHAPE} is {shape!r}, not channels, height and width as "3,48,320"')
         super().__init__(setup)
+        decoder = type(self._made.postprocess_op).__name__
+        if decoder != DECODER:
+            raise ModelError(
+                f"inference.options: rec_algorithm is {self._arguments.rec_algorithm!r}, and {setup.script.label} "
+                f"decodes with {decoder} then; it is compared with {DECODER} alone, the default's"
+            )
         self._rules: dict[tuple[int, ...], str | None] = {}
         try:
             classes = probed_classes(self.infer_alone(np.zeros((1, *self._made.rec_image_shape), np.float32)))
@@ -47,16 +56,20 @@ class ScriptRecogniser(ScriptSide, StagedRecogniser):
 
     def _misfit(self, classes: int) -> str:
         entries = len(self._made.postprocess_op.character) - 1 - bool(self._arguments.use_space_char)
-        script, default = self._setup.script, self._setup.script.default_of(DICTIONARY)
-        path = self._setup.options.get(DICTIONARY, default)
-        what = f"the dictionary of {script.label}, {DICTIONARY} = {path},"
-        if self._arguments.rec_char_dict_path != path:  # written by the script itself
-            what = f"the dictionary of {script.label}, PostProcess.character_dict in {self._setup.export.config},"
+        what = f"the dictionary of {self._setup.script.label}, {self.dictionary_place},"
         text = dictionary_misfit(what, entries, str(self._file), classes)
         return (
             f"{text}: set inference.options.{DICTIONARY} to the dictionary of the training, and use_space_char to that "
             f"of its YAML file; production passes them as --{DICTIONARY} and --use_space_char"
         )
+
+    @property
+    def dictionary_place(self) -> str:
+        """What holds the characters, in the words of fixes."""
+        path = self._setup.options.get(DICTIONARY, self._setup.script.default_of(DICTIONARY))
+        if self._arguments.rec_char_dict_path != path:  # written by the script itself
+            return f"PostProcess.character_dict in {self._setup.export.config}"
+        return f"{DICTIONARY} = {path}"
 
     def _height(self) -> int | None:
         return int(self._made.rec_image_shape[1])

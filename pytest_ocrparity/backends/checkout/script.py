@@ -26,6 +26,8 @@ MODEL_FLAGS: Final = {"predict_det": "det_model_dir", "predict_rec": "rec_model_
 """By script, the flag that names the export's folder."""
 CLASSES: Final = {"predict_det": "TextDetector", "predict_rec": "TextRecognizer"}
 """By script, its class."""
+DICTIONARY: Final = "rec_char_dict_path"
+"""The flag that names the dictionary."""
 ONNX: Final = "inference.onnx"
 """What `use_onnx` runs of a folder."""
 
@@ -74,10 +76,8 @@ class Script:
             import_ppocr_operators()
             module = self._import()
             arguments = parsed_flags(module.utility.init_args(), options, self.label)
-            if "use_gpu" not in options:  # its default is true, whatever this paddle can do
-                import paddle
-
-                arguments.use_gpu = bool(paddle.is_compiled_with_cuda())
+            _check_devices(arguments, options)
+            self._check_files(arguments, options)
             before = _state_of(export)
             copied = Path(shutil.copytree(export.folder, Path(folder) / export.folder.name))
             setattr(arguments, MODEL_FLAGS[self.api], str(copied / ONNX if arguments.use_onnx else copied))
@@ -91,6 +91,16 @@ class Script:
             if _state_of(export) != before:
                 raise ModelError(f"{self.label} of {self.root} has changed files of {export.folder} while it loaded it")
         return made, arguments
+
+    def _check_files(self, arguments: Namespace, options: Mapping[str, Any]) -> None:
+        """Refuse a dictionary that is not there, and another algorithm than the one that is compared."""
+        if DICTIONARY in options and not (path := self.root / str(options[DICTIONARY])).is_file():
+            raise ModelError(f"inference.options: no file at {path}, which {DICTIONARY} names")
+        if self.api == "predict_det" and arguments.det_algorithm not in ("DB", "DB++"):
+            raise ModelError(
+                f"inference.options: det_algorithm is {arguments.det_algorithm!r}; {self.label} is compared with a DB "
+                "model alone"
+            )
 
     def again(self, made: Any, arguments: Namespace) -> Any:
         """Return an object of its class with other arguments, around the network of `made`, for an experiment."""
@@ -146,6 +156,29 @@ class Script:
                 "inference.yml that it is given, there and here, or deploy with paddleocr 3.x, which knows it"
             )
         return text
+
+
+def _check_devices(arguments: Namespace, options: Mapping[str, Any]) -> None:
+    """Refuse a device that this paddle is built without, as paddle itself ends the process of some.
+
+    `use_gpu` is true by default, whatever this paddle can do: it is set to what it can.
+    """
+    import paddle
+
+    if "use_gpu" not in options:
+        arguments.use_gpu = bool(paddle.is_compiled_with_cuda())
+    built = {
+        "use_gpu": paddle.is_compiled_with_cuda(),
+        "use_xpu": paddle.is_compiled_with_xpu(),
+        "use_npu": paddle.is_compiled_with_custom_device("npu"),
+        "use_mlu": paddle.is_compiled_with_custom_device("mlu"),
+    }
+    for flag, is_built in built.items():
+        if getattr(arguments, flag, False) and not is_built:
+            raise ModelError(
+                f"inference.options: {flag} is true, and the paddle that is installed is built without it: take {flag} "
+                "out here, or install the paddle of that device"
+            )
 
 
 def _state_of(export: ExportFiles) -> tuple[list[str], Mapping[str, str]]:

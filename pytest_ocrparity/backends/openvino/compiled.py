@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -9,16 +10,23 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from pytest_ocrparity.artifacts.configs import read_config
+from pytest_ocrparity.artifacts.families import family_of_export
 from pytest_ocrparity.artifacts.model_files import CONFIG, find_export_files, find_model_file
 from pytest_ocrparity.backends.isolation import isolated
 from pytest_ocrparity.backends.onnx.runtime import ENGINE_OPTIONS
 from pytest_ocrparity.errors import ModelError
+from pytest_ocrparity.stages import RECOGNITION
 
 READABLE: Final = ("inference.onnx", "inference.pdmodel")
 """What OpenVINO reads of an export folder, in the order in which it is taken."""
 PRECISION: Final = "INFERENCE_PRECISION_HINT"
 """OpenVINO's property that says in which precision a device computes."""
 FULL: Final = "f32"
+OF_PADDLEOCR: Final = (*ENGINE_OPTIONS[1:], "cpu_threads", "enable_mkldnn", "mkldnn_cache_capacity")
+"""Options of paddleocr's classes that choose how its engines run."""
+_PLACE: Final = re.compile(r"Exception from \S+:\d+:\s*")
+"""Where in OpenVINO's source something was raised, which stands before what it says."""
 
 
 class Compiling(NamedTuple):
@@ -45,11 +53,20 @@ def find_openvino_file(model_dir: Path | None, model_file: Path | None) -> tuple
     export = find_export_files(model_dir)
     for name in READABLE:
         if (model_dir / name).is_file():
+            _refuse_recogniser(model_dir / CONFIG)
             return model_dir / name, model_dir / CONFIG
     held = ", ".join(path.name for path in export.files)
     raise ModelError(
         f"{model_dir} holds {held}, and OpenVINO reads {' or '.join(READABLE)}: convert the export with paddle2onnx"
     )
+
+
+def _refuse_recogniser(config: Path) -> None:
+    if family_of_export(read_config(config)).task == RECOGNITION:
+        raise ModelError(
+            f'{config} is of a recogniser, and engine = "openvino" runs detectors alone: set engine = "onnxruntime", '
+            'or api = "rapidocr" with "Rec.engine_type" = "openvino"'
+        )
 
 
 def split_openvino_options(options: Mapping[str, Any]) -> tuple[Compiling, dict[str, Any]]:
@@ -59,14 +76,16 @@ def split_openvino_options(options: Mapping[str, Any]) -> tuple[Compiling, dict[
         ModelError: one of them chooses an engine of paddleocr's.
     """
     properties = {name: value for name, value in options.items() if name.isupper()}
-    for name in ENGINE_OPTIONS[1:]:
-        if name in options:
+    for name in options:
+        if name in OF_PADDLEOCR:
             raise ModelError(
                 f"inference.options: {name} is paddleocr's, and OpenVINO runs by itself: set OpenVINO's own property "
                 f'in its place, such as {PRECISION} = "{FULL}"'
             )
+        if name.upper() == PRECISION and name != PRECISION:
+            raise ModelError(f"inference.options: {name}: OpenVINO's own properties are in capitals: write {PRECISION}")
     device = options.get("device", "CPU")
-    if not isinstance(device, str):
+    if not isinstance(device, str) or not device:
         raise ModelError(
             f'inference.options: device is {device!r}; with OpenVINO it is a text such as "CPU" or "GPU.0"'
         )
@@ -86,17 +105,26 @@ def compile_openvino_model(file: Path, compiling: Compiling) -> Any:
         try:
             return openvino.Core().compile_model(str(file), compiling.device, dict(compiling.properties))
         except Exception as error:
-            said = " ".join(str(error).split())[-500:]
-            raise ModelError(f"{file}: OpenVINO {openvino.__version__} cannot run it: {said}") from error
+            said = " ".join(_PLACE.sub("", str(error)).split())[-500:]
+            version = openvino.__version__.partition("-")[0]
+            raise ModelError(
+                f"{file}: OpenVINO {version} cannot run it on device {compiling.device!r}: {said}"
+            ) from error
 
 
 def openvino_engine(compiled: Any) -> dict[str, Any]:
     """Return what a compiled model says that it computes on and in, as `Trace.parameters` have it."""
-    precision = compiled.get_property(PRECISION)
+    devices = list(compiled.get_property("EXECUTION_DEVICES"))
+    if PRECISION in compiled.get_property("SUPPORTED_PROPERTIES"):
+        found = [compiled.get_property(PRECISION)]
+    else:  # a device that chooses among others, such as AUTO, keeps those of each
+        of_devices = compiled.get_property("DEVICE_PROPERTIES")
+        found = [of_devices[name][PRECISION] for name in devices if PRECISION in of_devices.get(name, {})]
+    names = [each.get_type_name() if hasattr(each, "get_type_name") else str(each) for each in found]
     return {
         "engine": "openvino",
-        "device": ", ".join(compiled.get_property("EXECUTION_DEVICES")).lower(),
-        "precision": precision.get_type_name() if hasattr(precision, "get_type_name") else str(precision),
+        "device": ", ".join(devices).lower(),
+        "precision": ", ".join(dict.fromkeys(names)) or "unknown",
         "outputs": len(compiled.outputs),
     }
 

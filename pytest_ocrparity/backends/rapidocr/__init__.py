@@ -1,1 +1,1 @@
-"""RapidOCR's detector on a user's ONNX file: its own class, tapped."""
+"""RapidOCR's detector or recogniser on a user's ONNX file: its own class, tapped."""

@@ -44,8 +44,9 @@ from pytest_ocrparity.diagnose.recognition.line_rules import (
     fitting_line_rules,
     line_rule_departures,
     line_rule_of_parameters,
-    line_rule_size,
 )
+from pytest_ocrparity.diagnose.recognition.line_sizes import columns_of_picture, line_sizes_text, size_of_line
+from pytest_ocrparity.diagnose.recognition.scaled_lines import SCALED, scaled_line_cause
 from pytest_ocrparity.diagnosis import UNKNOWN, Change, Diagnosis, Fix
 from pytest_ocrparity.stages import DECODE, PREPROCESSING, RESIZE, TENSOR
 from pytest_ocrparity.trace import Image, Trace
@@ -83,12 +84,15 @@ def examine_line_preprocessing(lab: Laboratory) -> list[Diagnosis]:
     trace = lab.run_preprocessing()
     if trace is None or trace.tensor is None:
         return found if found and trace is not None and trace.error is None else [*found, lab.unknown_cause(first)]
+    if (scaled := scaled_line_cause(lab, trace)) is not None:
+        found.append(scaled)
+        trace = lab.run_preprocessing() or trace
     sized = _examine_size(lab, trace)
     found += sized
     if any(each.cause == UNKNOWN for each in sized):
         return found
     trace = lab.run_preprocessing() or trace  # with an option put right, if one was the cause
-    content = _content(lab, trace) if trace.tensor is not None else 0
+    content = columns_of_picture(lab, trace) if trace.tensor is not None else 0
     if trace.tensor is not None and not lab.is_same_stage(TENSOR, trace):
         arranged = examine_arrangement(lab, trace, content)
         if arranged is not None:
@@ -101,27 +105,9 @@ def examine_line_preprocessing(lab: Laboratory) -> list[Diagnosis]:
     return found or [lab.unknown_cause(first)]
 
 
-def _content(lab: Laboratory, trace: Trace) -> int:
-    """Return the columns of a tensor that hold the picture: as the side says, else up to the last that is not 0."""
-    said = line_rule_size(trace.parameters.get(RESIZE, {}))
-    assert trace.tensor is not None
-    if said is not None:
-        return said[1]
-    if trace.resize is not None and trace.resize.ndim == 3:
-        return int(trace.resize.shape[1])
-    filled = np.flatnonzero(np.any(trace.tensor != 0, axis=(0, 1, 2)))
-    return int(filled[-1]) + 1 if len(filled) else int(trace.tensor.shape[3])
-
-
-def _size_of(lab: Laboratory, trace: Trace) -> Made | None:
-    if trace.tensor is None or trace.tensor.ndim != 4:
-        return None
-    return int(trace.tensor.shape[2]), _content(lab, trace), int(trace.tensor.shape[3])
-
-
 def _examine_size(lab: Laboratory, trace: Trace) -> list[Diagnosis]:
     """Return why the line has another size, or other pixels at the same size; then `lab.before` is at its size."""
-    sizes = _size_of(lab, lab.before), _size_of(lab, trace)
+    sizes = size_of_line(lab, lab.before), size_of_line(lab, trace)
     if None in sizes or sizes[1] is None:
         return [lab.unknown_cause(RESIZE, "a tensor is not (1, 3, height, width)")]
     is_same_size = sizes[0] == sizes[1]
@@ -135,12 +121,12 @@ def _examine_size(lab: Laboratory, trace: Trace) -> list[Diagnosis]:
         return put_right
     shown = _shown_at_its_size(lab, trace, sizes[1])
     if shown is None:
-        lab.noticed.append(_sizes_text(lab, trace))
+        lab.noticed.append(line_sizes_text(lab, trace))
         return [lab.unknown_cause(RESIZE)]
     before, proof, interpolation = shown
     found = [] if is_same_size else _by_rules(lab, trace, proof)
     if found is None:
-        lab.noticed.append(f"{_sizes_text(lab, trace)}; {proof}")
+        lab.noticed.append(f"{line_sizes_text(lab, trace)}; {proof}")
         return [lab.unknown_cause(RESIZE, "the line has another size, and which rule gives it is not known")]
     found += interpolation
     if not found:
@@ -154,16 +140,6 @@ def _are_same_pictures(reference: Trace, trace: Trace) -> bool:
     """Return whether two pictures are equal, in whatever order their channels are; those not recorded count so."""
     one, two = reference.resize, trace.resize
     return one is None or two is None or np.array_equal(one, two) or np.array_equal(one, two[..., ::-1])
-
-
-def _sizes_text(lab: Laboratory, trace: Trace) -> str:
-    """Return in words how large both sides make this line."""
-    parts = []
-    for name, each in zip(lab.names, (lab.reference, trace), strict=True):
-        size = _size_of(lab, each)
-        if size is not None:
-            parts.append(f"{size[1]} of {size[2]} columns, {size[0]} px high, in {name}")
-    return ", ".join(parts)
 
 
 def _by_options(lab: Laboratory, trace: Trace) -> list[Diagnosis]:
@@ -183,12 +159,17 @@ def _by_options(lab: Laboratory, trace: Trace) -> list[Diagnosis]:
     for cause, values in changes if side is not None else ():
         patched = lab.attempt(lambda values=values: lab.patched.varied({RESIZE: values}), cause)  # type: ignore[misc]
         made = None if patched is None else lab.run_preprocessing(patched)
-        if patched is None or made is None or made.tensor is None or _size_of(lab, made) == _size_of(lab, trace):
+        if (
+            patched is None
+            or made is None
+            or made.tensor is None
+            or size_of_line(lab, made) == size_of_line(lab, trace)
+        ):
             continue
         also: list[Diagnosis] = []
         shown = None
-        if _size_of(lab, made) != _size_of(lab, lab.reference) or not _are_same_pictures(lab.reference, made):
-            shown = _shown_at_its_size(lab, made, _size_of(lab, made) or (0, 0, 0))
+        if size_of_line(lab, made) != size_of_line(lab, lab.reference) or not _are_same_pictures(lab.reference, made):
+            shown = _shown_at_its_size(lab, made, size_of_line(lab, made) or (0, 0, 0))
             rules = None if shown is None else _by_rules(lab, made, shown[1], patched.pipeline)
             if not rules:
                 lab.tried.append(f"{cause}: with {_values_text(values)}, the size still differs")
@@ -196,10 +177,10 @@ def _by_options(lab: Laboratory, trace: Trace) -> list[Diagnosis]:
             also = rules
         with_it = f"with {_values_text(values)}" if None not in values.values() else f"without {next(iter(values))}"
         proof = f"{with_it}, {lab.names.candidate}'s line is as large as {lab.names.reference}'s: "
-        proof += f"{_sizes_text(lab, made)}; before, {_sizes_text(lab, trace)}"
+        proof += f"{line_sizes_text(lab, made)}; before, {line_sizes_text(lab, trace)}"
         if also:
-            proof = f"{with_it}, {_sizes_text(lab, made)}, which {also[0].cause} explains; before, "
-            proof += _sizes_text(lab, trace)
+            proof = f"{with_it}, {line_sizes_text(lab, made)}, which {also[0].cause} explains; before, "
+            proof += line_sizes_text(lab, trace)
         fix = lab.ask(lab.candidate, WordsFixes, lambda s, values=values: s.parameter_fix(RESIZE, values))  # type: ignore[misc]
         lab.reset_notes()
         lab.patched = patched
@@ -354,7 +335,7 @@ def _by_rules(lab: Laboratory, trace: Trace, proof: str, pipeline: Any = None) -
     None where a side's rule is not known, or does not say this line's size.
     """
     line = None if trace.decode is None else (int(trace.decode.shape[0]), int(trace.decode.shape[1]))
-    own_size, right_size = _size_of(lab, trace), _size_of(lab, lab.reference)
+    own_size, right_size = size_of_line(lab, trace), size_of_line(lab, lab.reference)
     if line is None or own_size is None or right_size is None:
         return None
     right = _rule_of(lab, pipeline_of(lab.reference), lab.reference, {line: right_size})
@@ -368,7 +349,7 @@ def _by_rules(lab: Laboratory, trace: Trace, proof: str, pipeline: Any = None) -
     found = line_rule_departures(right, own, line, is_given=is_given)
     if not found:
         return None
-    sizes = f"{_sizes_text(lab, trace)}; {proof}"
+    sizes = f"{line_sizes_text(lab, trace)}; {proof}"
     causes = [_cause_of_rule(lab, each, right, own, [sizes, *(exact if each == WIDER else [])]) for each in found]
     if WIDER not in found or right.kind != SQUEEZED:
         return causes
@@ -389,8 +370,8 @@ def _rule_of(lab: Laboratory, side: Any, trace: Trace, here: dict[Size, Made]) -
     sizes = dict(here)
     for probe in PROBES if side is not None else ():
         made = lab.attempt(lambda probe=probe: side.preprocess(np.full((*probe, 3), 90, np.uint8)))  # type: ignore[misc]
-        size = None if made is None or made.error is not None else _size_of(lab, made)
-        if size is not None:
+        size = None if made is None or made.error is not None else size_of_line(lab, made)
+        if size is not None and made is not None and not SCALED.keys() & made.parameters.get(RESIZE, {}).keys():
             sizes[probe] = size
     if len(sizes) <= len(PROBES) // 2:
         stated = line_rule_of_parameters(trace.parameters.get(RESIZE, {}))

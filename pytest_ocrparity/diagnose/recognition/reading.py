@@ -17,6 +17,7 @@ import numpy.typing as npt
 from pytest_ocrparity.artifacts.model_files import CONFIG
 from pytest_ocrparity.compare.characters import dictionary_difference
 from pytest_ocrparity.compare.text import compare_text
+from pytest_ocrparity.contract import NamesDictionary
 from pytest_ocrparity.diagnose.laboratory import Laboratory
 from pytest_ocrparity.diagnose.network.weights import has_exported_weights
 from pytest_ocrparity.diagnose.recognition import character_lists
@@ -326,7 +327,10 @@ def _dictionary_cause(lab: Laboratory, own: Decoder, measured: Decoders) -> Diag
         *found.evidence,
     ]
     # To export again is no fix: the tool may read the file otherwise than the training, which is how some lists differ.
-    where = f", in PostProcess.character_dict of {CONFIG}" if has_exported_weights(lab) else ""
+    place = lab.ask(lab.candidate, NamesDictionary, lambda side: side.dictionary_place)
+    where = f", in {place}" if place else ""
+    if not place and has_exported_weights(lab):
+        where = f", in PostProcess.character_dict of {CONFIG}"
     fix = f"{found.fix}{where}"
     return lab.proven_cause(TEXT, found.cause, f"{found.summary.format(candidate=candidate)}", proof, fix)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,6 +13,7 @@ from toy_reader import CELL, LEVELS, NOTHING, Reader, line
 from pytest_ocrparity import Trace
 from pytest_ocrparity.contract import trace_anew
 from pytest_ocrparity.diagnose.batch_runs import BatchRun
+from pytest_ocrparity.diagnosis import Fix
 from pytest_ocrparity.tolerance import BUILT_IN
 from pytest_ocrparity.trace import Image
 
@@ -139,3 +140,65 @@ def test_without_a_batch_of_its_own_lines_of_one_width_are_stacked() -> None:
     run = run_of(Stacks(name="port"), [line("abba"), line("cdc ")])
     assert [each.recognition.text for each in run.together if each.recognition] == ["abba", "cdc "]
     assert set(statuses(run, 0).values()) == {"same"}
+
+
+class Cuts(Attends):
+    """Makes a line a column wider in a batch than alone, where it is cut to a whole pixel, as RapidOCR does."""
+
+    more = 1
+
+    def trace_batch(self, images: Sequence[Image]) -> list[Trace]:
+        alone, made = [self.preprocess(image) for image in images], super().trace_batch(images)
+        for index, (one, trace) in enumerate(zip(alone, made, strict=True)):
+            assert one.tensor is not None and trace.tensor is not None
+            width = one.tensor.shape[-1]
+            if trace.tensor.shape[-1] == width:
+                continue
+            tensor = np.array(trace.tensor)
+            tensor[..., : width + self.more] = np.concatenate(
+                [one.tensor[..., :1], one.tensor, *[one.tensor[..., -1:]] * (self.more - 1)], axis=-1
+            )
+            probability_map = self.infer(tensor)
+            resize = {**trace.parameters["resize"], "content_width": width + self.more, "width": tensor.shape[-1]}
+            made[index] = replace(
+                trace,
+                tensor=tensor,
+                probability_map=probability_map,
+                recognition=self.read_map(probability_map),
+                parameters={**trace.parameters, "resize": resize},
+            )
+        return made
+
+
+def test_a_line_that_is_a_pixel_wider_in_the_batch_is_one_that_is_filled_up() -> None:
+    run = run_of(Cuts(name="port"), LINES)
+    assert list(statuses(run, 0)) == ["text"]
+    found = run.diagnose(0, BUILT_IN)
+    assert found.cause == "resize.batch_padding"
+    assert found.evidence[0].startswith("with its tensor of the batch, port makes the batch's map alone and reads")
+
+
+def test_one_that_is_two_pixels_wider_is_not() -> None:
+    class Widens(Cuts):
+        more = 2
+
+    run = run_of(Widens(name="port"), LINES)
+    assert statuses(run, 0)["preprocessing"] == "different"
+    assert run.diagnose(0, BUILT_IN).cause != "resize.batch_padding"
+
+
+def test_the_fix_is_in_the_words_of_a_side_that_has_them() -> None:
+    class Words(Attends):
+        def parameter_fix(self, stage: str, values: Mapping[str, Any]) -> Fix:
+            if (stage, values) != ("resize", {"batch_size": 1}):
+                raise ValueError(values)
+            return Fix("run them one by one")
+
+    assert run_of(Words(name="port"), LINES).diagnose(0, BUILT_IN).fix == Fix("run them one by one")
+
+    class Refuses(Attends):
+        def parameter_fix(self, stage: str, values: Mapping[str, Any]) -> Fix:
+            raise ValueError(values)
+
+    fix = run_of(Refuses(name="port"), LINES).diagnose(0, BUILT_IN).fix
+    assert fix is not None and "(batch_size=1)" in fix.text

@@ -10,7 +10,8 @@ import pytest
 from paths import EXAMPLE
 
 from pytest_ocrparity.errors import ModelError
-from pytest_ocrparity.session.other_sides import load_other_side, other_side_problems
+from pytest_ocrparity.session.other_sides import check_rapidocr_batch, load_other_side, other_side_problems
+from pytest_ocrparity.stages import DETECTION, RECOGNITION
 
 DETECTOR, RECOGNISER = EXAMPLE / "inference", EXAMPLE / "inference_rec"
 
@@ -60,3 +61,10 @@ def test_rapidocr_needs_its_file(tmp_path: Path) -> None:
     assert problems(api="rapidocr", model_file=EXAMPLE / "inference_onnx" / "inference.onnx") == []
     (said,) = problems(api="rapidocr", model_file=tmp_path / "det.onnx")
     assert said == f"{tmp_path / 'det.onnx'}: no such file: inference.model_file is an .onnx file"
+
+
+def test_rapidocr_runs_lines_in_batches_and_no_pages() -> None:
+    check_rapidocr_batch(RECOGNITION, 6)
+    check_rapidocr_batch(DETECTION, 1)
+    with pytest.raises(ModelError, match=r"inference\.batch = 2: RapidOCR hands its detector one page after the other"):
+        check_rapidocr_batch(DETECTION, 2)

@@ -66,7 +66,6 @@ def test_a_setting_that_is_none_is_refused(tmp_path: Path, given: str) -> None:
     [
         ('api = "results"\nresults = "out/{stem}.json"', 'where api = "results": nothing runs'),
         ('api = "predict_det"\nmodel_dir = "a"', "with api = 'predict_det' one image runs after the other: remove it"),
-        ('api = "rapidocr"\nmodel_file = "a.onnx"', "with api = 'rapidocr' one image runs after the other"),
         ('api = "PaddleOCR"\nmodel_dir = "a"', "paddleocr.PaddleOCR hands its detector one image after the other"),
     ],
 )
@@ -74,3 +73,7 @@ def test_it_is_refused_where_nothing_runs_a_batch(tmp_path: Path, table: str, te
     with pytest.raises(SettingsError, match=text):
         loaded(tmp_path, f"[inference]\n{table}\nbatch = 2\n")
     assert not loaded(tmp_path, f"[inference]\n{table}\nbatch = 1\n").has_batches
+
+
+def test_rapidocr_runs_lines_in_batches(tmp_path: Path) -> None:
+    assert loaded(tmp_path, '[inference]\napi = "rapidocr"\nmodel_file = "a.onnx"\nbatch = 2\n').has_batches

@@ -29,6 +29,10 @@ def test_the_engine_is_handed_on_as_an_option_of_the_class() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
+        (
+            'engine = "openvino"\nmodel_dir = "a"\ndevice = "GPU"',
+            r"inference\.device is no setting; what the deployment itself is given stands in options; known: api, ",
+        ),
         ('engine = "tensorrt"', "engine is one of paddle, onnxruntime, openvino, not 'tensorrt'"),
         (
             'engine = "onnxruntime"\noptions = { engine = "onnxruntime" }',
@@ -47,7 +51,7 @@ def test_the_engine_is_handed_on_as_an_option_of_the_class() -> None:
         ),
         ('api = "predict_rec"\npredict_options = {}', "predict_options does nothing with api = 'predict_rec'"),
         ('api = "predict_det"\nmodel_file = "net.onnx"', "model_file runs by itself, where api does nothing"),
-        ('api = "rapidocr"', "api is 'rapidocr', and no .*inference.model_file names the .onnx file"),
+        ('api = "rapidocr"', r"inference\.api is 'rapidocr', and model_file, which names its \.onnx file, is not set"),
         ('engine = "openvino"\napi = "PaddleOCR"', "api does nothing with engine = 'openvino'"),
         ('engine = "openvino"\nmodel_dir = "x"\noptions_file = "y"', "options_file does nothing with engine = 'openv"),
     ],

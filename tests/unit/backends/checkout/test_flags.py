@@ -17,10 +17,14 @@ from pytest_ocrparity.backends.checkout.flags import (
 from pytest_ocrparity.errors import ModelError
 
 
+def str2bool(text: str) -> bool:
+    return text.lower() in ("true", "t", "1")
+
+
 def parser() -> ArgumentParser:
     made = ArgumentParser()
     made.add_argument("--det_limit_side_len", type=float, default=960)
-    made.add_argument("--use_dilation", type=lambda text: text.lower() == "true", default=False)
+    made.add_argument("--use_dilation", type=str2bool, default=False)
     made.add_argument("--onnx_providers", nargs="+", type=str, default=False)
     made.add_argument("--det_model_dir", type=str)
     return made
@@ -40,6 +44,9 @@ def test_what_is_given_goes_through_the_scripts_own_parser() -> None:
         ({"help": True}, "help is no flag of this predict_det.py"),
         ({"det_model_dir": "x"}, "det_model_dir has a setting of its own: set model_dir"),
         ({"det_limit_side_len": "wide"}, "invalid float value: 'wide'"),
+        ({"det_limit_side_len": [1, 2]}, r"det_limit_side_len is \[1, 2\]; predict_det.py takes one value of it"),
+        ({"use_dilation": "maybe"}, "use_dilation is 'maybe', not true or false"),
+        ({"use_dilation": 3}, "use_dilation is 3, not true or false"),
     ],
 )
 def test_what_is_no_flag_or_no_value_is_refused(options: dict[str, Any], said: str) -> None:

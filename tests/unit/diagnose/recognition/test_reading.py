@@ -46,6 +46,14 @@ class TestWhatIsNamed:
         assert (found.stage, found.cause) == ("text", cause), found
         assert found.fix is not None and found.evidence[0].startswith("given train's map, inference's decoder ")
 
+    def test_the_fix_of_a_dictionary_names_its_place_where_the_side_does(self) -> None:
+        class Places(Listed):
+            dictionary_place = "keys = dict.txt"
+
+        fix = "give inference the dictionary with which the network was trained, with its lines in their order"
+        said = [only(kind(letters="bacd ")).fix.text for kind in (Listed, Places)]
+        assert said == [fix, f"{fix}, in keys = dict.txt"]
+
     def test_two_things_at_once(self) -> None:
         found = causes(Reader(), Port(letters="bacd ", reverses=True), DOUBLED)
         assert named(found) == [("text", "text.direction"), ("text", "text.dictionary")]

@@ -1,0 +1,1 @@
+"""The parts of RapidOCR's sides that need no RapidOCR."""
