@@ -6,7 +6,7 @@ from pathlib import Path
 
 CORE = (
     *("geometry.py", "tolerance.py", "rejudge.py", "compare"),
-    *(f"golden/{name}.py" for name in ("baseline_file", "encoding")),
+    *(f"golden/{name}.py" for name in ("baseline_file", "encoding", "ownership", "store")),
     *(f"diagnose/{name}.py" for name in ("__init__", "budget", "laboratory", "repeatability")),
     *("diagnose/postprocessing/equality.py", "diagnose/network/map_change.py"),
 )

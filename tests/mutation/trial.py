@@ -1,7 +1,7 @@
 """Run the fast unit tests on mutants, each in a process of its own that is forked when everything is loaded.
 
 A change within a function is put into the loaded function, and only the tests run that enter it, those first that
-noticed other changes of its module. A change that acts at import is loaded in place of the module by a new pytest.
+noticed other changes of its module, and its mirror's before others. A change that acts at import is loaded in place of the module by a new pytest.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from mutation.mutants import Module, Mutant
 SLOW = 1.0
 """Seconds of processor time: what takes longer is no fast unit test, and doesn't run on mutants."""
 MOST_PARAMETERS = 50
-MOST_SECONDS = 10.0
+MOST_SECONDS = 5.0
 """What all tests on a mutant may take together, by their time without it."""
 CPU_SECONDS, MEMORY = 20, 6 << 30
 """What a mutant may take: one that never ends is killed."""
@@ -53,7 +53,7 @@ def run(
     """
     inside = [each for each in mutants if each.function is not None]
     outside = [each for each in mutants if each.function is None]
-    yield from _heard(inside, lambda pipe: _try_inside(modules, inside, tests, jobs, pipe))
+    yield from _heard(inside, lambda pipe: _try_inside(modules, inside, tests, mirrors, jobs, pipe))
     # From this process, in which nothing of the package is loaded.
     yield from _heard(outside, lambda pipe: _try_outside(modules, outside, mirrors, jobs, pipe))
 
@@ -81,10 +81,15 @@ def _heard(mutants: Sequence[Mutant], work: Callable[[IO[bytes]], bool]) -> Iter
 
 
 def _try_inside(
-    modules: Mapping[str, Module], mutants: Sequence[Mutant], tests: Sequence[str], jobs: int, pipe: IO[bytes]
+    modules: Mapping[str, Module],
+    mutants: Sequence[Mutant],
+    tests: Sequence[str],
+    mirrors: Mapping[str, list[str]],
+    jobs: int,
+    pipe: IO[bytes],
 ) -> bool:
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    trials = Trials(modules, mutants, jobs, pipe)
+    trials = Trials(modules, mutants, mirrors, jobs, pipe)
     _pytest(tests, trials)
     return trials.is_done
 
@@ -172,8 +177,15 @@ def _some_of_each(items: Sequence[pytest.Item]) -> list[pytest.Item]:
 class Trials:
     """Takes a run over once its tests are collected."""
 
-    def __init__(self, modules: Mapping[str, Module], mutants: Sequence[Mutant], jobs: int, pipe: IO[bytes]) -> None:
-        self.modules, self.mutants, self.jobs, self.pipe = modules, mutants, jobs, pipe
+    def __init__(
+        self,
+        modules: Mapping[str, Module],
+        mutants: Sequence[Mutant],
+        mirrors: Mapping[str, list[str]],
+        jobs: int,
+        pipe: IO[bytes],
+    ) -> None:
+        self.modules, self.mutants, self.mirrors, self.jobs, self.pipe = modules, mutants, mirrors, jobs, pipe
         self.is_done = False
         self.kills: dict[str, Counter[str]] = {name: Counter() for name in modules}
         self.entered: dict[str, tuple[set[Function], float]] = {}
@@ -190,6 +202,8 @@ class Trials:
                 return True
             self.entered.update(said)
         self.functions = _loaded_functions({str(module.path) for module in self.modules.values()})
+        gc.collect()
+        gc.freeze()  # so that no child copies all pages by looking for garbage
         _in_parallel(self.mutants, self.jobs, self._is_noticed, self.pipe)
         self.is_done = bool(self.entered)
         return True
@@ -217,9 +231,13 @@ class Trials:
     def _is_noticed(self, mutant: Mutant) -> bool:
         module, kills = self.modules[mutant.module], self.kills[mutant.module]
         function = str(module.path), mutant.function
-        found = [(-kills[name], spent, name) for name, (seen, spent) in self.entered.items() if function in seen]
+        found = [
+            (-kills[name], not name.startswith(tuple(self.mirrors[mutant.module])), spent, name)
+            for name, (seen, spent) in self.entered.items()
+            if function in seen
+        ]
         names, left = [], MOST_SECONDS
-        for _, spent, name in sorted(found):
+        for _, _, spent, name in sorted(found):
             if (left := left - spent) > 0:
                 names.append(name)
 
