@@ -198,13 +198,11 @@ def _convex_quads(shapes: Shapes) -> tuple[_Points, npt.NDArray[np.bool_]]:
     corners = np.zeros((len(shapes), 4, 2))
     is_quad = (shapely.get_type_id(shapes) == shapely.GeometryType.POLYGON) & (shapely.get_num_coordinates(shapes) == 5)
     corners[is_quad] = shapely.get_coordinates(shapes[is_quad]).reshape(is_quad.sum(), 5, 2)[:, :4]
-    turns = _cross_product(
-        np.roll(corners, -1, axis=1) - corners, np.roll(corners, -2, axis=1) - np.roll(corners, -1, axis=1)
-    )
-    least = _THIN * (turns.max(axis=1) - turns.min(axis=1))
-    is_backward = (turns < -least[:, None]).all(axis=1)
+    edges = np.roll(corners, -1, axis=1) - corners
+    turns = _cross_product(edges, np.roll(edges, -1, axis=1))
+    is_backward = (turns <= 0).all(axis=1)
     corners[is_backward] = corners[is_backward, ::-1]
-    return corners, is_quad & (is_backward | (turns > least[:, None]).all(axis=1))
+    return corners, is_quad & (is_backward | (turns >= 0).all(axis=1))
 
 
 def _shared_areas_of_quads(left: _Points, right: _Points) -> npt.NDArray[np.float64]:
@@ -220,7 +218,7 @@ def _shared_areas_of_quads(left: _Points, right: _Points) -> npt.NDArray[np.floa
         next_depth = np.roll(depth, -1, axis=1)
         stays = depth >= 0
         leaves = stays != np.roll(stays, -1, axis=1)
-        share = depth / np.where(leaves, depth - next_depth, 1.0)
+        share = np.divide(depth, depth - next_depth, out=np.zeros_like(depth), where=leaves)
         cut = shared + share[..., None] * (following - shared)
         points = np.stack([shared, cut], axis=2).reshape(len(shared), 2 * corners - 2, 2)
         is_left = np.stack([stays, leaves], axis=2).reshape(len(shared), 2 * corners - 2)

@@ -90,7 +90,8 @@ def _try_inside(
 ) -> bool:
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     trials = Trials(modules, mutants, mirrors, jobs, pipe)
-    _pytest(tests, trials)
+    with tempfile.TemporaryDirectory(prefix="mutation-") as folder:
+        _pytest(folder, tests, trials)
     return trials.is_done
 
 
@@ -128,14 +129,10 @@ def _in_parallel(mutants: Sequence[Mutant], jobs: int, try_one: Callable[[Mutant
             os._exit(1)
 
 
-def _pytest(tests: Sequence[str], *plugins: object) -> int:
-    folder = tempfile.mkdtemp(prefix="mutation-")
-    try:
-        # Plain asserts: where the package is installed, pytest rewrites it as a plugin's, past a loader of ours.
-        quiet = ["-q", "--assert=plain", "-p", "no:cacheprovider", "-p", "no:randomly"]
-        return int(pytest.main([*quiet, f"--basetemp={folder}/pytest", *tests], [*plugins, Settled()]))
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+def _pytest(folder: str, tests: Sequence[str], *plugins: object) -> int:
+    # Plain asserts: where the package is installed, pytest rewrites it as a plugin's, past a loader of ours.
+    quiet = ["-q", "--assert=plain", "-p", "no:cacheprovider", "-p", "no:randomly"]
+    return int(pytest.main([*quiet, f"--basetemp={folder}/pytest", *tests], [*plugins, Settled()]))
 
 
 class Settled:
@@ -327,13 +324,14 @@ class _Loader(importlib.abc.MetaPathFinder, importlib.abc.SourceLoader):  # type
 
 
 def _is_noticed_at_import(module: Module, mutant: Mutant, tests: Sequence[str]) -> bool:
-    pid = os.fork()
-    if not pid:
-        try:
-            resource.setrlimit(resource.RLIMIT_CPU, (3 * CPU_SECONDS, 3 * CPU_SECONDS))
-            sys.meta_path.insert(0, _Loader(module.path, module.mutate(mutant)))
-            os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
-            os._exit(_pytest(["-x", *tests], FirstFailure(lambda name: None)) and 1)
-        finally:
-            os._exit(3)
-    return bool(os.waitpid(pid, 0)[1])
+    with tempfile.TemporaryDirectory(prefix="mutation-") as folder:  # the child ends without a word
+        pid = os.fork()
+        if not pid:
+            try:
+                resource.setrlimit(resource.RLIMIT_CPU, (3 * CPU_SECONDS, 3 * CPU_SECONDS))
+                sys.meta_path.insert(0, _Loader(module.path, module.mutate(mutant)))
+                os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+                os._exit(_pytest(folder, ["-x", *tests], FirstFailure(lambda name: None)) and 1)
+            finally:
+                os._exit(3)
+        return bool(os.waitpid(pid, 0)[1])

@@ -100,6 +100,11 @@ def test_an_iou_out_of_range_is_refused(min_iou: float) -> None:
         match_polygons([], [], min_iou=min_iou)
 
 
+def test_an_iou_of_1_pairs_equal_boxes_alone() -> None:
+    matching = match_polygons([one_box, nested], [nested + 1e-3, rotated], min_iou=1)
+    assert (matching.pairs, matching.missing, matching.extra) == ((Pair(0, 1, 1.0),), (1,), (0,))
+
+
 def test_empty_sides() -> None:
     assert match_polygons(empty, empty).pairs == ()
     assert match_polygons([one_box], empty).missing == (0,)
@@ -234,6 +239,25 @@ def test_split_boxes() -> None:
     assert classify_polygons(reference, candidate, paired) == ((), ("split",))
 
 
+@pytest.mark.parametrize(("inside", "is_in"), [(50.0, True), (49.9, False)])
+def test_a_box_is_inside_with_half_of_its_area(inside: float, is_in: bool) -> None:
+    whole = box(0, 0, 200, 30)
+    parts = [box(inside - 100, 0, 100, 30), box(200 - inside, 0, 100, 30)]
+    alone = match_polygons([whole], parts, min_iou=1)
+    assert classify_polygons([whole], parts, alone) == (
+        (("split",), ("split", "split")) if is_in else (("missing",), ("extra", "extra"))
+    )
+    alone = match_polygons(parts, [whole], min_iou=1)
+    assert classify_polygons(parts, [whole], alone) == (
+        (("merged", "merged"), ("merged",)) if is_in else (("missing", "missing"), ("extra",))
+    )
+
+
+def test_a_box_around_a_single_one_is_extra() -> None:
+    matching = match_polygons([nested], [one_box], min_iou=1)
+    assert classify_polygons([nested], [one_box], matching) == (("missing",), ("extra",))
+
+
 def test_neither_merged_nor_split() -> None:
     reference, candidate = [one_box, bowtie, zero_area], [touching, nan_point, two_points]
     matching = match_polygons(reference, candidate)
@@ -277,6 +301,16 @@ def test_a_duplicated_vertex_does_not_hide_a_lost_one() -> None:
     assert vertex_distance(one_box, lost) == pytest.approx(100)
     twice = one_box[[0, 1, 2, 2]]
     assert vertex_distance(twice, one_box[[0, 1, 1, 2]]) == pytest.approx(30)  # as sets they are equal
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_vertices_of_other_polygons_are_as_far_as_sets_of_points_are(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    a, b = rng.uniform(0, 100, (5, 2)), rng.uniform(0, 100, (6, 2))
+    a[2] += 300  # far from all others, so that each side's farthest is another
+    expected = shapely.hausdorff_distance(shapely.MultiPoint(a), shapely.MultiPoint(b))
+    assert vertex_distance(a, b) == pytest.approx(expected)
+    assert vertex_distance(b, a) == pytest.approx(expected)
 
 
 def test_quads_take_the_best_of_all_assignments() -> None:
@@ -350,3 +384,46 @@ def test_an_iou_at_the_least_is_a_pair() -> None:
     one, other = box(0, 0, 10, 10), box(0, 0, 10, 5)
     assert len(match_polygons([one], [other], min_iou=0.5).pairs) == 1
     assert not match_polygons([one], [other], min_iou=0.5001).pairs
+
+
+@pytest.fixture
+def without_geos(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*shapes: object) -> None:
+        if any(len(each) for each in shapes):  # type: ignore[arg-type]
+            raise AssertionError("GEOS was asked")
+
+    monkeypatch.setattr(shapely, "intersection", refuse)
+
+
+CORNER_ON_AN_EDGE = np.array([[0, 0], [20, 0], [20, 10], [10, 5]], dtype=np.float64)
+
+
+@pytest.mark.usefixtures("without_geos")
+@pytest.mark.parametrize("turn", range(4))
+@pytest.mark.parametrize("polygon", [one_box, box(0, 0, 9, 40) @ [[0.8, 0.6], [-0.6, 0.8]], CORNER_ON_AN_EDGE])
+def test_convex_quads_are_measured_without_geos(polygon: Box, turn: int) -> None:
+    """In a tenth of its time, whatever their first corner and direction."""
+    one = np.roll(polygon, turn, axis=0)
+    for other in (one + 0.5, one[::-1] + 0.5):
+        for left, right in ((one, other), (other, one)):
+            assert len(match_polygons([left], [right]).pairs) == 1
+
+
+@pytest.mark.usefixtures("without_geos")
+@pytest.mark.parametrize("polygon", [hexagon, np.array([[0, 0], [20, 0], [5, 5], [0, 20]], dtype=np.float64)])
+def test_other_polygons_are_measured_by_geos(polygon: Box) -> None:
+    with pytest.raises(AssertionError, match="GEOS was asked"):
+        match_polygons([polygon], [polygon + 0.5])
+
+
+@pytest.mark.parametrize("turn", range(4))
+@pytest.mark.parametrize("is_reversed", [True, False])
+def test_a_concave_quad_shares_what_is_not_in_its_notch(turn: int, is_reversed: bool) -> None:
+    notched = np.roll(np.array([[0, 0], [20, 0], [5, 5], [0, 20]], dtype=np.float64), turn, axis=0)
+    notched = notched[::-1] if is_reversed else notched
+    for other in (box(4, 4, 16, 16), notched + 2):
+        shapes = shapely.Polygon(notched), shapely.Polygon(other)
+        expected = shapes[0].intersection(shapes[1]).area / shapes[0].union(shapes[1]).area
+        for left, right in ((notched, other), (other, notched)):
+            (pair,) = match_polygons([left], [right], min_iou=0).pairs
+            assert pair.iou == pytest.approx(expected)

@@ -104,6 +104,7 @@ def test_a_tensor_that_a_table_makes_costs_a_table(path: Path, tmp_path: Path) -
         {"tensor": np.zeros((1, 3, 32, 64), np.float32)},
         {"tensor": np.zeros((1, 3, 24, 40), np.float64)},
         {"resize": np.zeros((24, 40), np.uint8)},
+        {"resize": np.zeros((24, 40, 3), np.int16)},
         {"resize": None},
         {"tensor": None},
         {"detections": Detections(()), "decode": None, "shape": None},
