@@ -1,7 +1,8 @@
 """Run the fast unit tests on mutants, each in a process of its own that is forked when everything is loaded.
 
-A change within a function is put into the loaded function, and only the tests run that enter it, those first that
-noticed other changes of its module, and its mirror's before others. A change that acts at import is loaded in place of the module by a new pytest.
+A change within a function is put into the loaded function, and only the tests run that enter it: those first that
+noticed other changes of its module, then its mirror's. A change that acts at import is loaded in place of the module by
+a new pytest.
 """
 
 from __future__ import annotations

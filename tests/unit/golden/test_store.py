@@ -25,6 +25,20 @@ def test_a_baseline_is_named_after_its_image(name: str) -> None:
     assert path_in_golden_store(Path("g"), name) == Path("g") / f"{os.path.normpath(name)}.npz"
 
 
+@pytest.mark.parametrize("name", ["é" * 98 + ".png", "a/" + "x" * 200 + "/b.png"])
+def test_a_name_may_be_as_long_as_file_systems_take_it(name: str) -> None:
+    assert max(len(part.encode()) for part in name.split("/")) == 200
+    assert path_in_golden_store(Path("g"), name) == Path("g") / f"{name}.npz"
+    for longer in (f"x{name}" if "/" not in name else name.replace("/x", "/xx", 1), f"short/x{'x' * 200}/short"):
+        assert path_in_golden_store(Path("g"), longer).parent == Path("g/outside")
+
+
+def test_the_digest_of_a_name_stays_the_same() -> None:
+    """Baselines that another version recorded are found again."""
+    name = "ee921a2e7d2e180cdb07a75d682dd1a4.npz"
+    assert path_in_golden_store(Path("g"), "../x.png") == Path("g/outside") / name
+
+
 @pytest.mark.parametrize("name", ["a\0.png", "\ud83d.png"])
 def test_a_name_that_no_file_can_have_becomes_a_digest(tmp_path: Path, name: str) -> None:
     path = path_in_golden_store(tmp_path, name)
