@@ -10,7 +10,7 @@ import pytest
 from sides import QUAD, traces
 
 from pytest_ocrparity import Detections, DifferenceError, Trace, assert_same_detections
-from pytest_ocrparity.compare.box_pairs import box_pair_limits, pair_boxes, pair_with_nearest_box
+from pytest_ocrparity.compare.box_pairs import box_centre, box_pair_limits, pair_boxes, pair_with_nearest_box
 from pytest_ocrparity.compare.judge import BoxLimits
 from pytest_ocrparity.tolerance import BUILT_IN, Limit
 
@@ -140,3 +140,19 @@ def test_the_nearest_box_of_quads_is_as_far_as_vertices_and_of_polygons_as_bound
     assert pair_with_nearest_box(whole, [QUAD + 900, fifth], False) == (boundary, 1)
     assert pair_with_nearest_box(fifth, [whole], False) == (boundary, 0)
     assert pair_with_nearest_box(whole, [QUAD + 900], False) == (float("inf"), None)
+
+
+def test_scores_are_run_again_where_any_differs_and_another_limit_judges() -> None:
+    one, two = (Detections((QUAD, QUAD + 90), np.array([0.5, score])) for score in (0.5, 0.0))
+    pairs, _ = pair_boxes(one, two, LIMITS, lambda: {1: 0.25})
+    assert [pair.score_error for pair in pairs] == [None, 0.25]
+    exact = replace(LIMITS, max_score_difference=0.25)
+    pairs, findings = pair_boxes(one, two, exact, lambda: {1: 0.0})
+    assert [pair.score_error for pair in pairs] == [None, None]
+    assert [each.kind for each in findings] == ["score"]
+
+
+def test_the_centre_of_a_box_is_that_of_its_finite_points() -> None:
+    nan, inf = float("nan"), float("inf")
+    assert box_centre(np.array([[0, 0], [10, 0], [nan, 90], [5, inf], [5, 30]])) == (5.0, 10.0)
+    assert np.isnan(box_centre(np.array([[nan, 1], [2, inf]]))).all()
