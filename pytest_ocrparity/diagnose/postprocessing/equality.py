@@ -41,7 +41,8 @@ class Page:
     @property
     def scale(self) -> tuple[float, float]:
         """Source pixels per map pixel, along x and along y."""
-        return self.shape[1] / self.probability_map.shape[-1], self.shape[0] / self.probability_map.shape[-2]
+        height, width = self.probability_map.shape[2:]
+        return self.shape[1] / width, self.shape[0] / height
 
     @cached_property
     def shows(self) -> bool:

@@ -16,7 +16,7 @@ from pytest_ocrparity import Detections, DifferenceError, Trace, assert_same_det
 from pytest_ocrparity.compare import Comparisons
 from pytest_ocrparity.compare.detections import compare_detections
 from pytest_ocrparity.comparison import Measure
-from pytest_ocrparity.tolerance import BUILT_IN
+from pytest_ocrparity.tolerance import BUILT_IN, EQUAL_MAP_SCORE
 
 
 class TestDetections:
@@ -165,6 +165,28 @@ class TestMeasures:
         counts = compare_detections(*plain(self.NEAR, fewer), BUILT_IN).counts
         assert counts == {"reference": 2, "candidate": 1, "paired": 1, "boxes": 2, "borderline": 0, "different": 1}
         assert measure_of("detections.max_unmatched", self.NEAR, fewer).value == 0.5
+
+    def test_a_side_without_boxes_is_said_by_the_others_boxes(self) -> None:
+        none = Detections((), np.zeros(0))
+        for one, two, kind in ((self.NEAR, none, "missing"), (none, self.NEAR, "extra")):
+            found = compare_detections(*plain(one, two), BUILT_IN)
+            assert (found.differences, [each.kind for each in found.boxes]) == ((), [kind, kind])
+        (empty,) = compare_detections(*plain(none, none), BUILT_IN).differences
+        assert empty.kind == "empty"
+
+    def test_scores_within_their_limit_stand_in_no_wrong_order(self) -> None:
+        """Though each box has the score of the other, and both moved."""
+        moved = Detections(tuple(polygon + np.array([4, 0]) for polygon in self.NEAR.polygons), np.array([0.8, 0.9]))
+        found = compare_detections(*plain(self.NEAR, moved), BUILT_IN)
+        assert (found.differences, [each.kind for each in found.boxes]) == ((), ["moved", "moved"])
+        strict = BUILT_IN.override({"detections": {"max_score_difference": 0.05, "max_shift": 9}}, "test")
+        found = compare_detections(*plain(self.NEAR, moved), strict)
+        assert [each.kind for each in found.differences] == ["score_order"]
+
+    @pytest.mark.parametrize(("score", "limit"), [(EQUAL_MAP_SCORE, EQUAL_MAP_SCORE), (2e-5, 0.2)])
+    def test_scores_that_agree_to_within_rounding_are_judged_exactly(self, score: float, limit: float) -> None:
+        one, two = (Detections((QUAD,), np.array([value])) for value in (0.0, score))
+        assert measure_of("detections.max_score_difference", one, two).limit == limit
 
     @pytest.mark.parametrize(("noise", "passes"), [(0.0, False), (5e-5, True)])
     def test_equal_maps_have_equal_scores_and_others_may_differ_roughly(self, noise: float, passes: bool) -> None:

@@ -13,13 +13,14 @@ from toy import PAGE, Toy
 from pytest_ocrparity import (
     Detections,
     DifferenceError,
+    Recognition,
     Trace,
     assert_same_detections,
     assert_same_preprocessing,
     assert_same_probability_maps,
 )
 from pytest_ocrparity.compare import compare
-from pytest_ocrparity.compare.preconditions import have_same_files
+from pytest_ocrparity.compare.preconditions import have_same_files, refuse_one_side_twice, refuse_same_object
 
 ASSERTIONS: dict[str, Callable[..., Any]] = {
     "tensor": assert_same_preprocessing,
@@ -170,3 +171,54 @@ def test_a_recorded_side_is_compared_and_known_to_be_of_the_same_files() -> None
     assert have_same_files(*sides({**IDENTITY, "engine": "onnxruntime"}))
     assert not have_same_files(replace(train, source=None), inference)
     assert not have_same_files(*sides(None, None))
+
+
+def test_one_text_in_memory_is_refused_and_equal_ones_are_not() -> None:
+    read = Recognition("abc", 0.9)
+    one, two = (Trace(pipeline=name, image="a.png", recognition=read) for name in ("train", "port"))
+    with pytest.raises(DifferenceError, match="the texts of port and of train are the same object in memory"):
+        refuse_one_side_twice("text", one, two)
+    refuse_one_side_twice("text", one, replace(two, recognition=Recognition("abc", 0.9)))
+    refuse_one_side_twice("text", replace(one, recognition=None), replace(two, recognition=None))
+
+
+def test_the_texts_of_a_page_in_memory_are_refused_and_equal_ones_are_not() -> None:
+    box = np.array([[10.0, 10.0], [90.0, 10.0], [90.0, 30.0], [10.0, 30.0]])
+    texts = (Recognition("abc", 0.9),)
+    one, two = (
+        Trace(pipeline=name, image="a.png", detections=Detections((box.copy(),)), texts=texts)
+        for name in ("train", "port")
+    )
+    with pytest.raises(DifferenceError, match="the texts of port and of train are the same arrays in memory"):
+        refuse_one_side_twice("page", one, two)
+    refuse_one_side_twice("detections", one, two)  # whose texts are not judged
+    refuse_one_side_twice("page", one, replace(two, texts=(Recognition("abc", 0.9),)))
+    with pytest.raises(DifferenceError, match="the same arrays in memory"):
+        refuse_one_side_twice("page", one, replace(two, detections=one.detections, texts=(Recognition("abc", 0.9),)))
+
+
+@pytest.mark.parametrize(
+    ("digests", "names", "is_refused"),
+    [(("1", "2"), "ab", True), (("1", "1"), "ab", False), (("1", None), "ab", False), (("1", "2"), "aa", False)],
+)
+def test_traces_of_two_images_are_refused(digests: tuple[str, str | None], names: str, is_refused: bool) -> None:
+    """A copy of a file under another name is the same image."""
+    one, two = (
+        Trace(pipeline=side, image=f"{name}.png", image_sha256=digest)
+        for side, name, digest in zip(("train", "port"), names, digests, strict=True)
+    )
+    if is_refused:
+        with pytest.raises(DifferenceError, match=r"the traces are of two images, a\.png and b\.png: nothing was"):
+            refuse_same_object(one, two)
+    else:
+        refuse_same_object(one, two)
+
+
+def test_traces_of_one_pipeline_object_under_one_name_are_refused() -> None:
+    toy = Toy()
+    with pytest.raises(DifferenceError, match="both traces come from the same pipeline object, train"):
+        refuse_same_object(toy.trace(PAGE), toy.trace(PAGE))
+    refuse_same_object(toy.trace(PAGE), Toy().trace(PAGE))
+    refuse_same_object(*(replace(toy.trace(PAGE), source=None) for _ in range(2)))
+    with pytest.raises(DifferenceError, match="reference and candidate are the same object"):
+        refuse_same_object(toy, toy)

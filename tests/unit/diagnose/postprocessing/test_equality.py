@@ -6,12 +6,20 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import shapely
 from hypothesis import given
 from hypothesis import strategies as st
 from properties import quickly
 
 from pytest_ocrparity import Detections
-from pytest_ocrparity.diagnose.postprocessing.equality import Page, are_equal, area, canonical, indices_of_equal_boxes
+from pytest_ocrparity.diagnose.postprocessing.equality import (
+    SCORE,
+    Page,
+    are_equal,
+    area,
+    canonical,
+    indices_of_equal_boxes,
+)
 
 BOXES = tuple(np.array([[x, 0.0], [x + 10, 0], [x + 10, 5], [x, 5]]) for x in (0.0, 20, 40))
 RIGHT = Detections(BOXES, np.array([0.9, 0.8, 0.7]))
@@ -103,3 +111,28 @@ def test_a_coordinate_that_was_rounded_the_other_way(made: float, found: float, 
 def test_one_box_can_prove_something() -> None:
     assert replace(PAGE, found=Detections(BOXES[:1]), right=Detections(BOXES[1:2])).shows
     assert not replace(PAGE, found=Detections(BOXES[:1]), right=Detections(BOXES[:1])).shows
+
+
+@pytest.mark.parametrize(("score", "is_one"), [(SCORE, True), (1.01 * SCORE, False)])
+def test_scores_may_be_off_by_what_summing_leaves(score: float, is_one: bool) -> None:
+    one, two = (Detections(BOXES[:1], np.array([value])) for value in (0.0, score))
+    assert are_equal(one, two, PAGE) == are_equal(two, one, PAGE) == is_one
+
+
+def test_a_polygon_without_area_keeps_its_direction() -> None:
+    line = np.array([[0.0, 0], [4, 0], [9, 0], [6, 0]])
+    for start in range(4):
+        assert np.array_equal(canonical(np.roll(line, start, axis=0)), line)
+
+
+@pytest.mark.parametrize("count", [3, 4, 7])
+def test_the_area_of_any_polygon_is_that_of_shapely(count: int) -> None:
+    rng = np.random.default_rng(count)
+    angles = np.sort(rng.uniform(0, 6.28, count))
+    polygon = np.stack([np.cos(angles), np.sin(angles)], axis=1) * rng.uniform(5, 9, (count, 1)) + 20
+    for start in range(count):
+        assert area([np.roll(polygon, start, axis=0)]) == pytest.approx(shapely.Polygon(polygon).area)
+
+
+def test_the_scale_is_along_x_and_along_y() -> None:
+    assert replace(PAGE, shape=(16.0, 32.0, 2.0, 0.5)).scale == (0.5, 2.0)
