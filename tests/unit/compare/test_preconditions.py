@@ -20,7 +20,13 @@ from pytest_ocrparity import (
     assert_same_probability_maps,
 )
 from pytest_ocrparity.compare import compare
-from pytest_ocrparity.compare.preconditions import have_same_files, refuse_one_side_twice, refuse_same_object
+from pytest_ocrparity.compare.preconditions import (
+    have_same_files,
+    missing_preconditions,
+    refuse_one_side_twice,
+    refuse_same_object,
+)
+from pytest_ocrparity.errors import StageError
 
 ASSERTIONS: dict[str, Callable[..., Any]] = {
     "tensor": assert_same_preprocessing,
@@ -222,3 +228,35 @@ def test_traces_of_one_pipeline_object_under_one_name_are_refused() -> None:
     refuse_same_object(*(replace(toy.trace(PAGE), source=None) for _ in range(2)))
     with pytest.raises(DifferenceError, match="reference and candidate are the same object"):
         refuse_same_object(toy, toy)
+
+
+def test_each_stage_that_a_side_lacks_is_named_and_no_other() -> None:
+    whole = Toy().trace(PAGE)
+    lacks_one, lacks_both = replace(whole, tensor=None), replace(whole, tensor=None, probability_map=None)
+    needed = ("tensor", "probability_map", "detections")
+
+    def missing(one: Trace, two: Trace) -> list[tuple[str, Any, Any]]:
+        return [(each.stage, each.reference, each.candidate) for each in missing_preconditions(one, two, needed)]
+
+    assert missing(whole, whole) == []
+    assert missing(whole, lacks_one) == [("tensor", True, False)]
+    assert missing(lacks_both, lacks_one) == [("tensor", False, False), ("probability_map", False, True)]
+    stopped = replace(lacks_both, error=StageError("resize", "too small"))
+    assert missing(whole, stopped) == [("resize", None, str(stopped.error))]
+    assert missing(stopped, lacks_one) == [("resize", str(stopped.error), None)]
+    fell_later = replace(whole, error=StageError("detections", "lost"))  # what is needed was made before
+    assert missing(fell_later, lacks_one) == [("tensor", True, False)]
+
+
+@pytest.mark.parametrize("kind", ["preprocessing", "probability_maps"])
+def test_one_pipeline_object_is_refused_though_its_numbers_are_none(kind: str) -> None:
+    toy = Toy()
+    broken = np.full((1, 1, 4, 4), np.nan, np.float32)
+    one, two = (
+        Trace(pipeline=name, image="a.png", source=toy, tensor=broken.copy(), probability_map=broken.copy())
+        for name in ("train", "port")
+    )
+    with pytest.raises(DifferenceError, match="come from the same pipeline object"):
+        refuse_one_side_twice(kind, one, two)
+    other = np.zeros_like(broken)
+    refuse_one_side_twice(kind, one, replace(two, tensor=other, probability_map=other))

@@ -11,8 +11,10 @@ from sides import first_line, traces
 from toy import PAGE, FusedToy, Toy
 from toy_reader import LINE, Reader
 
-from pytest_ocrparity import Comparison, DifferenceError, assert_same_probability_maps
+from pytest_ocrparity import Comparison, DifferenceError, Trace, assert_same_probability_maps
+from pytest_ocrparity.compare.probability_maps import compare_probability_maps
 from pytest_ocrparity.compare.sensitivity import map_sensitivity
+from pytest_ocrparity.tolerance import BUILT_IN, MAP_LEAST
 
 
 class TestProbabilityMaps:
@@ -212,3 +214,92 @@ class TestLines:
     def test_a_detector_has_no_such_limit(self) -> None:
         assert "probability_maps.max_changed" not in assert_same_probability_maps(*traces()).limits
         assert "probability_maps.max_changed" in self.compared(self.rows).limits
+
+    def test_a_step_of_storing_is_known_of_both_sides(self) -> None:
+        traces = (replace(each, map_error=error) for each, error in zip(self.sides(), (3e-6, 2e-6), strict=True))
+        stored = assert_same_probability_maps(*traces).measure("stored")
+        assert stored is not None and stored.value == pytest.approx(5e-6)
+
+    def sides(self) -> tuple[Trace, Trace]:
+        return Reader().trace(LINE), Reader(name="inference").trace(LINE)
+
+    def test_the_mean_is_that_of_the_largest_of_each_timestep(self) -> None:
+        rows = self.rows
+        rows[0, 1, 0] += 3e-5
+        rows[0, 5, :2] += 3e-5
+        found = self.compared(rows).measure("probability_maps.mean_atol")
+        assert found is not None and found.value == pytest.approx(2 * 3e-5 / 14, rel=1e-2)
+
+    @pytest.mark.parametrize(
+        ("change", "kinds"),
+        [
+            (lambda rows: rows[:, :-1] * 1.002, ["timesteps", "row_sums"]),
+            (lambda rows: rows[..., :-1], ["classes", "row_sums"]),
+            (lambda rows: rows[:, :-1] * np.float32(np.nan), ["timesteps", "not_finite_values"]),
+            (lambda rows: rows[None] * 1.002, ["line_shape"]),
+            (lambda rows: rows[:, :0], ["no_values"]),
+        ],
+    )
+    def test_sums_are_told_where_timesteps_can_be_read(self, change: Any, kinds: list[str]) -> None:
+        reference, candidate = self.sides()
+        other = replace(candidate, probability_map=np.asarray(change(self.rows), np.float32))
+        found = compare_probability_maps(reference, other, BUILT_IN.for_task("recognition"))
+        assert [each.kind for each in found.differences] == kinds
+        assert found.measures == () and not found.is_match
+
+
+class TestForms:
+    """Maps of detectors that do not pair are measured by nothing."""
+
+    @pytest.mark.parametrize(
+        ("shape", "kind"),
+        [((1, 1, 4, 6), None), ((1, 2, 4, 6), "channels"), ((2, 1, 4, 6), "channels"), ((4, 6), "shape")],
+    )
+    def test_one_map_of_one_channel_is_measured(self, shape: tuple[int, ...], kind: str | None) -> None:
+        one, two = (
+            Trace(pipeline=name, image="a.png", probability_map=np.zeros(shape, np.float32))
+            for name in ("train", "port")
+        )
+        found = compare_probability_maps(one, two, BUILT_IN)
+        assert [each.kind for each in found.differences] == ([] if kind is None else [kind])
+        assert bool(found.measures) == found.is_match == (kind is None)
+
+    def test_a_share_is_that_of_pixels_beyond_their_limit(self) -> None:
+        reference, candidate = traces()
+        moved = np.array(candidate.probability_map)
+        zero = np.zeros_like(moved)
+        moved[:] = 0
+        moved[0, 0, 0, :3] = 0.5, 0.25, 0.25
+        sides = replace(reference, probability_map=zero), replace(candidate, probability_map=moved)
+        tolerance = BUILT_IN.override({"probability_maps": {"atol": 0.25, "max_share": 0.5}}, "test")
+        share = compare_probability_maps(*sides, tolerance).measure("probability_maps.max_share")
+        assert share is not None and share.value == 1 / zero.size
+
+    def test_a_fused_copy_is_made_only_for_a_difference_beyond_the_limit(self) -> None:
+        class Counted(FusedToy):
+            asked = 0
+
+            def infer_fused(self, tensor: Any) -> Any:
+                self.asked += 1
+                return super().infer_fused(tensor)
+
+        for offset, asked in ((MAP_LEAST, 0), (2 * MAP_LEAST, 1)):
+            side = Counted(fused_noise=1e-6)
+            reference = replace(side.trace(PAGE), map_sensitivity=0.0)
+            other = np.array(reference.probability_map)
+            other[:] = 0
+            reference = replace(reference, probability_map=other)
+            moved = other.copy()
+            moved[0, 0, 0, 0] = offset
+            compare_probability_maps(reference, replace(reference, pipeline="port", probability_map=moved), BUILT_IN)
+            assert side.asked == asked
+
+    @pytest.mark.parametrize(("rest", "is_explained"), [(MAP_LEAST, True), (1.01 * MAP_LEAST, False)])
+    def test_a_fused_copy_explains_what_lies_within_the_limit_of_it(self, rest: float, is_explained: bool) -> None:
+        zero = np.zeros((1, 1, 4, 6), np.float32)
+        reference = Trace(
+            pipeline="train", image="a.png", probability_map=zero + 0.005, fused_map=zero, map_sensitivity=0.0
+        )
+        candidate = Trace(pipeline="port", image="a.png", probability_map=zero + np.float32(rest))
+        found = compare_probability_maps(reference, candidate, BUILT_IN)
+        assert found.is_match == is_explained == (found.measure("fusion") is not None)

@@ -15,7 +15,7 @@ from records import tally
 from toy import PAGE, Toy
 
 from pytest_ocrparity import Detections, DifferenceError, Trace, assert_same_detections
-from pytest_ocrparity.compare.scores import are_scores_permuted
+from pytest_ocrparity.compare.scores import are_scores_permuted, detections_with_expected_scores
 from pytest_ocrparity.comparison import ROUGHLY
 from pytest_ocrparity.tolerance import AUTOMATIC_SCORE, EQUAL_MAP_SCORE
 from pytest_ocrparity.trace import Shape
@@ -209,3 +209,23 @@ def test_scores_in_another_order_are_that_whatever_the_order(scores: list[float]
     draw.shuffle(other)
     assert are_scores_permuted(other, scores, 0.0) == (other != scores)
     assert not are_scores_permuted([score + 2 for score in other], scores, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("reference", "candidate"),
+    [
+        ({"probability_map": None}, {}),
+        ({"shape": None}, {}),
+        ({}, {"probability_map": None}),
+        ({"source": None}, {}),
+        ({}, {"shape": (64.0, 97.0, 1.0, 1.0)}),
+        ({}, {"shape": (65.0, 96.0, 1.0, 1.0)}),
+        ({"probability_map": np.zeros((1, 1, 32, 96), np.float32)}, {}),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_run_expects_no_scores(reference: Any, candidate: Any) -> None:
+    one, two = sides()
+    assert detections_with_expected_scores(one, two) is not None
+    assert detections_with_expected_scores(one, replace(two, shape=None)) is not None
+    assert detections_with_expected_scores(replace(one, **reference), replace(two, **candidate)) is None

@@ -137,7 +137,7 @@ def laboratory(reference: Trace, candidate: Trace) -> Laboratory:
 
 
 class Alternates(Toy):
-    """Its tensors differ by `step` from one run to the next, or its second run fails."""
+    """Its tensors differ in one place by `step` from one run to the next, or its second run fails."""
 
     step = 0.0
     fails_at = 0
@@ -148,7 +148,9 @@ class Alternates(Toy):
             raise RuntimeError("no second time")
         trace = super().preprocess(image)
         assert trace.tensor is not None
-        return replace(trace, tensor=trace.tensor + np.float32(self.step * (self.runs % 2)))
+        tensor = trace.tensor.copy()
+        tensor[0, 0, 0, 0] += np.float32(self.step * (self.runs % 2))
+        return replace(trace, tensor=tensor)
 
 
 class TestTensors:
@@ -158,6 +160,33 @@ class TestTensors:
 
     def test_a_side_without_a_recorded_tensor_holds_no_other(self) -> None:
         lab = laboratory(replace(on(Toy()), tensor=None), replace(on(Toy(name="port")), tensor=None))
+        assert (examine_repeatability_of_tensors(lab), lab.noticed) == ([], [])
+
+    def test_a_number_that_is_none_repeats_itself_too(self) -> None:
+        class Broken(Toy):
+            def preprocess(self, image: Image) -> Trace:
+                trace = super().preprocess(image)
+                assert trace.tensor is not None
+                return replace(trace, tensor=trace.tensor * np.float32(np.nan))
+
+        lab = laboratory(on(Toy()), on(Broken(name="port")))
+        assert (examine_repeatability_of_tensors(lab), lab.noticed) == ([], [])
+
+    @pytest.mark.parametrize("changes", [{"source": None}, {"image_sha256": None}])
+    def test_without_a_source_or_an_image_nothing_is_run(self, changes: Any) -> None:
+        sides = Toy(), Toy(name="port")
+        lab = laboratory(*(replace(on(side), **changes) for side in sides))
+        assert (examine_repeatability_of_tensors(lab), lab.last_error) == ([], "")
+
+    @pytest.mark.parametrize("lacks", [1, 2])
+    def test_a_run_without_a_tensor_shows_nothing(self, lacks: int) -> None:
+        class Stops(Toy):
+            def preprocess(self, image: Image) -> Trace:
+                self.runs += 1
+                trace = super().preprocess(image)
+                return replace(trace, tensor=None) if self.runs == lacks else trace
+
+        lab = laboratory(on(Toy()), replace(on(Toy(name="port")), source=Stops(name="port")))
         assert (examine_repeatability_of_tensors(lab), lab.noticed) == ([], [])
 
     @pytest.mark.parametrize("fails_at", [1, 2])
@@ -223,7 +252,7 @@ class TestMaps:
     def test_the_amount_is_that_between_two_runs(self) -> None:
         class Flips(Toy):
             def infer(self, tensor: Any) -> Any:
-                return super().infer(tensor) * np.float32(0) + np.float32(0.25 * (self.runs % 2))
+                return super().infer(tensor) * np.float32(0) + np.float32(0.5 + 0.25 * (self.runs % 2))
 
         (found,) = examine_repeatability_of_maps(laboratory(on(Toy()), replace(on(Toy(name="port")), source=Flips())))
         assert found.evidence == ("the same tensor twice through port's network gives maps that differ by up to 0.25",)

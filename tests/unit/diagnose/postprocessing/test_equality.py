@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +13,9 @@ from hypothesis import strategies as st
 from properties import quickly
 
 from pytest_ocrparity import Detections
+from pytest_ocrparity.diagnose.postprocessing import equality
 from pytest_ocrparity.diagnose.postprocessing.equality import (
+    SAME,
     SCORE,
     Page,
     are_equal,
@@ -136,3 +139,55 @@ def test_the_area_of_any_polygon_is_that_of_shapely(count: int) -> None:
 
 def test_the_scale_is_along_x_and_along_y() -> None:
     assert replace(PAGE, shape=(16.0, 32.0, 2.0, 0.5)).scale == (0.5, 2.0)
+
+
+def test_many_boxes_are_compared_with_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared = []
+
+    def counted(*given: Any) -> bool:
+        compared.append(given)
+        return same(*given)
+
+    same = equality._are_same_points
+    monkeypatch.setattr(equality, "_are_same_points", counted)
+    many = tuple(BOXES[0] + 30 * place for place in range(-20, 20))
+    assert are_equal(Detections(many), Detections(many[::-1]), PAGE)
+    assert len(compared) == len(many)
+
+
+def test_boxes_of_another_number_of_points_are_unequal() -> None:
+    triangle, quad = Detections((BOXES[0][:3],)), Detections((BOXES[0],))
+    assert not are_equal(triangle, quad, PAGE) and not are_equal(quad, triangle, PAGE)
+
+
+@pytest.mark.parametrize("start", range(3))
+def test_of_corners_that_are_as_near_the_left_one_is_first_also_of_small_polygons(start: int) -> None:
+    corners = np.array([[1.0, 2], [2, 1], [5, 5]])
+    for scale in (1, 0.1):
+        assert np.array_equal(canonical(np.roll(corners * scale, start, axis=0)), corners * scale)
+
+
+@pytest.mark.parametrize(
+    ("left", "scale", "is_one"),
+    [
+        (SAME, 1.0, True),
+        (1.01 * SAME, 1.0, False),
+        (1 + SAME, 0.5, True),
+        (1 + 1.01 * SAME, 0.5, False),
+        (1.0, 0.5 / 0.99992, True),  # 0.5 px of the page are within 1e-4 of a whole px of the map
+        (1.0, 0.5 / 0.99988, False),
+    ],
+)
+def test_how_far_a_coordinate_may_be_off(left: float, scale: float, is_one: bool) -> None:
+    def side(x: float) -> Detections:
+        return Detections((np.array([[x, 0.0], [40, 0], [40, 9], [x, 9]]),))
+
+    page = replace(PAGE, shape=(8.0 * scale, 64.0 * scale, 1.0, 1.0))
+    assert are_equal(side(0.0), side(left), page) == are_equal(side(left), side(0.0), page) == is_one
+
+
+def test_each_coordinate_may_be_off_in_its_own_way() -> None:
+    page = replace(PAGE, shape=(4.0, 32.0, 1.0, 1.0))
+    one = np.array([[0.0, 0], [40, 0], [40, 9], [0, 9]])
+    other = np.array([[1.0, SAME], [40, SAME], [40, 9], [1, 9]])
+    assert are_equal(Detections((one,)), Detections((other,)), page)
