@@ -224,9 +224,9 @@ def _shared_areas_of_quads(left: _Points, right: _Points) -> npt.NDArray[np.floa
         is_left = np.stack([stays, leaves], axis=2).reshape(len(shared), 2 * corners - 2)
         count = is_left.sum(axis=1)[:, None]
         order = np.argsort(~is_left, axis=1, kind="stable")[:, :corners]
-        # Corners that are not there stand where the last one does.
-        order = np.take_along_axis(order, np.minimum(np.arange(corners), np.maximum(count - 1, 0)), axis=1)
-        shared = np.take_along_axis(points, order[..., None], axis=1) * (count > 0)[..., None]
+        # Corners that are not there stand where the last one does; where none is left, all stand at one point.
+        order = np.take_along_axis(order, np.minimum(np.arange(corners), count - 1), axis=1)
+        shared = np.take_along_axis(points, order[..., None], axis=1)
     from_first = shared - shared[:, :1]  # far from the origin, products of coordinates would lose digits
     return np.asarray(_cross_product(from_first, np.roll(from_first, -1, axis=1)).sum(axis=1) / 2)
 
@@ -242,7 +242,7 @@ def _box_ious(left: Shapes, right: Shapes, min_iou: float) -> Edges:
     corners = shapely.bounds(left)[rows], shapely.bounds(right)[columns]
     sides = np.minimum(corners[0][:, 2:], corners[1][:, 2:]) - np.maximum(corners[0][:, :2], corners[1][:, :2])
     # What two bounding boxes share bounds the IoU from above, for a hundredth of what an intersection costs.
-    may_reach = sides.prod(axis=1) * (1 + 1e-9) >= min_iou * np.maximum(left_areas[rows], right_areas[columns])
+    may_reach = sides.prod(axis=1) * (1 + 1e-9) > min_iou * np.maximum(left_areas[rows], right_areas[columns])
     rows, columns = rows[may_reach], columns[may_reach]
     shared = _shared_areas(left[rows], right[columns])
     iou = np.minimum(shared / (left_areas[rows] + right_areas[columns] - shared), 1.0)
@@ -265,7 +265,7 @@ def _best_choices(rows: Index, columns: Index, ious: npt.NDArray[np.float64]) ->
 
     width = int(rows.max()) + 1
     graph = coo_matrix((ious, (rows, width + columns)), shape=(width + int(columns.max()) + 1,) * 2)
-    label = connected_components(graph, directed=False)[1][rows]
+    label = connected_components(graph)[1][rows]
     order = np.argsort(label, kind="stable")
     for part in np.split(order, np.flatnonzero(np.diff(label[order])) + 1):
         left, dense_rows = np.unique(rows[part], return_inverse=True)

@@ -31,6 +31,7 @@ from specimens import (
     zero_area,
 )
 
+from pytest_ocrparity import geometry
 from pytest_ocrparity.geometry import Pair, boundary_distance, classify_polygons, match_polygons, vertex_distance
 
 NOT_POLYGONS = [np.zeros(4), np.zeros((4, 3)), np.zeros((1, 4, 2))]
@@ -396,15 +397,20 @@ def without_geos(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 CORNER_ON_AN_EDGE = np.array([[0, 0], [20, 0], [20, 10], [10, 5]], dtype=np.float64)
+LEANING = np.array([[0, 10], [5, 0], [50, 10], [45, 20]], dtype=np.float64)
+"""Of its corners beside the leftmost the upper one is nearer, where that of an upright box is the lower one."""
+CONVEX = [one_box, box(0, 0, 9, 40) @ [[0.8, 0.6], [-0.6, 0.8]], LEANING, one_box * 1e-3, LEANING * 1e-3]
+CONVEX += [CORNER_ON_AN_EDGE, CORNER_ON_AN_EDGE[:, ::-1], CORNER_ON_AN_EDGE * [1, -1] + 50]
 
 
 @pytest.mark.usefixtures("without_geos")
 @pytest.mark.parametrize("turn", range(4))
-@pytest.mark.parametrize("polygon", [one_box, box(0, 0, 9, 40) @ [[0.8, 0.6], [-0.6, 0.8]], CORNER_ON_AN_EDGE])
+@pytest.mark.parametrize("polygon", CONVEX)
 def test_convex_quads_are_measured_without_geos(polygon: Box, turn: int) -> None:
     """In a tenth of its time, whatever their first corner and direction."""
     one = np.roll(polygon, turn, axis=0)
-    for other in (one + 0.5, one[::-1] + 0.5):
+    step = 0.01 * np.abs(polygon).max()
+    for other in (one + step, one[::-1] + step):
         for left, right in ((one, other), (other, one)):
             assert len(match_polygons([left], [right]).pairs) == 1
 
@@ -427,3 +433,60 @@ def test_a_concave_quad_shares_what_is_not_in_its_notch(turn: int, is_reversed: 
         for left, right in ((notched, other), (other, notched)):
             (pair,) = match_polygons([left], [right], min_iou=0).pairs
             assert pair.iou == pytest.approx(expected)
+
+
+def test_the_iou_of_boxes_far_away_loses_no_digits() -> None:
+    for far in (1e7, -1e7):
+        (pair,) = match_polygons([box(far, far, 20, 10)], [box(far + 5, far, 20, 10)]).pairs
+        assert pair.iou == pytest.approx(0.6, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("other", "min_iou", "is_measured"),
+    [
+        (box(5, 5, 10, 10), 0.25, True),
+        (box(-5, -5, 10, 10), 0.25, True),
+        (box(5.1, 5, 10, 10), 0.25, False),
+        (box(5, -5.1, 10, 10), 0.25, False),
+        (box(0, 0, 20, 20), 0.25, True),  # its IoU is 0.25
+        (box(-5, -5, 20, 21), 0.25, False),
+        (box(2, 2, 5, 5), 0.25, True),
+        (box(2, 2, 5, 4.9), 0.25, False),
+        (box(10, 0, 10, 10), 0.0, False),  # touches
+        (box(9.9, 0, 10, 10), 0.0, True),
+    ],
+)
+def test_only_boxes_that_may_reach_the_least_iou_are_measured(
+    other: Box, min_iou: float, is_measured: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What their bounding boxes share tells it, for a hundredth of the time."""
+    measured = []
+
+    def counted(left: Any, right: Any) -> Any:
+        measured.append(len(left))
+        return shared_areas(left, right)
+
+    shared_areas = geometry._shared_areas
+    monkeypatch.setattr(geometry, "_shared_areas", counted)
+    one = box(0, 0, 10, 10)
+    for left, right in ((one, other), (other, one)):
+        match_polygons([left], [right], min_iou=min_iou)
+    assert measured == [int(is_measured)] * 2
+
+
+def test_boxes_of_which_one_cuts_nothing_off_the_other_share_nothing() -> None:
+    """Beside each other, though what surrounds them meets."""
+    diamond = np.array([[0, 10], [10, 0], [20, 10], [10, 20]], dtype=np.float64)
+    for corner in (box(16, 16, 9, 9), box(-5, -5, 9, 9), box(16, -5, 9, 9), box(-5, 16, 9, 9)):
+        for left, right in ((diamond, corner), (corner, diamond)):
+            assert match_polygons([left], [right], min_iou=0).pairs == ()
+
+
+def test_of_boxes_that_cannot_all_pair_some_stay_alone() -> None:
+    rows, columns, weights = np.array([0, 0, 1]), np.array([0, 1, 0]), np.array([0.9, 0.1, 0.1])
+    found = [
+        (int(i), int(j), float(w))
+        for edges in geometry.best_choice(rows, columns, weights)
+        for i, j, w in zip(*edges, strict=True)
+    ]
+    assert found == [(0, 0, 0.9)]

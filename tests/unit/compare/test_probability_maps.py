@@ -186,7 +186,7 @@ class TestLines:
 
     def test_the_worst_place_lies_on_the_line(self) -> None:
         rows = self.rows
-        rows[0, 4, 0] += 0.0005
+        rows[0, 4, 3] += 0.0005
         with pytest.raises(DifferenceError, match=r"differ by 5\.0e-04 at x=36 y=8, limit 1\.0e-04"):
             self.compared(rows)
 
@@ -303,3 +303,24 @@ class TestForms:
         candidate = Trace(pipeline="port", image="a.png", probability_map=zero + np.float32(rest))
         found = compare_probability_maps(reference, candidate, BUILT_IN)
         assert found.is_match == is_explained == (found.measure("fusion") is not None)
+
+    @pytest.mark.parametrize(("stored", "runs"), [(0.0, 1), (1e-5, 1), (-1.0, 3)])
+    def test_at_the_least_limit_no_network_runs(self, stored: float, runs: int) -> None:
+        """Nor beside it by as much as storing may have made; beyond, it is run twice."""
+        zero = np.zeros((1, 1, 64, 96), np.float64)
+        side = Toy()
+        reference = replace(side.trace(PAGE), probability_map=zero, map_error=max(stored, 0.0))
+        moved = zero.copy()
+        moved[0, 0, 0, 0] = MAP_LEAST + stored if stored >= 0 else 2 * MAP_LEAST
+        candidate = replace(reference, pipeline="port", map_error=0.0, probability_map=moved)
+        found = compare_probability_maps(reference, candidate, BUILT_IN)
+        assert (side.runs, found.is_match) == (runs, stored >= 0)
+
+    def test_what_storing_made_is_added_to_the_networks_own_limit(self) -> None:
+        zero = np.zeros((1, 1, 4, 6), np.float32)
+        reference = Trace(pipeline="train", image="a.png", probability_map=zero, map_sensitivity=1e-3, map_error=1e-3)
+        for moved, is_match in ((4.9e-3, True), (5.1e-3, False)):
+            candidate = Trace(pipeline="port", image="a.png", probability_map=zero + np.float32(moved))
+            found = compare_probability_maps(reference, candidate, BUILT_IN)
+            assert found.is_match == is_match
+            assert found.measures[0].limit == pytest.approx(5e-3)

@@ -80,6 +80,11 @@ class TestBatches:
             fault.text
         )
 
+    def test_of_three_none_is_left_to_be_counted(self) -> None:
+        wrong = [batched(f"{i}", is_same=False, text=f"differs by {i}") for i in range(3)]
+        (fault,) = verdict_on_batches(wrong)
+        assert fault.text.endswith("2: differs by 2")
+
     def test_images_that_one_thing_stops_share_a_sentence(self) -> None:
         (fault,) = verdict_on_batches(
             [batched(name, is_same=False, text="a batch of 2 stops: no memory") for name in "ab"]
