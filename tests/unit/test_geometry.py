@@ -64,7 +64,9 @@ def test_a_defect_has_a_name(name: str, polygon: Box) -> None:
     assert defects([polygon]) == [name]
 
 
-@pytest.mark.parametrize("polygon", [one_box, rotated, reversed_, hexagon, one_box * 1e-3, one_box + 1e6])
+@pytest.mark.parametrize(
+    "polygon", [one_box, one_box[:3], rotated, reversed_, hexagon, one_box * 1e-3, one_box * 1e-30, one_box + 1e6]
+)
 def test_a_polygon_with_an_inside_has_no_defect(polygon: Box) -> None:
     assert defects([polygon]) == [None]
 
@@ -72,6 +74,8 @@ def test_a_polygon_with_an_inside_has_no_defect(polygon: Box) -> None:
 def test_more_defects() -> None:
     assert defects([infinite_point]) == ["not finite"]
     assert defects([one_box * 1e150]) == ["not finite"]
+    assert defects([box(0, 0, 1e100, 1e100)]) == [None]
+    assert defects([box(0, 0, 1e100, 1.01e100)]) == ["not finite"]
     assert defects([np.zeros((0, 2))]) == ["fewer than 3 points"]
     assert defects([np.zeros(0)]) == ["fewer than 3 points"]
     assert defects([np.zeros((4, 2))]) == ["zero area"]

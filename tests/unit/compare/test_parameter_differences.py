@@ -80,3 +80,11 @@ def test_the_rows_of_a_kind_are_those_of_its_stages_with_both_values() -> None:
     same = of(tensor=({"mean": 1}, {"mean": 1}))
     assert [row["differs"] for row in parameter_difference_rows("preprocessing", *same)] == [False]
     assert parameter_difference_rows("detections", *same) == []
+
+
+@pytest.mark.parametrize(("engine", "differing"), [("onnxruntime", ["engine", "threads"]), ("dygraph", [])])
+def test_of_two_engines_of_deployment_the_engine_is_a_finding(engine: str, differing: list[str]) -> None:
+    sides = of(probability_map=({"engine": engine}, {"engine": "paddle", "threads": 10}))
+    assert [each.name for each in parameter_differences(*sides)] == differing
+    other = of(resize=({"engine": "dygraph", "scale": 1}, {"engine": "paddle", "scale": 1, "more": 2}))
+    assert [each.name for each in parameter_differences(*other)] == ["engine", "more"]

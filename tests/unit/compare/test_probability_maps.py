@@ -286,8 +286,7 @@ class TestForms:
         for offset, asked in ((MAP_LEAST, 0), (2 * MAP_LEAST, 1)):
             side = Counted(fused_noise=1e-6)
             reference = replace(side.trace(PAGE), map_sensitivity=0.0)
-            other = np.array(reference.probability_map)
-            other[:] = 0
+            other = np.zeros((1, 1, 64, 96), np.float64)
             reference = replace(reference, probability_map=other)
             moved = other.copy()
             moved[0, 0, 0, 0] = offset
@@ -296,11 +295,11 @@ class TestForms:
 
     @pytest.mark.parametrize(("rest", "is_explained"), [(MAP_LEAST, True), (1.01 * MAP_LEAST, False)])
     def test_a_fused_copy_explains_what_lies_within_the_limit_of_it(self, rest: float, is_explained: bool) -> None:
-        zero = np.zeros((1, 1, 4, 6), np.float32)
+        zero = np.zeros((1, 1, 4, 6), np.float64)
         reference = Trace(
             pipeline="train", image="a.png", probability_map=zero + 0.005, fused_map=zero, map_sensitivity=0.0
         )
-        candidate = Trace(pipeline="port", image="a.png", probability_map=zero + np.float32(rest))
+        candidate = Trace(pipeline="port", image="a.png", probability_map=zero + rest)
         found = compare_probability_maps(reference, candidate, BUILT_IN)
         assert found.is_match == is_explained == (found.measure("fusion") is not None)
 
