@@ -135,8 +135,10 @@ def _to_steps(map_: Any, thresh: object) -> Any:
 
 def _to_steps_of_classes(map_: _Array | None) -> _Array | None:
     """Return a recogniser's probabilities as uint16 steps, the best class of each timestep still the best."""
-    steps = _to_steps(map_, None)
-    if map_ is None or map_.ndim != 3 or steps.dtype != np.uint16:
+    if map_ is None:
+        return None
+    steps: _Array = _to_steps(map_, None)
+    if map_.ndim != 3 or steps.dtype != np.uint16:
         return steps
     best = map_.argmax(-1)[..., None]
     rivals = steps.copy()

@@ -103,7 +103,7 @@ class TestLimits:
                 Trace(pipeline=name, image="a.png", shape=shape, detections=each)
                 for name, each in zip("ab", (one, two), strict=True)
             ]
-            assert box_pair_limits(*traces, BUILT_IN, False).is_poly == is_poly
+            assert box_pair_limits(traces[0], traces[1], BUILT_IN, False).is_poly == is_poly
 
 
 LIMITS = BoxLimits(Limit("auto", ""), 1.0, 1.0, 0.9, False, exact_score=0.25)
@@ -134,7 +134,7 @@ def test_the_nearest_box_of_quads_is_as_far_as_vertices_and_of_polygons_as_bound
     whole = np.array([[0, 0], [100, 0], [100, 40], [0, 40]], dtype=np.float64)
     leaning = np.array([[0, 0], [80, 0], [100, 40], [0, 40]], dtype=np.float64)
     fifth = np.vstack([leaning, [[0, 20]]])
-    boundary = pytest.approx(20 * np.cos(np.arctan2(20, 40)), abs=1e-3)
+    boundary: Any = pytest.approx(20 * np.cos(np.arctan2(20, 40)), abs=1e-3)
     assert pair_with_nearest_box(whole, [leaning], False) == (20.0, 0)
     assert pair_with_nearest_box(whole, [leaning], True) == (boundary, 0)
     assert pair_with_nearest_box(whole, [QUAD + 900, fifth], False) == (boundary, 1)

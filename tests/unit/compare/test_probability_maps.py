@@ -286,7 +286,7 @@ class TestForms:
         for offset, asked in ((MAP_LEAST, 0), (2 * MAP_LEAST, 1)):
             side = Counted(fused_noise=1e-6)
             reference = replace(side.trace(PAGE), map_sensitivity=0.0)
-            other = np.zeros((1, 1, 64, 96), np.float64)
+            other: Any = np.zeros((1, 1, 64, 96), np.float64)
             reference = replace(reference, probability_map=other)
             moved = other.copy()
             moved[0, 0, 0, 0] = offset
@@ -295,7 +295,7 @@ class TestForms:
 
     @pytest.mark.parametrize(("rest", "is_explained"), [(MAP_LEAST, True), (1.01 * MAP_LEAST, False)])
     def test_a_fused_copy_explains_what_lies_within_the_limit_of_it(self, rest: float, is_explained: bool) -> None:
-        zero = np.zeros((1, 1, 4, 6), np.float64)
+        zero: Any = np.zeros((1, 1, 4, 6), np.float64)
         reference = Trace(
             pipeline="train", image="a.png", probability_map=zero + 0.005, fused_map=zero, map_sensitivity=0.0
         )
@@ -306,7 +306,7 @@ class TestForms:
     @pytest.mark.parametrize(("stored", "runs"), [(0.0, 1), (1e-5, 1), (-1.0, 3)])
     def test_at_the_least_limit_no_network_runs(self, stored: float, runs: int) -> None:
         """Nor beside it by as much as storing may have made; beyond, it is run twice."""
-        zero = np.zeros((1, 1, 64, 96), np.float64)
+        zero: Any = np.zeros((1, 1, 64, 96), np.float64)
         side = Toy()
         reference = replace(side.trace(PAGE), probability_map=zero, map_error=max(stored, 0.0))
         moved = zero.copy()

@@ -165,7 +165,7 @@ def test_what_a_candidate_shows_of_rounding_is_asked_only_where_it_can_be() -> N
     assert side.runs == runs
     most = replace(port, tensor=known.tensor + TENSOR_LEAST)
     assert sensitivity_to_rounding(known, most) == pytest.approx(1000 * TENSOR_LEAST)
-    for lacks in ("tensor", "source", "probability_map"):
-        assert sensitivity_to_rounding(replace(known, **{lacks: None}), most) == 0.0
+    for less in (replace(known, tensor=None), replace(known, source=None), replace(known, probability_map=None)):
+        assert sensitivity_to_rounding(less, most) == 0.0
     restless = replace(known, map_sensitivity=None, probability_map=known.tensor[:, :1] + 1)
     assert sensitivity_to_rounding(restless, most) is None

@@ -409,7 +409,7 @@ class TestWhatMapsExplain:
 def reading(text: str, score: float | None, own: Recognition, map_: Any = None) -> Trace:
     """Return a trace of a reader that reads the same in any map."""
     side = Reader()
-    side.read_map = lambda values: Recognition(text, score)  # type: ignore[method-assign]
+    side.read_map = lambda values: Recognition(text, score)  # type: ignore[method-assign,assignment]
     values = np.zeros((1, 3, 6), np.float32) if map_ is None else map_
     return replace(side.trace(LINE), recognition=own, probability_map=values)
 
@@ -431,8 +431,8 @@ def test_a_decoder_agrees_where_it_reads_the_text_and_its_score(
     trace = reading("bd", found, Recognition("bd", own))
     assert _do_decoders_agree(trace, replace(trace, source=None), within) == agree
     assert not _do_decoders_agree(reading("bx", found, Recognition("bd", own)), trace, within)
-    for lacks in ("probability_map", "recognition"):
-        assert not _do_decoders_agree(trace, replace(trace, **{lacks: None}), within)
+    for less in (replace(trace, probability_map=None), replace(trace, recognition=None)):
+        assert not _do_decoders_agree(trace, less, within)
 
 
 class TestHowFarScoresMayDiffer:
@@ -462,9 +462,8 @@ class TestHowFarScoresMayDiffer:
 
 @pytest.mark.parametrize(("texts", "empty"), [(("", ""), 1), (("", "a"), 0), (("a", ""), 0), (("a", "a"), 0)])
 def test_a_line_is_empty_where_neither_side_reads_anything(texts: tuple[str, str], empty: int) -> None:
-    one, two = sides()
-    traces = (
+    one, two = (
         replace(each, recognition=Recognition(text, 0.9), source=None)
-        for each, text in zip((one, two), texts, strict=True)
+        for each, text in zip(sides(), texts, strict=True)
     )
-    assert compare_text(*traces, BUILT_IN).counts["empty"] == empty
+    assert compare_text(one, two, BUILT_IN).counts["empty"] == empty

@@ -275,12 +275,12 @@ class TestBoxes:
     def test_those_that_differ_are_among_the_findings_and_scores_within_their_limit_are_not(self) -> None:
         one, two = page(), page("TOTAL", "98.50", name="x")
         assert one.detections is not None and two.detections is not None
-        scored = (
+        left, right = (
             replace(each, detections=Detections(each.detections.polygons, np.full(len(each.detections), score)))
             for each, score in ((one, 0.9), (two, 0.8))
             if each.detections is not None
         )
-        made = PageComparisons(*scored, BUILT_IN).page
+        made = PageComparisons(left, right, BUILT_IN).page
         assert [each.kind for each in made.boxes] == ["missing"]
         assert compared(page(name="x")).boxes == ()
 

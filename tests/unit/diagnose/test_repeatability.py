@@ -227,10 +227,10 @@ class TestMaps:
             "engine.not_repeatable: port's network returns the same map again",
         ]
 
-    @pytest.mark.parametrize("lacks", ["tensor", "probability_map", "source"])
-    def test_what_was_not_recorded_is_not_run(self, lacks: str) -> None:
+    @pytest.mark.parametrize("lacks", [{"tensor": None}, {"probability_map": None}, {"source": None}], ids=str)
+    def test_what_was_not_recorded_is_not_run(self, lacks: dict[str, Any]) -> None:
         sides = Toy(), Toy(name="port")
-        lab = laboratory(*(replace(on(side), **{lacks: None}) for side in sides))
+        lab = laboratory(*(replace(on(side), **lacks) for side in sides))
         before = [side.runs for side in sides]
         assert (examine_repeatability_of_maps(lab), lab.ruled_out) == ([], [])
         assert [side.runs for side in sides] == before

@@ -355,7 +355,7 @@ def test_arrays_that_are_larger_than_is_believed_are_read_by_pieces(
             used.append(name)
             return getattr(self.inner, name)
 
-    monkeypatch.setattr(archive.zstandard, "ZstdDecompressor", Watched)
+    monkeypatch.setattr(zstandard, "ZstdDecompressor", Watched)
     monkeypatch.setattr(archive, "_AT_ONCE", len(content_of(path)) + more)
     used.clear()
     load_baseline_file(path)

@@ -72,7 +72,8 @@ def test_certain_pixels_are_stored_as_probabilities() -> None:
     certain = np.zeros((1, 1, 2, 3), np.float32)
     certain[..., 1] = 1
     arrays_, error = encode_trace(trace_of(probability_map=certain, fused_map=certain[..., :2]), lossless=False)
-    assert (arrays_["probability_map"].dtype, arrays_["fused_map"].dtype, error) == (np.uint16, np.uint16, 0.0)
+    assert arrays_["probability_map"].dtype == arrays_["fused_map"].dtype == np.uint16
+    assert error == 0
 
 
 @pytest.mark.parametrize("fused", [np.float32, np.float64])

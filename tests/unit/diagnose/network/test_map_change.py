@@ -110,7 +110,7 @@ def explained(*changes: MapChange) -> tuple[Diagnosis | None, Laboratory]:
     family = Family("network.any", lambda right, own, limit: changes, "{text}", "{left} is left", "none does")
     maps = lab.reference.probability_map, lab.candidate.probability_map
     assert maps[0] is not None and maps[1] is not None
-    return map_change_cause(lab, family, *maps), lab
+    return map_change_cause(lab, family, maps[0], maps[1]), lab
 
 
 def test_of_several_changes_the_one_that_leaves_most_is_told() -> None:
