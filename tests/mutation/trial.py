@@ -32,8 +32,8 @@ from mutation.mutants import Module, Mutant
 
 SLOW = 1.0
 """Seconds of processor time: what takes longer is no fast unit test, and doesn't run on mutants."""
-MOST_PARAMETERS = 50
-MOST_SECONDS = 5.0
+MOST_PARAMETERS = 20
+MOST_SECONDS = 10.0
 """What all tests on a mutant may take together, by their time without it."""
 CPU_SECONDS, MEMORY = 20, 6 << 30
 """What a mutant may take: one that never ends is killed."""

@@ -32,7 +32,14 @@ from specimens import (
 )
 
 from pytest_ocrparity import geometry
-from pytest_ocrparity.geometry import Pair, boundary_distance, classify_polygons, match_polygons, vertex_distance
+from pytest_ocrparity.geometry import (
+    Pair,
+    boundary_distance,
+    classify_polygons,
+    match_polygons,
+    polygon_keys_and_shapes,
+    vertex_distance,
+)
 
 NOT_POLYGONS = [np.zeros(4), np.zeros((4, 3)), np.zeros((1, 4, 2))]
 
@@ -494,3 +501,23 @@ def test_of_boxes_that_cannot_all_pair_some_stay_alone() -> None:
         for i, j, w in zip(*edges, strict=True)
     ]
     assert found == [(0, 0, 0.9)]
+
+
+@pytest.mark.parametrize("corner", range(4))
+def test_a_corner_that_stands_twice_makes_one_key_wherever_it_begins(corner: int) -> None:
+    twice = np.insert(LEANING, corner, LEANING[corner], axis=0)
+    turned = [np.roll(each, start, axis=0) for each in (twice, twice[::-1]) for start in range(5)]
+    keys, shapes = polygon_keys_and_shapes(turned)
+    assert len(set(keys)) == 1
+    assert {round(shape.area, 9) for shape in shapes} == {shapely.Polygon(LEANING).area}
+
+
+def test_a_triangle_pairs_with_one_that_moved() -> None:
+    assert len(match_polygons([one_box[:3]], [one_box[:3] + 0.5]).pairs) == 1
+
+
+@pytest.mark.parametrize("scale", [(1, 1.5), (1.5, 1)])
+def test_points_without_an_inside_pair_by_both_coordinates(scale: tuple[float, float]) -> None:
+    other = two_points * np.array(scale)
+    assert match_polygons([two_points], [other]).pairs == ()
+    assert match_polygons([other], [other[::-1]]).pairs == (Pair(0, 0, 1.0),)

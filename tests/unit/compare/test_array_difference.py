@@ -144,5 +144,5 @@ def test_absolute_differences_of_integers_do_not_wrap_around(kinds: str, kind: s
 
 def test_room_begins_with_a_line_of_the_cache() -> None:
     held = [(np.empty(count, np.uint8), blocks._aligned_buffer(count, np.dtype(np.float32))) for count in range(1, 400)]
-    assert {buffer.ctypes.data % blocks.CACHE_LINE for _, buffer in held} == {0}
+    assert {buffer.ctypes.data % 64 for _, buffer in held} == {0}
     assert [len(buffer) for _, buffer in held] == list(range(1, 400))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import replace
@@ -51,7 +52,7 @@ def named(judged: Judged) -> dict[str, Measure]:
 
 
 class TestTensor:
-    @pytest.mark.parametrize(("largest", "status"), [(0.0, "same"), (1.9e-6, "same"), (2.1e-6, "undecided")])
+    @pytest.mark.parametrize(("largest", "status"), [(0.0, "same"), (2e-6, "same"), (2.1e-6, "undecided")])
     def test_where_the_rule_is_not_known_only_its_least_decides(self, largest: float, status: str) -> None:
         judged = judge_tensor(TensorAmounts(largest, (1, 2), lambda: NOT_KNOWN), FP32)
         assert judged.status == status
@@ -457,3 +458,13 @@ class TestText:
 def test_the_helper_replaces_what_it_names() -> None:
     assert limits(maps_atol=0.5)["probability_maps.atol"] == Limit(0.5, "marker")
     assert isinstance(BUILT_IN, Tolerance) and limits() == FP32
+
+
+@pytest.mark.parametrize(
+    "known", [Judged("same", ()), TensorAmounts(0.0, None, lambda: NOT_KNOWN), amounts(), box_limits(), line()]
+)
+def test_what_was_measured_cannot_be_changed(known: Any) -> None:
+    (first, *_) = dataclasses.fields(known)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        setattr(known, first.name, None)
+    assert hasattr(known, "__dict__") != isinstance(known, BoxLimits)  # of which each image makes one

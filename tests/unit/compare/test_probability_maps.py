@@ -323,3 +323,10 @@ class TestForms:
             found = compare_probability_maps(reference, candidate, BUILT_IN)
             assert found.is_match == is_match
             assert found.measures[0].limit == pytest.approx(5e-3)
+
+
+def test_each_image_decides_unless_a_run_judges_it() -> None:
+    limits = {"probability_maps": {"atol": "off", "mean_atol": 1e-4, "per_run": True}}
+    sides, tolerance = traces(offset=1e-2), BUILT_IN.override(limits, "test")
+    assert compare_probability_maps(*sides, tolerance).status == "different"
+    assert compare_probability_maps(*sides, tolerance, defers=True).status == "left to the run"

@@ -169,3 +169,11 @@ def test_what_a_candidate_shows_of_rounding_is_asked_only_where_it_can_be() -> N
         assert sensitivity_to_rounding(less, most) == 0.0
     restless = replace(known, map_sensitivity=None, probability_map=known.tensor[:, :1] + 1)
     assert sensitivity_to_rounding(restless, most) is None
+
+
+def test_a_millionth_is_what_repeating_allows() -> None:
+    for off, is_known in ((0.9e-6, True), (1.2e-6, False), (0.5, False)):
+        trace = zeros(Steep(), np.float64)
+        assert trace.probability_map is not None
+        found = map_sensitivity(replace(trace, probability_map=trace.probability_map + off))
+        assert (found is not None) == is_known

@@ -467,3 +467,10 @@ def test_a_line_is_empty_where_neither_side_reads_anything(texts: tuple[str, str
         for each, text in zip(sides(), texts, strict=True)
     )
     assert compare_text(one, two, BUILT_IN).counts["empty"] == empty
+
+
+def test_each_line_decides_unless_a_run_judges_it() -> None:
+    some = BUILT_IN.override({"text": {"max_changed": 0.5}}, "test")
+    one, two = (reading(text, 0.9, Recognition(text, 0.9)) for text in ("bd", "ad"))
+    assert compare_text(one, two, some).status == "different"
+    assert compare_text(one, two, some, defers=True).status == "left to the run"
