@@ -328,3 +328,9 @@ def test_what_stopped_a_page_behind_its_detector_did_not_stop_that(stage: str, i
     part = detector_part(stopped)
     assert (part.error is not None) == is_kept
     assert (part.texts, part.detections) == (None, stopped.detections)
+
+
+def test_a_lone_line_of_a_lone_character_that_is_read_otherwise_is_all_of_it() -> None:
+    made = compared(page("B", name="x"), page("A"), text={"max_cer": 0.75})
+    changed = made.measure("text.max_changed")
+    assert changed is not None and (made.status, changed.value) == ("different", 1.0)
