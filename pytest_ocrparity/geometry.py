@@ -198,13 +198,11 @@ def _convex_quads(shapes: Shapes) -> tuple[_Points, npt.NDArray[np.bool_]]:
     corners = np.zeros((len(shapes), 4, 2))
     is_quad = (shapely.get_type_id(shapes) == shapely.GeometryType.POLYGON) & (shapely.get_num_coordinates(shapes) == 5)
     corners[is_quad] = shapely.get_coordinates(shapes[is_quad]).reshape(is_quad.sum(), 5, 2)[:, :4]
-    turns = _cross_product(
-        np.roll(corners, -1, axis=1) - corners, np.roll(corners, -2, axis=1) - np.roll(corners, -1, axis=1)
-    )
-    least = _THIN * (turns.max(axis=1) - turns.min(axis=1))
-    is_backward = (turns < -least[:, None]).all(axis=1)
+    edges = np.roll(corners, -1, axis=1) - corners
+    turns = _cross_product(edges, np.roll(edges, -1, axis=1))
+    is_backward = (turns <= 0).all(axis=1)
     corners[is_backward] = corners[is_backward, ::-1]
-    return corners, is_quad & (is_backward | (turns > least[:, None]).all(axis=1))
+    return corners, is_quad & (is_backward | (turns >= 0).all(axis=1))
 
 
 def _shared_areas_of_quads(left: _Points, right: _Points) -> npt.NDArray[np.float64]:
@@ -220,15 +218,15 @@ def _shared_areas_of_quads(left: _Points, right: _Points) -> npt.NDArray[np.floa
         next_depth = np.roll(depth, -1, axis=1)
         stays = depth >= 0
         leaves = stays != np.roll(stays, -1, axis=1)
-        share = depth / np.where(leaves, depth - next_depth, 1.0)
+        share = np.divide(depth, depth - next_depth, out=np.zeros_like(depth), where=leaves)
         cut = shared + share[..., None] * (following - shared)
         points = np.stack([shared, cut], axis=2).reshape(len(shared), 2 * corners - 2, 2)
         is_left = np.stack([stays, leaves], axis=2).reshape(len(shared), 2 * corners - 2)
         count = is_left.sum(axis=1)[:, None]
         order = np.argsort(~is_left, axis=1, kind="stable")[:, :corners]
-        # Corners that are not there stand where the last one does.
-        order = np.take_along_axis(order, np.minimum(np.arange(corners), np.maximum(count - 1, 0)), axis=1)
-        shared = np.take_along_axis(points, order[..., None], axis=1) * (count > 0)[..., None]
+        # Corners that are not there stand where the last one does; where none is left, all stand at one point.
+        order = np.take_along_axis(order, np.minimum(np.arange(corners), count - 1), axis=1)
+        shared = np.take_along_axis(points, order[..., None], axis=1)
     from_first = shared - shared[:, :1]  # far from the origin, products of coordinates would lose digits
     return np.asarray(_cross_product(from_first, np.roll(from_first, -1, axis=1)).sum(axis=1) / 2)
 
@@ -244,7 +242,7 @@ def _box_ious(left: Shapes, right: Shapes, min_iou: float) -> Edges:
     corners = shapely.bounds(left)[rows], shapely.bounds(right)[columns]
     sides = np.minimum(corners[0][:, 2:], corners[1][:, 2:]) - np.maximum(corners[0][:, :2], corners[1][:, :2])
     # What two bounding boxes share bounds the IoU from above, for a hundredth of what an intersection costs.
-    may_reach = sides.prod(axis=1) * (1 + 1e-9) >= min_iou * np.maximum(left_areas[rows], right_areas[columns])
+    may_reach = sides.prod(axis=1) * (1 + 1e-9) > min_iou * np.maximum(left_areas[rows], right_areas[columns])
     rows, columns = rows[may_reach], columns[may_reach]
     shared = _shared_areas(left[rows], right[columns])
     iou = np.minimum(shared / (left_areas[rows] + right_areas[columns] - shared), 1.0)
@@ -267,7 +265,7 @@ def _best_choices(rows: Index, columns: Index, ious: npt.NDArray[np.float64]) ->
 
     width = int(rows.max()) + 1
     graph = coo_matrix((ious, (rows, width + columns)), shape=(width + int(columns.max()) + 1,) * 2)
-    label = connected_components(graph, directed=False)[1][rows]
+    label = connected_components(graph)[1][rows]
     order = np.argsort(label, kind="stable")
     for part in np.split(order, np.flatnonzero(np.diff(label[order])) + 1):
         left, dense_rows = np.unique(rows[part], return_inverse=True)

@@ -20,7 +20,6 @@ from pytest_ocrparity.compare.judge import (
     Limits,
     MapAmounts,
     NotKnown,
-    Place,
     TensorAmounts,
     TextAmounts,
     finding_kind_of,
@@ -167,15 +166,10 @@ def _judge_tensor_again(again: _Recorded) -> RecordedComparison:
         return structs.replace(was, limits=again.limits)
     before = again.measures[name]
 
-    def automatic() -> tuple[float, float, Place] | NotKnown:
-        if was.limits[name].value != AUTO or before.limit is None:
-            return NOT_KNOWN
-        return before.value, before.limit, before.at
-
-    found = judge_tensor(TensorAmounts(again.value("largest"), before.at, automatic), again.limits)
-    differences = judge_channel_order(was.differences, found)
-    status = DIFFERENT if found.status == SAME and any(each.fails for each in differences) else found.status
-    return _with_judgement(again, Judged(status, found.measures), differences)
+    # An automatic limit was not what judged: limits that are as they were are not judged again.
+    amounts = TensorAmounts(again.value("largest"), before.at, lambda: NOT_KNOWN)
+    found = judge_tensor(amounts, again.limits)
+    return _with_judgement(again, found, judge_channel_order(was.differences, found))
 
 
 def _judge_maps_again(again: _Recorded) -> RecordedComparison:

@@ -5,7 +5,7 @@ This module knows arrays of numbers and nothing of traces or limits.
 
 from __future__ import annotations
 
-from math import isfinite, isnan
+from math import inf, isfinite, isnan
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -41,14 +41,14 @@ def array_difference(reference: _Array, candidate: _Array, thresh: Any = None) -
     from scipy.linalg import blas  # here: paddlex has it loaded, and who only reads baselines waits for it
 
     step = min(reference.size, BLOCK)
-    largest, worst, total, crossings = -1.0, 0, 0.0, 0
+    largest, total, crossings = -inf, 0.0, 0
     is_single = reference.dtype == candidate.dtype == np.float32
     distances = _aligned_buffer(step, np.dtype(np.float32 if is_single else np.float64))
     # BLAS reads the signs away while it sums and searches, which saves NumPy's pass for the absolute values.
     absolute_sum, place_of_largest = (blas.sasum, blas.isamax) if is_single else (blas.dasum, blas.idamax)
     sides = bytearray(step), bytearray(step)
     above = [np.frombuffer(side, np.bool_) for side in sides]
-    blocks = _array_blocks(reference.reshape(-1), candidate.reshape(-1), step)
+    blocks = _array_blocks(reference.ravel(), candidate.ravel(), step)
     with np.errstate(all="ignore"):  # differences of what is not finite
         for number, (reference_block, candidate_block) in enumerate(blocks):
             if (count := len(reference_block)) < step:  # the last
@@ -92,7 +92,7 @@ def absolute_array_difference(
     reference: npt.NDArray[Any], candidate: npt.NDArray[Any]
 ) -> npt.NDArray[np.floating[Any]]:
     """Return the absolute differences; integers, which would wrap around, as float64."""
-    is_float = np.issubdtype(reference.dtype, np.floating) and np.issubdtype(candidate.dtype, np.floating)
+    is_float = np.issubdtype(np.result_type(reference, candidate), np.floating)
     with np.errstate(
         over="ignore", invalid="ignore"
     ):  # beyond what a float holds, a difference is infinite, and so above every limit

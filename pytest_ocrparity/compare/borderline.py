@@ -45,7 +45,8 @@ def mark_borderline(
         )
     largest = maps.measure("largest")
     assert largest is not None
-    moved = [boxes_of_map(reference, reference.probability_map + np.float32(sign * largest.value)) for sign in (-1, 1)]
+    map_, most = reference.probability_map, np.float32(largest.value)
+    moved = [boxes_of_map(reference, map_ - most), boxes_of_map(reference, map_ + most)]
     return tuple(
         replace(
             finding,

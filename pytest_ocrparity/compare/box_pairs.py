@@ -95,12 +95,9 @@ def _with_duplicates_by_score(matching: Matching, reference: Detections, candida
             groups.setdefault(reference.polygons[pair.reference].tobytes(), []).append(pair)
     moved: dict[int, int] = {}
     for group in groups.values():
-        if len(group) > 1:
-            reference_order = sorted((pair.reference for pair in group), key=lambda i: float(reference.scores[i]))  # type: ignore[index]
-            candidate_order = sorted((pair.candidate for pair in group), key=lambda j: float(candidate.scores[j]))  # type: ignore[index]
-            moved.update(zip(reference_order, candidate_order, strict=True))
-    if not moved:
-        return matching
+        reference_order = sorted((pair.reference for pair in group), key=lambda i: float(reference.scores[i]))  # type: ignore[index]
+        candidate_order = sorted((pair.candidate for pair in group), key=lambda j: float(candidate.scores[j]))  # type: ignore[index]
+        moved.update(zip(reference_order, candidate_order, strict=True))
     return replace(
         matching, pairs=tuple(replace(p, candidate=moved.get(p.reference, p.candidate)) for p in matching.pairs)
     )

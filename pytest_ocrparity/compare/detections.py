@@ -102,8 +102,9 @@ def _score_order_differences(
     Against a rerun they must be equal; against the reference's own boxes alike to within what noise moves scores by.
     """
     wrong = [finding for finding in findings if finding.kind == "score" and not finding.is_borderline]
-    if len(wrong) < 2 or reference.scores is None or candidate.scores is None:
+    if len(wrong) < 2:
         return []
+    assert reference.scores is not None and candidate.scores is not None  # else no score were wrong
     is_exact = all(finding.score_error is not None for finding in wrong)
     known = expected() if is_exact else {}
     chosen = [(p.reference, p.candidate) for p in pairs if p.reference is not None and p.candidate is not None]
@@ -175,10 +176,7 @@ def _box_measures(
     def worst(name: str, limit: float | None, amounts: list[tuple[float, tuple[float, float]]]) -> None:
         if amounts:
             smallest = name == "min_iou"
-            # NaN is the worst of all, which neither min nor max would find.
-            value, at = (
-                min(amounts, key=lambda p: (not math.isnan(p[0]), p[0])) if smallest else _largest_with_place(amounts)
-            )
+            value, at = min(amounts, key=lambda pair: pair[0]) if smallest else _largest_with_place(amounts)
             origin = tolerance[f"detections.{name}"].origin if limit is not None else ""
             measures.append(Measure(f"detections.{name}", value, limit, origin, at, smallest, decides=False))
 

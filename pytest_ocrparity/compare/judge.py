@@ -232,7 +232,9 @@ def is_within_rounding(largest: float, limit: float | None, sensitivity: float) 
     Then no amount within FLOOR_FACTOR of it separates a right export from a wrong one. A limit of 0 is not about
     rounding: it asks for equal maps.
     """
-    return bool(limit) and RIGHT_FACTOR * sensitivity > (limit or 0.0) and largest <= FLOOR_FACTOR * sensitivity
+    if not limit:
+        return False
+    return RIGHT_FACTOR * sensitivity > limit and largest <= FLOOR_FACTOR * sensitivity
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,13 +74,12 @@ def compare_probability_maps(
 def _map_difference(reference: Trace, candidate: Trace) -> ArrayDifference | None:
     """Return the gap of two maps, or None where their pixels do not pair."""
     reference_map, candidate_map = reference.probability_map, candidate.probability_map
-    if reference_map is None or candidate_map is None or reference_map.shape != candidate_map.shape:
+    assert reference_map is not None and candidate_map is not None
+    if reference_map.shape != candidate_map.shape or not reference_map.size:
         return None
     if task_of_sides(reference, candidate) == RECOGNITION:
         pairs = timestep_form_difference(reference_map, candidate_map) is None
         return array_difference(reference_map, candidate_map) if pairs else None
-    if not reference_map.size or reference_map.ndim != 4 or reference_map.shape[:2] != (1, 1):
-        return None
     return array_difference(reference_map, candidate_map, _postprocess_thresh(reference))
 
 
@@ -127,8 +126,7 @@ def _map_amounts(reference: Trace, candidate: Trace, gap: ArrayDifference, limit
     at = _place(reference, gap, reference_map)
 
     def share(most: float | None) -> float:
-        if most is None:
-            return 0.0
+        assert most is not None  # only of recorded maps it may be
         return np.count_nonzero(absolute_array_difference(reference_map, candidate_map) > most) / reference_map.size
 
     return MapAmounts(
@@ -160,7 +158,7 @@ def _of_timesteps(
     reference_map, candidate_map = reference.probability_map, candidate.probability_map
     assert reference_map is not None and candidate_map is not None
     changed, steps = len(changed_timesteps(reference_map, candidate_map)), reference_map.shape[1]
-    mean = float(absolute_array_difference(reference_map, candidate_map)[0].max(-1).mean()) if gap.largest else 0.0
+    mean = float(absolute_array_difference(reference_map, candidate_map)[0].max(1).mean()) if gap.largest else 0.0
     found = replace(amounts, crossings=changed, timesteps=steps, mean=mean)
     return found, {"timesteps": steps, "changed": changed}
 

@@ -20,6 +20,7 @@ from pytest_ocrparity.trace.stored_fields import wrong_stored_fields
 _Array: TypeAlias = "npt.NDArray[Any]"
 _STEPS = 65535  # a stored probability is a multiple of 1 / 65535: at most 7.7e-6 off, 1.6e-5 beside the threshold
 
+_AT_A_TIME = 65_536  # numbers of which a core's own cache holds the indices
 _MOST_BOXES = 2**20  # each costs hundreds of bytes in memory and none in a file
 _KIND = re.compile(r"(uint|float)(8|16|32|64)")
 _DIFFERENCES: tuple[list[int], ...] = ([], [0], [2, 3])  # the axes along which format 1 may hold differences
@@ -108,8 +109,8 @@ def _tensor_from_table(table: _Array, resize: _Array) -> _Array:
     height, width, channels = resize.shape
     tensor = np.empty((1, channels, height, width), table.dtype)
     # NumPy gathers by its own index type twice as fast as by uint8, and without a copy where it need not check. That
-    # type is eight times as large, so as many rows at a time as a core's own cache holds.
-    rows = max(1, 2**16 // max(1, width))
+    # type is eight times as large, so about as many rows at a time as a core's own cache holds.
+    rows = _AT_A_TIME // width + 1
     places = np.empty((min(rows, height), width), np.intp)
     for start in range(0, height, rows):
         for channel, levels in enumerate(table):
@@ -119,7 +120,7 @@ def _tensor_from_table(table: _Array, resize: _Array) -> _Array:
     return tensor
 
 
-def _to_steps(map_: _Array | None, thresh: object) -> _Array | None:
+def _to_steps(map_: Any, thresh: object) -> Any:
     """Return probabilities as uint16 steps, no pixel on the other side of `thresh`, and other values as they are."""
     if map_ is None or map_.dtype != np.float32 or not map_.size or not (map_.min() >= 0 and map_.max() <= 1):
         return map_
@@ -134,8 +135,10 @@ def _to_steps(map_: _Array | None, thresh: object) -> _Array | None:
 
 def _to_steps_of_classes(map_: _Array | None) -> _Array | None:
     """Return a recogniser's probabilities as uint16 steps, the best class of each timestep still the best."""
-    steps = _to_steps(map_, None)
-    if map_ is None or steps is None or steps.dtype != np.uint16 or map_.ndim != 3:
+    if map_ is None:
+        return None
+    steps: _Array = _to_steps(map_, None)
+    if map_.ndim != 3 or steps.dtype != np.uint16:
         return steps
     best = map_.argmax(-1)[..., None]
     rivals = steps.copy()

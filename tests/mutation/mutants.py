@@ -125,8 +125,8 @@ class Module:
 
     @cached_property
     def mutants(self) -> list[Mutant]:
-        """All changes of what runs: not of annotations, nor of assertions, which inform the type checker, nor of what
-        a traceback hides.
+        """All changes of what runs: not of annotations, nor of assertions, which inform the type checker, `strict` of
+        `zip` among them, nor of what a traceback hides.
         """
         tree, skipped, functions = ast.parse(self.source), [], []
         for node in ast.walk(tree):
@@ -172,6 +172,8 @@ def _unevaluated(node: ast.AST) -> list[ast.AST]:
     if isinstance(node, ast.arg | ast.AnnAssign):
         return [node.annotation] if node.annotation else []
     if isinstance(node, ast.Assert):
+        return [node]
+    if isinstance(node, ast.keyword) and node.arg == "strict" and ast.unparse(node.value) == "True":
         return [node]
     if isinstance(node, ast.Assign) and "__tracebackhide__" in map(ast.unparse, node.targets):
         return [node]

@@ -1,7 +1,8 @@
 """Run the fast unit tests on mutants, each in a process of its own that is forked when everything is loaded.
 
-A change within a function is put into the loaded function, and only the tests run that enter it, those first that
-noticed other changes of its module. A change that acts at import is loaded in place of the module by a new pytest.
+A change within a function is put into the loaded function, and only the tests run that enter it: those first that
+noticed other changes of its module, then its mirror's. A change that acts at import is loaded in place of the module by
+a new pytest.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from mutation.mutants import Module, Mutant
 
 SLOW = 1.0
 """Seconds of processor time: what takes longer is no fast unit test, and doesn't run on mutants."""
-MOST_PARAMETERS = 50
+MOST_PARAMETERS = 20
 MOST_SECONDS = 10.0
 """What all tests on a mutant may take together, by their time without it."""
 CPU_SECONDS, MEMORY = 20, 6 << 30
@@ -53,7 +54,7 @@ def run(
     """
     inside = [each for each in mutants if each.function is not None]
     outside = [each for each in mutants if each.function is None]
-    yield from _heard(inside, lambda pipe: _try_inside(modules, inside, tests, jobs, pipe))
+    yield from _heard(inside, lambda pipe: _try_inside(modules, inside, tests, mirrors, jobs, pipe))
     # From this process, in which nothing of the package is loaded.
     yield from _heard(outside, lambda pipe: _try_outside(modules, outside, mirrors, jobs, pipe))
 
@@ -81,11 +82,17 @@ def _heard(mutants: Sequence[Mutant], work: Callable[[IO[bytes]], bool]) -> Iter
 
 
 def _try_inside(
-    modules: Mapping[str, Module], mutants: Sequence[Mutant], tests: Sequence[str], jobs: int, pipe: IO[bytes]
+    modules: Mapping[str, Module],
+    mutants: Sequence[Mutant],
+    tests: Sequence[str],
+    mirrors: Mapping[str, list[str]],
+    jobs: int,
+    pipe: IO[bytes],
 ) -> bool:
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    trials = Trials(modules, mutants, jobs, pipe)
-    _pytest(tests, trials)
+    trials = Trials(modules, mutants, mirrors, jobs, pipe)
+    with tempfile.TemporaryDirectory(prefix="mutation-") as folder:
+        _pytest(folder, tests, trials)
     return trials.is_done
 
 
@@ -123,14 +130,10 @@ def _in_parallel(mutants: Sequence[Mutant], jobs: int, try_one: Callable[[Mutant
             os._exit(1)
 
 
-def _pytest(tests: Sequence[str], *plugins: object) -> int:
-    folder = tempfile.mkdtemp(prefix="mutation-")
-    try:
-        # Plain asserts: where the package is installed, pytest rewrites it as a plugin's, past a loader of ours.
-        quiet = ["-q", "--assert=plain", "-p", "no:cacheprovider", "-p", "no:randomly"]
-        return int(pytest.main([*quiet, f"--basetemp={folder}/pytest", *tests], [*plugins, Settled()]))
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+def _pytest(folder: str, tests: Sequence[str], *plugins: object) -> int:
+    # Plain asserts: where the package is installed, pytest rewrites it as a plugin's, past a loader of ours.
+    quiet = ["-q", "--assert=plain", "-p", "no:cacheprovider", "-p", "no:randomly"]
+    return int(pytest.main([*quiet, f"--basetemp={folder}/pytest", *tests], [*plugins, Settled()]))
 
 
 class Settled:
@@ -172,8 +175,15 @@ def _some_of_each(items: Sequence[pytest.Item]) -> list[pytest.Item]:
 class Trials:
     """Takes a run over once its tests are collected."""
 
-    def __init__(self, modules: Mapping[str, Module], mutants: Sequence[Mutant], jobs: int, pipe: IO[bytes]) -> None:
-        self.modules, self.mutants, self.jobs, self.pipe = modules, mutants, jobs, pipe
+    def __init__(
+        self,
+        modules: Mapping[str, Module],
+        mutants: Sequence[Mutant],
+        mirrors: Mapping[str, list[str]],
+        jobs: int,
+        pipe: IO[bytes],
+    ) -> None:
+        self.modules, self.mutants, self.mirrors, self.jobs, self.pipe = modules, mutants, mirrors, jobs, pipe
         self.is_done = False
         self.kills: dict[str, Counter[str]] = {name: Counter() for name in modules}
         self.entered: dict[str, tuple[set[Function], float]] = {}
@@ -190,6 +200,8 @@ class Trials:
                 return True
             self.entered.update(said)
         self.functions = _loaded_functions({str(module.path) for module in self.modules.values()})
+        gc.collect()
+        gc.freeze()  # so that no child copies all pages by looking for garbage
         _in_parallel(self.mutants, self.jobs, self._is_noticed, self.pipe)
         self.is_done = bool(self.entered)
         return True
@@ -217,9 +229,13 @@ class Trials:
     def _is_noticed(self, mutant: Mutant) -> bool:
         module, kills = self.modules[mutant.module], self.kills[mutant.module]
         function = str(module.path), mutant.function
-        found = [(-kills[name], spent, name) for name, (seen, spent) in self.entered.items() if function in seen]
+        found = [
+            (-kills[name], not name.startswith(tuple(self.mirrors[mutant.module])), spent, name)
+            for name, (seen, spent) in self.entered.items()
+            if function in seen
+        ]
         names, left = [], MOST_SECONDS
-        for _, spent, name in sorted(found):
+        for _, _, spent, name in sorted(found):
             if (left := left - spent) > 0:
                 names.append(name)
 
@@ -309,13 +325,14 @@ class _Loader(importlib.abc.MetaPathFinder, importlib.abc.SourceLoader):  # type
 
 
 def _is_noticed_at_import(module: Module, mutant: Mutant, tests: Sequence[str]) -> bool:
-    pid = os.fork()
-    if not pid:
-        try:
-            resource.setrlimit(resource.RLIMIT_CPU, (3 * CPU_SECONDS, 3 * CPU_SECONDS))
-            sys.meta_path.insert(0, _Loader(module.path, module.mutate(mutant)))
-            os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
-            os._exit(_pytest(["-x", *tests], FirstFailure(lambda name: None)) and 1)
-        finally:
-            os._exit(3)
-    return bool(os.waitpid(pid, 0)[1])
+    with tempfile.TemporaryDirectory(prefix="mutation-") as folder:  # the child ends without a word
+        pid = os.fork()
+        if not pid:
+            try:
+                resource.setrlimit(resource.RLIMIT_CPU, (3 * CPU_SECONDS, 3 * CPU_SECONDS))
+                sys.meta_path.insert(0, _Loader(module.path, module.mutate(mutant)))
+                os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+                os._exit(_pytest(folder, ["-x", *tests], FirstFailure(lambda name: None)) and 1)
+            finally:
+                os._exit(3)
+        return bool(os.waitpid(pid, 0)[1])

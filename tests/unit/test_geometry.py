@@ -31,7 +31,15 @@ from specimens import (
     zero_area,
 )
 
-from pytest_ocrparity.geometry import Pair, boundary_distance, classify_polygons, match_polygons, vertex_distance
+from pytest_ocrparity import geometry
+from pytest_ocrparity.geometry import (
+    Pair,
+    boundary_distance,
+    classify_polygons,
+    match_polygons,
+    polygon_keys_and_shapes,
+    vertex_distance,
+)
 
 NOT_POLYGONS = [np.zeros(4), np.zeros((4, 3)), np.zeros((1, 4, 2))]
 
@@ -63,7 +71,9 @@ def test_a_defect_has_a_name(name: str, polygon: Box) -> None:
     assert defects([polygon]) == [name]
 
 
-@pytest.mark.parametrize("polygon", [one_box, rotated, reversed_, hexagon, one_box * 1e-3, one_box + 1e6])
+@pytest.mark.parametrize(
+    "polygon", [one_box, one_box[:3], rotated, reversed_, hexagon, one_box * 1e-3, one_box * 1e-30, one_box + 1e6]
+)
 def test_a_polygon_with_an_inside_has_no_defect(polygon: Box) -> None:
     assert defects([polygon]) == [None]
 
@@ -71,6 +81,8 @@ def test_a_polygon_with_an_inside_has_no_defect(polygon: Box) -> None:
 def test_more_defects() -> None:
     assert defects([infinite_point]) == ["not finite"]
     assert defects([one_box * 1e150]) == ["not finite"]
+    assert defects([box(0, 0, 1e100, 1e100)]) == [None]
+    assert defects([box(0, 0, 1e100, 1.01e100)]) == ["not finite"]
     assert defects([np.zeros((0, 2))]) == ["fewer than 3 points"]
     assert defects([np.zeros(0)]) == ["fewer than 3 points"]
     assert defects([np.zeros((4, 2))]) == ["zero area"]
@@ -98,6 +110,11 @@ def test_what_is_no_polygon_is_refused(polygon: Box) -> None:
 def test_an_iou_out_of_range_is_refused(min_iou: float) -> None:
     with pytest.raises(ValueError, match=r"min_iou is .*, not a number from 0 to 1"):
         match_polygons([], [], min_iou=min_iou)
+
+
+def test_an_iou_of_1_pairs_equal_boxes_alone() -> None:
+    matching = match_polygons([one_box, nested], [nested + 1e-3, rotated], min_iou=1)
+    assert (matching.pairs, matching.missing, matching.extra) == ((Pair(0, 1, 1.0),), (1,), (0,))
 
 
 def test_empty_sides() -> None:
@@ -234,6 +251,25 @@ def test_split_boxes() -> None:
     assert classify_polygons(reference, candidate, paired) == ((), ("split",))
 
 
+@pytest.mark.parametrize(("inside", "is_in"), [(50.0, True), (49.9, False)])
+def test_a_box_is_inside_with_half_of_its_area(inside: float, is_in: bool) -> None:
+    whole = box(0, 0, 200, 30)
+    parts = [box(inside - 100, 0, 100, 30), box(200 - inside, 0, 100, 30)]
+    alone = match_polygons([whole], parts, min_iou=1)
+    assert classify_polygons([whole], parts, alone) == (
+        (("split",), ("split", "split")) if is_in else (("missing",), ("extra", "extra"))
+    )
+    alone = match_polygons(parts, [whole], min_iou=1)
+    assert classify_polygons(parts, [whole], alone) == (
+        (("merged", "merged"), ("merged",)) if is_in else (("missing", "missing"), ("extra",))
+    )
+
+
+def test_a_box_around_a_single_one_is_extra() -> None:
+    matching = match_polygons([nested], [one_box], min_iou=1)
+    assert classify_polygons([nested], [one_box], matching) == (("missing",), ("extra",))
+
+
 def test_neither_merged_nor_split() -> None:
     reference, candidate = [one_box, bowtie, zero_area], [touching, nan_point, two_points]
     matching = match_polygons(reference, candidate)
@@ -277,6 +313,16 @@ def test_a_duplicated_vertex_does_not_hide_a_lost_one() -> None:
     assert vertex_distance(one_box, lost) == pytest.approx(100)
     twice = one_box[[0, 1, 2, 2]]
     assert vertex_distance(twice, one_box[[0, 1, 1, 2]]) == pytest.approx(30)  # as sets they are equal
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_vertices_of_other_polygons_are_as_far_as_sets_of_points_are(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    a, b = rng.uniform(0, 100, (5, 2)), rng.uniform(0, 100, (6, 2))
+    a[2] += 300  # far from all others, so that each side's farthest is another
+    expected = shapely.hausdorff_distance(shapely.MultiPoint(a), shapely.MultiPoint(b))
+    assert vertex_distance(a, b) == pytest.approx(expected)
+    assert vertex_distance(b, a) == pytest.approx(expected)
 
 
 def test_quads_take_the_best_of_all_assignments() -> None:
@@ -350,3 +396,128 @@ def test_an_iou_at_the_least_is_a_pair() -> None:
     one, other = box(0, 0, 10, 10), box(0, 0, 10, 5)
     assert len(match_polygons([one], [other], min_iou=0.5).pairs) == 1
     assert not match_polygons([one], [other], min_iou=0.5001).pairs
+
+
+@pytest.fixture
+def without_geos(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*shapes: object) -> None:
+        if any(len(each) for each in shapes):  # type: ignore[arg-type]
+            raise AssertionError("GEOS was asked")
+
+    monkeypatch.setattr(shapely, "intersection", refuse)
+
+
+CORNER_ON_AN_EDGE = np.array([[0, 0], [20, 0], [20, 10], [10, 5]], dtype=np.float64)
+LEANING = np.array([[0, 10], [5, 0], [50, 10], [45, 20]], dtype=np.float64)
+"""Of its corners beside the leftmost the upper one is nearer, where that of an upright box is the lower one."""
+CONVEX = [one_box, box(0, 0, 9, 40) @ [[0.8, 0.6], [-0.6, 0.8]], LEANING, one_box * 1e-3, LEANING * 1e-3]
+CONVEX += [CORNER_ON_AN_EDGE, CORNER_ON_AN_EDGE[:, ::-1], CORNER_ON_AN_EDGE * [1, -1] + 50]
+
+
+@pytest.mark.usefixtures("without_geos")
+@pytest.mark.parametrize("turn", range(4))
+@pytest.mark.parametrize("polygon", CONVEX)
+def test_convex_quads_are_measured_without_geos(polygon: Box, turn: int) -> None:
+    """In a tenth of its time, whatever their first corner and direction."""
+    one = np.roll(polygon, turn, axis=0)
+    step = 0.01 * np.abs(polygon).max()
+    for other in (one + step, one[::-1] + step):
+        for left, right in ((one, other), (other, one)):
+            assert len(match_polygons([left], [right]).pairs) == 1
+
+
+@pytest.mark.usefixtures("without_geos")
+@pytest.mark.parametrize("polygon", [hexagon, np.array([[0, 0], [20, 0], [5, 5], [0, 20]], dtype=np.float64)])
+def test_other_polygons_are_measured_by_geos(polygon: Box) -> None:
+    with pytest.raises(AssertionError, match="GEOS was asked"):
+        match_polygons([polygon], [polygon + 0.5])
+
+
+@pytest.mark.parametrize("turn", range(4))
+@pytest.mark.parametrize("is_reversed", [True, False])
+def test_a_concave_quad_shares_what_is_not_in_its_notch(turn: int, is_reversed: bool) -> None:
+    notched = np.roll(np.array([[0, 0], [20, 0], [5, 5], [0, 20]], dtype=np.float64), turn, axis=0)
+    notched = notched[::-1] if is_reversed else notched
+    for other in (box(4, 4, 16, 16), notched + 2):
+        shapes = shapely.Polygon(notched), shapely.Polygon(other)
+        expected = shapes[0].intersection(shapes[1]).area / shapes[0].union(shapes[1]).area
+        for left, right in ((notched, other), (other, notched)):
+            (pair,) = match_polygons([left], [right], min_iou=0).pairs
+            assert pair.iou == pytest.approx(expected)
+
+
+def test_the_iou_of_boxes_far_away_loses_no_digits() -> None:
+    for far in (1e7, -1e7):
+        (pair,) = match_polygons([box(far, far, 20, 10)], [box(far + 5, far, 20, 10)]).pairs
+        assert pair.iou == pytest.approx(0.6, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("other", "min_iou", "is_measured"),
+    [
+        (box(5, 5, 10, 10), 0.25, True),
+        (box(-5, -5, 10, 10), 0.25, True),
+        (box(5.1, 5, 10, 10), 0.25, False),
+        (box(5, -5.1, 10, 10), 0.25, False),
+        (box(0, 0, 20, 20), 0.25, True),  # its IoU is 0.25
+        (box(-5, -5, 20, 21), 0.25, False),
+        (box(2, 2, 5, 5), 0.25, True),
+        (box(2, 2, 5, 4.9), 0.25, False),
+        (box(10, 0, 10, 10), 0.0, False),  # touches
+        (box(9.9, 0, 10, 10), 0.0, True),
+    ],
+)
+def test_only_boxes_that_may_reach_the_least_iou_are_measured(
+    other: Box, min_iou: float, is_measured: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What their bounding boxes share tells it, for a hundredth of the time."""
+    measured = []
+
+    def counted(left: Any, right: Any) -> Any:
+        measured.append(len(left))
+        return shared_areas(left, right)
+
+    shared_areas = geometry._shared_areas
+    monkeypatch.setattr(geometry, "_shared_areas", counted)
+    one = box(0, 0, 10, 10)
+    for left, right in ((one, other), (other, one)):
+        match_polygons([left], [right], min_iou=min_iou)
+    assert measured == [int(is_measured)] * 2
+
+
+def test_boxes_of_which_one_cuts_nothing_off_the_other_share_nothing() -> None:
+    """Beside each other, though what surrounds them meets."""
+    diamond = np.array([[0, 10], [10, 0], [20, 10], [10, 20]], dtype=np.float64)
+    for corner in (box(16, 16, 9, 9), box(-5, -5, 9, 9), box(16, -5, 9, 9), box(-5, 16, 9, 9)):
+        for left, right in ((diamond, corner), (corner, diamond)):
+            assert match_polygons([left], [right], min_iou=0).pairs == ()
+
+
+def test_of_boxes_that_cannot_all_pair_some_stay_alone() -> None:
+    rows, columns, weights = np.array([0, 0, 1]), np.array([0, 1, 0]), np.array([0.9, 0.1, 0.1])
+    found = [
+        (int(i), int(j), float(w))
+        for edges in geometry.best_choice(rows, columns, weights)
+        for i, j, w in zip(*edges, strict=True)
+    ]
+    assert found == [(0, 0, 0.9)]
+
+
+@pytest.mark.parametrize("corner", range(4))
+def test_a_corner_that_stands_twice_makes_one_key_wherever_it_begins(corner: int) -> None:
+    twice = np.insert(LEANING, corner, LEANING[corner], axis=0)
+    turned = [np.roll(each, start, axis=0) for each in (twice, twice[::-1]) for start in range(5)]
+    keys, shapes = polygon_keys_and_shapes(turned)
+    assert len(set(keys)) == 1
+    assert {round(shape.area, 9) for shape in shapes} == {shapely.Polygon(LEANING).area}
+
+
+def test_a_triangle_pairs_with_one_that_moved() -> None:
+    assert len(match_polygons([one_box[:3]], [one_box[:3] + 0.5]).pairs) == 1
+
+
+@pytest.mark.parametrize("scale", [(1, 1.5), (1.5, 1)])
+def test_points_without_an_inside_pair_by_both_coordinates(scale: tuple[float, float]) -> None:
+    other = two_points * np.array(scale)
+    assert match_polygons([two_points], [other]).pairs == ()
+    assert match_polygons([other], [other[::-1]]).pairs == (Pair(0, 0, 1.0),)

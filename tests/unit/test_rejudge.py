@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -386,3 +386,166 @@ def test_what_a_run_judged_under_two_limits_is_one_sample_under_one() -> None:
     assert [each.image for each in run.changed] == ["15"] and run.limit.value == other.limit.value == 0.5
     assert len(other.counts) == 20 and other.test == "t.py::a"
     assert len(rejudge_accuracy([accuracy_record(one), accuracy_record(two, 0.4)], {})) == 2
+
+
+# What each kind of comparison is judged as again, of all traces under all words: an answer that was none before, or
+# none that was one, changes a number here.
+
+ANSWERS = {
+    "fp32": (
+        "90 different, 780 same",
+        "245 different, 13 left to the run, 60 not comparable, 549 same, 3 undecided",
+        "362 different, 31 empty, 4 empty as allowed, 10 left to the run, 456 same, 7 undecided",
+    ),
+    "exact": (
+        "86 different, 780 same, 4 undecided",
+        "305 different, 13 left to the run, 60 not comparable, 482 same, 10 undecided",
+        "509 different, 31 empty, 4 empty as allowed, 10 left to the run, 228 same, 88 undecided",
+    ),
+    "fp16": (
+        "90 different, 780 same",
+        "99 different, 184 left to the run, 60 not comparable, 504 same, 23 undecided",
+        "96 different, 29 empty, 4 empty as allowed, 115 left to the run, 524 same, 102 undecided",
+    ),
+    "preprocessing.atol=0.1": (
+        "86 different, 780 same, 4 undecided",
+        "245 different, 13 left to the run, 60 not comparable, 549 same, 3 undecided",
+        "362 different, 31 empty, 4 empty as allowed, 10 left to the run, 456 same, 7 undecided",
+    ),
+    "probability_maps.atol=off": (
+        "90 different, 780 same",
+        "599 different, 13 left to the run, 60 not comparable, 175 same, 23 undecided",
+        "345 different, 15 empty, 4 empty as allowed, 10 left to the run, 433 same, 63 undecided",
+    ),
+    "probability_maps.atol=0.01": (
+        "90 different, 780 same",
+        "146 different, 13 left to the run, 60 not comparable, 634 same, 17 undecided",
+        "314 different, 72 empty, 4 empty as allowed, 10 left to the run, 456 same, 14 undecided",
+    ),
+    "probability_maps.max_share=0.2": (
+        "90 different, 780 same",
+        "210 different, 13 left to the run, 60 not comparable, 569 same, 18 undecided",
+        "360 different, 31 empty, 4 empty as allowed, 10 left to the run, 433 same, 32 undecided",
+    ),
+    "detections.max_shift=off": (
+        "90 different, 780 same",
+        "245 different, 13 left to the run, 60 not comparable, 549 same, 3 undecided",
+        "343 different, 31 empty, 4 empty as allowed, 10 left to the run, 379 same, 103 undecided",
+    ),
+    "detections.max_unmatched=0.4": (
+        "90 different, 780 same",
+        "245 different, 13 left to the run, 60 not comparable, 549 same, 3 undecided",
+        "262 different, 31 empty, 4 empty as allowed, 10 left to the run, 532 same, 31 undecided",
+    ),
+    "detections.max_score_difference=0.001": (
+        "90 different, 780 same",
+        "245 different, 13 left to the run, 60 not comparable, 549 same, 3 undecided",
+        "433 different, 31 empty, 4 empty as allowed, 10 left to the run, 344 same, 48 undecided",
+    ),
+    "detections.allow_empty=true": (
+        "90 different, 780 same",
+        "245 different, 13 left to the run, 60 not comparable, 549 same, 3 undecided",
+        "288 different, 5 empty, 104 empty as allowed, 10 left to the run, 456 same, 7 undecided",
+    ),
+    "probability_maps.atol=0.1": (
+        "90 different, 780 same",
+        "102 different, 13 left to the run, 60 not comparable, 674 same, 21 undecided",
+        "310 different, 72 empty, 4 empty as allowed, 10 left to the run, 456 same, 18 undecided",
+    ),
+}
+ANSWERS_OF_LINES = {
+    "fp32": (
+        "25 different, 500 same",
+        "185 different, 2 left to the run, 25 not comparable, 310 same, 3 undecided",
+        "198 different, 53 empty, 4 empty as allowed, 12 left to the run, 238 same, 20 undecided",
+    ),
+    "exact": (
+        "25 different, 500 same",
+        "232 different, 2 left to the run, 25 not comparable, 256 same, 10 undecided",
+        "312 different, 36 empty, 4 empty as allowed, 12 left to the run, 136 same, 25 undecided",
+    ),
+    "fp16": (
+        "25 different, 500 same",
+        "58 different, 23 left to the run, 25 not comparable, 395 same, 24 undecided",
+        "114 different, 80 empty, 4 empty as allowed, 81 left to the run, 221 same, 25 undecided",
+    ),
+    "int8": (
+        "25 different, 500 same",
+        "58 different, 23 left to the run, 25 not comparable, 395 same, 24 undecided",
+        "97 different, 80 empty, 4 empty as allowed, 81 left to the run, 238 same, 25 undecided",
+    ),
+    "probability_maps.atol=0.3": (
+        "25 different, 500 same",
+        "65 different, 2 left to the run, 25 not comparable, 409 same, 24 undecided",
+        "148 different, 80 empty, 4 empty as allowed, 11 left to the run, 252 same, 30 undecided",
+    ),
+    "probability_maps.atol=off": (
+        "25 different, 500 same",
+        "293 different, 2 left to the run, 25 not comparable, 181 same, 24 undecided",
+        "210 different, 36 empty, 4 empty as allowed, 12 left to the run, 238 same, 25 undecided",
+    ),
+    "text.max_cer=0.2": (
+        "25 different, 500 same",
+        "185 different, 2 left to the run, 25 not comparable, 310 same, 3 undecided",
+        "198 different, 53 empty, 4 empty as allowed, 12 left to the run, 238 same, 20 undecided",
+    ),
+    "text.max_score_difference=0.2": (
+        "25 different, 500 same",
+        "185 different, 2 left to the run, 25 not comparable, 310 same, 3 undecided",
+        "200 different, 53 empty, 4 empty as allowed, 12 left to the run, 238 same, 18 undecided",
+    ),
+    "text.allow_empty=true": (
+        "25 different, 500 same",
+        "185 different, 2 left to the run, 25 not comparable, 310 same, 3 undecided",
+        "161 different, 11 empty, 84 empty as allowed, 12 left to the run, 238 same, 19 undecided",
+    ),
+}
+
+
+def answers(all_sides: Iterable[tuple[Trace, Trace]], recorded: str, words: Sequence[str]) -> tuple[str, ...]:
+    """Return by kind how often which status is the answer."""
+    found: dict[str, Counter[str]] = {}
+    for sides in all_sides:
+        for _, again, _ in judged_again(sides, recorded, words):
+            for each in again:
+                found.setdefault(each.kind, Counter())[each.status.replace(",", "")] += 1
+    return tuple(", ".join(f"{count} {status}" for status, count in sorted(each.items())) for each in found.values())
+
+
+@pytest.mark.parametrize("recorded", RECORDED)
+def test_how_often_it_answers_what(recorded: str) -> None:
+    assert answers(TRACES.values(), recorded, WORDS) == ANSWERS[recorded]
+
+
+@pytest.mark.parametrize("recorded", LINES_RECORDED)
+def test_how_often_it_answers_what_of_lines(recorded: str) -> None:
+    assert answers(LINES.values(), recorded, LINE_WORDS) == ANSWERS_OF_LINES[recorded]
+
+
+@pytest.mark.parametrize("words", [("fp16", "detections.max_shift=9"), ("detections.max_shift=9", "fp16")])
+def test_a_limit_by_name_stands_whichever_side_of_a_preset_it_is_said_on(words: tuple[str, str]) -> None:
+    found = limits_to_rejudge_by([parse_tolerance(word) for word in words])
+    assert (found["detections.max_shift"].value, found["detections.max_shift"].is_preset) == (9, False)
+    assert found["probability_maps.atol"].is_preset
+
+
+def test_a_limit_of_accuracy_that_a_user_set_outlives_a_preset() -> None:
+    counts = [image_counts(f"{index:02}", 4, 4, 3) for index in range(20)]
+    for records in (
+        [accuracy_record(counts, 0.4, "marker")],
+        [accuracy_record(counts), accuracy_record(counts, 0.4, "marker"), accuracy_record(counts, 0.3, "marker")],
+    ):
+        (found,) = rejudge_accuracy(records, limits_to_rejudge_by([parse_tolerance("fp16")]))
+        assert (found.limit.value, found.limit.origin) == (0.4, "marker")
+        (found,) = rejudge_accuracy(records, limits_to_rejudge_by([parse_tolerance("accuracy.max_drop=0.2")]))
+        assert (found.limit.value, found.limit.origin) == (0.2, "--tolerance")
+    (found,) = rejudge_accuracy([accuracy_record(counts)], limits_to_rejudge_by([parse_tolerance("fp16")]))
+    assert found.limit.is_preset
+
+
+def test_boxes_without_their_maps_are_undecided_where_one_of_several_limits_is_of_the_maps() -> None:
+    boxes = record(compared(TRACES["missing 19"], "fp32")[2])
+    words = [parse_tolerance(word) for word in ("probability_maps.atol=0.1", "detections.max_shift=9")]
+    assert rejudge_comparisons([boxes], limits_to_rejudge_by(words))[0].status == UNDECIDED
+    (again,) = rejudge_comparisons([boxes], limits_to_rejudge_by(words[1:]))
+    assert again.status == "different"

@@ -41,7 +41,8 @@ class Page:
     @property
     def scale(self) -> tuple[float, float]:
         """Source pixels per map pixel, along x and along y."""
-        return self.shape[1] / self.probability_map.shape[-1], self.shape[0] / self.probability_map.shape[-2]
+        height, width = self.probability_map.shape[2:]
+        return self.shape[1] / width, self.shape[0] / height
 
     @cached_property
     def shows(self) -> bool:
@@ -107,7 +108,7 @@ def _signed_area(points: Array) -> float:
 
 
 def _box_sort_key(row: Array) -> tuple[float, ...]:
-    return tuple(np.round(row.reshape(-1), 2) + 0.0)
+    return tuple(np.round(row.reshape(-1), 2))
 
 
 def _are_same_points(made: Array, found: Array, scale: tuple[float, float]) -> bool:
@@ -116,8 +117,6 @@ def _are_same_points(made: Array, found: Array, scale: tuple[float, float]) -> b
     apart = np.abs(made - found)
     if np.all(apart <= SAME):
         return True
-    if np.any(apart > 1 + SAME):
-        return False
     whole = (np.minimum(made, found) + 0.5) / np.asarray(scale)
     is_tie = np.abs(whole - np.round(whole)) <= 1e-4
     return bool(np.all((apart <= SAME) | ((np.abs(apart - 1) <= SAME) & is_tie)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from dataclasses import replace
 from typing import Any
 
@@ -108,3 +109,40 @@ def test_of_equal_differences_the_first_is_the_place() -> None:
     assert (found.largest, found.place) == (0.5, 3)
     assert found.mean == pytest.approx(0.06)
     assert blocks.array_difference(ours, ours).place == 0
+
+
+def test_however_large_arrays_are_they_are_measured_in_the_room_of_a_few_blocks() -> None:
+    ours = np.zeros(20 * blocks.BLOCK, np.float32)
+    theirs = ours + np.float32(1)
+    blocks.array_difference(ours[:9], theirs[:9], 0.5)  # which imports BLAS
+    tracemalloc.start()
+    found = blocks.array_difference(ours, theirs, 0.5)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert (found.largest, found.crossings) == (1, len(ours))
+    assert most < 3 * ours.itemsize * blocks.BLOCK
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_differences_below_single_precision_are_measured_in_double(kind: Any) -> None:
+    small = 1e-60 if kind is np.float64 else 1e-30
+    ours, theirs = np.zeros((2, 7), kind)
+    theirs[[2, 4]] = small / 2, small
+    found = blocks.array_difference(ours, theirs)
+    assert found.largest == pytest.approx(small) and found.place == 4
+    assert found.mean == pytest.approx(1.5 * small / 7)
+
+
+@pytest.mark.parametrize(
+    ("kinds", "kind"), [("u1 u1", "f8"), ("i8 i8", "f8"), ("f4 f4", "f4"), ("u1 f4", "f4"), ("f4 u1", "f4")]
+)
+def test_absolute_differences_of_integers_do_not_wrap_around(kinds: str, kind: str) -> None:
+    ours, theirs = (np.array(values).astype(each) for values, each in zip(([3, 9], [5, 1]), kinds.split(), strict=True))
+    found = blocks.absolute_array_difference(ours, theirs)
+    assert (found.tolist(), found.dtype) == ([2, 8], np.dtype(kind))
+
+
+def test_room_begins_with_a_line_of_the_cache() -> None:
+    held = [(np.empty(count, np.uint8), blocks._aligned_buffer(count, np.dtype(np.float32))) for count in range(1, 400)]
+    assert {buffer.ctypes.data % 64 for _, buffer in held} == {0}
+    assert [len(buffer) for _, buffer in held] == list(range(1, 400))

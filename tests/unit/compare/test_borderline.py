@@ -15,7 +15,7 @@ from pytest_ocrparity import DifferenceError, Trace, assert_same_detections
 from pytest_ocrparity.compare import Comparisons
 from pytest_ocrparity.compare.borderline import boxes_of_map, mark_borderline
 from pytest_ocrparity.comparison import BoxFinding, Measure
-from pytest_ocrparity.tolerance import BUILT_IN
+from pytest_ocrparity.tolerance import BUILT_IN, EQUAL_MAP_SCORE
 from pytest_ocrparity.trace import Detections, Shape
 
 
@@ -327,3 +327,13 @@ def test_without_a_size_no_post_process_runs() -> None:
     assert boxes_of_map(reference, reference.probability_map) is not None
     assert boxes_of_map(replace(reference, shape=None), reference.probability_map) is None
     assert boxes_of_map(replace(reference, source=None), reference.probability_map) is None
+    asked = replace(reference, source=Answering(same=box()), probability_map=np.full((1, 1, 64, 96), 0.5, np.float32))
+    assert asked.probability_map is not None
+    assert boxes_of_map(asked, asked.probability_map) == box()  # which needs no size
+    assert boxes_of_map(replace(asked, shape=None), asked.probability_map) is None
+
+
+def test_a_score_run_again_may_be_off_by_what_rounding_leaves() -> None:
+    finding = BoxFinding("score", (0, 0), reference=0, candidate=0, score_difference=0.1)
+    for score, is_it in ((EQUAL_MAP_SCORE, True), (np.nextafter(EQUAL_MAP_SCORE, 1), False)):
+        assert judged(finding, box(score=0.0), box(score=0.1), again=box(score=float(score))) == is_it

@@ -10,9 +10,9 @@ import pytest
 from sides import QUAD, traces
 
 from pytest_ocrparity import Detections, DifferenceError, Trace, assert_same_detections
-from pytest_ocrparity.compare.box_pairs import box_pair_limits
+from pytest_ocrparity.compare.box_pairs import box_centre, box_pair_limits, pair_boxes, pair_with_nearest_box
 from pytest_ocrparity.compare.judge import BoxLimits
-from pytest_ocrparity.tolerance import BUILT_IN
+from pytest_ocrparity.tolerance import BUILT_IN, Limit
 
 
 class TestDetections:
@@ -94,3 +94,65 @@ class TestLimits:
         assert self.limits(QUAD, QUAD[:3]).is_poly
         assert self.limits(box_type="poly").is_poly
         assert not self.limits(QUAD, QUAD + 50, box_type="quad").is_poly
+
+    def test_a_polygon_of_either_side_does(self) -> None:
+        shape = (128.0, 96.0, 1.0, 1.0)
+        quad, pentagon = Detections((QUAD,)), Detections((np.vstack([QUAD, QUAD[:1] + 1]),))
+        for one, two, is_poly in ((quad, quad, False), (pentagon, quad, True), (quad, pentagon, True)):
+            traces = [
+                Trace(pipeline=name, image="a.png", shape=shape, detections=each)
+                for name, each in zip("ab", (one, two), strict=True)
+            ]
+            assert box_pair_limits(traces[0], traces[1], BUILT_IN, False).is_poly == is_poly
+
+
+LIMITS = BoxLimits(Limit("auto", ""), 1.0, 1.0, 0.9, False, exact_score=0.25)
+
+
+@pytest.mark.parametrize(("score", "is_asked"), [(0.25, False), (0.125, True)])
+def test_scores_that_agree_exactly_enough_need_no_rerun(score: float, is_asked: bool) -> None:
+    asked = []
+
+    def expected() -> dict[int, float]:
+        asked.append(True)
+        return {0: 0.5}
+
+    one, two = (Detections((QUAD,), np.array([value])) for value in (0.5, score))
+    ((pair,), _) = pair_boxes(one, two, LIMITS, expected)
+    assert (bool(asked), pair.score_error) == (is_asked, 0.5 - score if is_asked else None)
+
+
+@pytest.mark.parametrize("scores", [(None, [0.5, 0.25]), ([0.5, 0.25], None), (None, None)])
+def test_equal_boxes_of_a_side_without_scores_pair_by_their_place(scores: Any) -> None:
+    one, two = (Detections((QUAD, QUAD), None if each is None else np.array(each)) for each in scores)
+    pairs, findings = pair_boxes(one, two, LIMITS)
+    assert [(each.reference, each.candidate) for each in pairs] == [(0, 0), (1, 1)]
+    assert findings == ()
+
+
+def test_the_nearest_box_of_quads_is_as_far_as_vertices_and_of_polygons_as_boundaries() -> None:
+    whole = np.array([[0, 0], [100, 0], [100, 40], [0, 40]], dtype=np.float64)
+    leaning = np.array([[0, 0], [80, 0], [100, 40], [0, 40]], dtype=np.float64)
+    fifth = np.vstack([leaning, [[0, 20]]])
+    boundary: Any = pytest.approx(20 * np.cos(np.arctan2(20, 40)), abs=1e-3)
+    assert pair_with_nearest_box(whole, [leaning], False) == (20.0, 0)
+    assert pair_with_nearest_box(whole, [leaning], True) == (boundary, 0)
+    assert pair_with_nearest_box(whole, [QUAD + 900, fifth], False) == (boundary, 1)
+    assert pair_with_nearest_box(fifth, [whole], False) == (boundary, 0)
+    assert pair_with_nearest_box(whole, [QUAD + 900], False) == (float("inf"), None)
+
+
+def test_scores_are_run_again_where_any_differs_and_another_limit_judges() -> None:
+    one, two = (Detections((QUAD, QUAD + 90), np.array([0.5, score])) for score in (0.5, 0.0))
+    pairs, _ = pair_boxes(one, two, LIMITS, lambda: {1: 0.25})
+    assert [pair.score_error for pair in pairs] == [None, 0.25]
+    exact = replace(LIMITS, max_score_difference=0.25)
+    pairs, findings = pair_boxes(one, two, exact, lambda: {1: 0.0})
+    assert [pair.score_error for pair in pairs] == [None, None]
+    assert [each.kind for each in findings] == ["score"]
+
+
+def test_the_centre_of_a_box_is_that_of_its_finite_points() -> None:
+    nan, inf = float("nan"), float("inf")
+    assert box_centre(np.array([[0, 0], [10, 0], [nan, 90], [5, inf], [5, 30]])) == (5.0, 10.0)
+    assert np.isnan(box_centre(np.array([[nan, 1], [2, inf]]))).all()

@@ -87,6 +87,13 @@ class TestWhatIsCompared:
         assert dictionary_difference(*sides("abcd  ", Reader, states_digest=True)) is None
         assert dictionary_difference(*sides("abcd  ", Reader)) is None
 
+    def test_the_classes_of_a_side_without_a_map_are_those_of_the_other(self) -> None:
+        reference, candidate = sides("abcd  ")
+        assert dictionary_difference(reference, replace(candidate, probability_map=None)) is None
+        assert dictionary_difference(replace(reference, probability_map=None), candidate) is None
+        without = [replace(each, probability_map=None) for each in (reference, candidate)]
+        assert dictionary_difference(*without) is not None
+
     def test_two_networks_have_two_dictionaries(self) -> None:
         reference, candidate = sides(OTHER)
         assert dictionary_difference(reference, candidate) is not None
@@ -94,6 +101,7 @@ class TestWhatIsCompared:
         other = np.concatenate([candidate.probability_map, candidate.probability_map[..., :1] * 0], axis=-1)
         assert dictionary_difference(reference, replace(candidate, probability_map=other)) is None
         assert dictionary_difference(reference, replace(candidate, probability_map=None)) is not None
+        assert dictionary_difference(replace(reference, probability_map=None), candidate) is not None
 
     def test_a_shorter_list_ends_too_early(self) -> None:
         found = dictionary_difference(*sides("abc", image=NO_SPACE))
@@ -116,7 +124,12 @@ class TestWhatIsCompared:
         class Numbers(Reader):
             characters = (1, 2, 3, 4, 5)
 
+        class Mixed(Reader):
+            characters = ("a", 2)
+
         assert characters_of(Failing().trace(LINE)) is characters_of(Numbers().trace(LINE)) is None
+        assert characters_of(Mixed().trace(LINE)) is None
+        assert characters_of(Lister().trace(LINE)) == tuple("abcd ")
         assert dictionary_difference(Failing().trace(LINE), Lister().trace(LINE)) is None
 
     def test_a_map_of_another_form_shows_no_classes(self) -> None:

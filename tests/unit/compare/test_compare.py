@@ -24,7 +24,7 @@ from pytest_ocrparity import (
     assert_same_preprocessing,
     assert_same_probability_maps,
 )
-from pytest_ocrparity.compare import compare
+from pytest_ocrparity.compare import Comparisons, compare
 from pytest_ocrparity.tolerance import BUILT_IN, OFF, Tolerance
 from pytest_ocrparity.trace import Detections
 
@@ -282,3 +282,10 @@ def test_another_tolerance_is_noticed(name: str, scale: float) -> None:
         return status_of(kind)(reference, candidate, Tolerance(values))
 
     violated(lambda: check(off))
+
+
+def test_each_image_decides_unless_a_run_judges_it() -> None:
+    some = BUILT_IN.override({"probability_maps": {"atol": "off", "mean_atol": 1e-4, "per_run": True}}, "test")
+    one, two = Toy().trace(PAGE), Toy(name="port", offset=1e-2).trace(PAGE)
+    assert Comparisons(one, two, some).of("probability_maps").status == "different"
+    assert Comparisons(one, two, some, defers=True).of("probability_maps").status == "left to the run"

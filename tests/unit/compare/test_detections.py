@@ -16,7 +16,7 @@ from pytest_ocrparity import Detections, DifferenceError, Trace, assert_same_det
 from pytest_ocrparity.compare import Comparisons
 from pytest_ocrparity.compare.detections import compare_detections
 from pytest_ocrparity.comparison import Measure
-from pytest_ocrparity.tolerance import BUILT_IN
+from pytest_ocrparity.tolerance import BUILT_IN, EQUAL_MAP_SCORE
 
 
 class TestDetections:
@@ -155,7 +155,7 @@ class TestMeasures:
     def test_score_is_the_largest(self) -> None:
         found = measure_of("detections.max_score_difference", self.NEAR, self.FAR)
         assert found.value == pytest.approx(0.2)
-        assert (found.limit, found.at) == (0.2, (10.0, 5.0))
+        assert (found.limit, found.at, found.decides) == (0.2, (10.0, 5.0), False)
         assert found.origin.startswith("fp32 preset, built-in: no post-process of the reference")
         asked = measure_of("detections.max_score_difference", self.NEAR, self.FAR, max_score_difference=0.1)
         assert (asked.limit, asked.origin) == (0.1, "marker")
@@ -165,6 +165,55 @@ class TestMeasures:
         counts = compare_detections(*plain(self.NEAR, fewer), BUILT_IN).counts
         assert counts == {"reference": 2, "candidate": 1, "paired": 1, "boxes": 2, "borderline": 0, "different": 1}
         assert measure_of("detections.max_unmatched", self.NEAR, fewer).value == 0.5
+
+    def test_a_side_without_boxes_is_said_by_the_others_boxes(self) -> None:
+        none = Detections((), np.zeros(0))
+        for one, two, kind in ((self.NEAR, none, "missing"), (none, self.NEAR, "extra")):
+            found = compare_detections(*plain(one, two), BUILT_IN)
+            assert (found.differences, [each.kind for each in found.boxes]) == ((), [kind, kind])
+        (empty,) = compare_detections(*plain(none, none), BUILT_IN).differences
+        assert empty.kind == "empty"
+
+    def test_scores_within_their_limit_stand_in_no_wrong_order(self) -> None:
+        """Though each box has the score of the other, and both moved."""
+        moved = Detections(tuple(polygon + np.array([4, 0]) for polygon in self.NEAR.polygons), np.array([0.8, 0.9]))
+        found = compare_detections(*plain(self.NEAR, moved), BUILT_IN)
+        assert (found.differences, [each.kind for each in found.boxes]) == ((), ["moved", "moved"])
+        strict = BUILT_IN.override({"detections": {"max_score_difference": 0.05, "max_shift": 9}}, "test")
+        found = compare_detections(*plain(self.NEAR, moved), strict)
+        assert [each.kind for each in found.differences] == ["score_order"]
+
+    @pytest.mark.parametrize(("off", "kinds"), [(0.0, ["score_order"]), (0.008, ["score_order"]), (0.012, [])])
+    def test_scores_in_another_order_may_be_off_by_what_noise_makes(self, off: float, kinds: list[str]) -> None:
+        strict = BUILT_IN.override({"detections": {"max_score_difference": 0.05}}, "test")
+        other = Detections(self.NEAR.polygons, np.array([0.8 + off, 0.9]))
+        found = compare_detections(*plain(self.NEAR, other), strict)
+        assert [each.kind for each in found.differences] == kinds
+        assert [each.kind for each in found.boxes] == ["score", "score"]
+
+    @pytest.mark.parametrize(("off", "kinds"), [(0.0, ["score_order"]), (0.005, [])])
+    def test_on_equal_maps_they_may_not(self, off: float, kinds: list[str]) -> None:
+        reference, candidate = traces()
+        assert candidate.detections is not None and candidate.detections.scores is not None
+        other = Detections(candidate.detections.polygons, candidate.detections.scores[::-1] + off)
+        sides = replace(reference, source=None), replace(candidate, source=None, detections=other)
+        found = Comparisons(*sides, BUILT_IN).of("detections")
+        assert [each.kind for each in found.differences] == kinds
+
+    def test_each_image_decides_unless_a_run_judges_it(self) -> None:
+        some = BUILT_IN.override({"detections": {"max_unmatched": 0.1, "per_run": True}}, "test")
+        fewer = Detections((QUAD,), np.array([0.9]))
+        sides = plain(self.NEAR, fewer)
+        assert (
+            compare_detections(*sides, some).status == Comparisons(*sides, some).of("detections").status == "different"
+        )
+        assert compare_detections(*sides, some, defers=True).status == "left to the run"
+        assert Comparisons(*sides, some, defers=True).of("detections").status == "left to the run"
+
+    @pytest.mark.parametrize(("score", "limit"), [(EQUAL_MAP_SCORE, EQUAL_MAP_SCORE), (2e-5, 0.2)])
+    def test_scores_that_agree_to_within_rounding_are_judged_exactly(self, score: float, limit: float) -> None:
+        one, two = (Detections((QUAD,), np.array([value])) for value in (0.0, score))
+        assert measure_of("detections.max_score_difference", one, two).limit == limit
 
     @pytest.mark.parametrize(("noise", "passes"), [(0.0, False), (5e-5, True)])
     def test_equal_maps_have_equal_scores_and_others_may_differ_roughly(self, noise: float, passes: bool) -> None:

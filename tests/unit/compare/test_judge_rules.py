@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import replace
@@ -29,7 +30,7 @@ from pytest_ocrparity.compare.judge import (
     judge_text,
 )
 from pytest_ocrparity.comparison import BoxFinding, Difference, Measure
-from pytest_ocrparity.tolerance import BUILT_IN, LIMITS, Limit, Tolerance
+from pytest_ocrparity.tolerance import BUILT_IN, LIMITS, MAP_LEAST, MAP_MOST, Limit, Tolerance
 
 FP32: Mapping[str, Limit] = BUILT_IN.limits
 
@@ -51,7 +52,7 @@ def named(judged: Judged) -> dict[str, Measure]:
 
 
 class TestTensor:
-    @pytest.mark.parametrize(("largest", "status"), [(0.0, "same"), (1.9e-6, "same"), (2.1e-6, "undecided")])
+    @pytest.mark.parametrize(("largest", "status"), [(0.0, "same"), (2e-6, "same"), (2.1e-6, "undecided")])
     def test_where_the_rule_is_not_known_only_its_least_decides(self, largest: float, status: str) -> None:
         judged = judge_tensor(TensorAmounts(largest, (1, 2), lambda: NOT_KNOWN), FP32)
         assert judged.status == status
@@ -310,6 +311,17 @@ class TestBoxes:
         )
         assert borderline == Measure("detections.max_borderline", 0.5, 0.5, origin, decides=is_asked)
 
+    def test_a_lone_box_is_all_of_them(self) -> None:
+        unmatched, borderline = judge_shares({"boxes": 1, "different": 1, "borderline": 1}, FP32, defers=True)
+        assert unmatched.value == borderline.value == 1
+
+    def test_without_a_measured_share_boxes_that_agree_are_the_same(self) -> None:
+        counts = {"reference": 1, "candidate": 1, "boxes": 1, "different": 0, "borderline": 0}
+        assert judge_boxes(counts, (), FP32) == "same"
+        within = Measure("detections.max_unmatched", 0.0, 0.0, "")
+        beyond = Measure("detections.max_unmatched", 0.5, 0.0, "", decides=False)
+        assert judge_boxes(counts, (within, beyond), FP32) == "left to the run"
+
     def test_without_a_box_the_shares_are_zero(self) -> None:
         for each in judge_shares({"boxes": 0, "different": 0, "borderline": 0}, FP32, defers=True):
             assert each.value == 0
@@ -350,6 +362,23 @@ class TestBoxes:
         assert self.judged({}, FP32, is_more=NOT_KNOWN) == "undecided"
         assert self.judged({"different": 1}, FP32, is_more=NOT_KNOWN) == "different"
         assert self.judged({"different": 2}, some, is_more=True) == "different"  # a larger share would as well
+
+
+class TestMapsOfWhichTheRuleIsNotKnown:
+    """As of recorded ones: what it permits at least, and at most, decides."""
+
+    @pytest.mark.parametrize("stored", [0.0, 1e-5])
+    @pytest.mark.parametrize(
+        ("largest", "status"),
+        [(MAP_LEAST, "same"), (1.01 * MAP_LEAST, "undecided"), (2 * MAP_MOST, "undecided"), (0.03, "different")],
+    )
+    def test_its_edges(self, largest: float, status: str, stored: float) -> None:
+        largest += stored if largest < 1e-3 else 2 * stored
+        assert judge_maps(amounts(largest, stored=stored), FP32, defers=True).status == status
+
+    def test_where_a_share_may_differ_the_largest_decides_nothing(self) -> None:
+        some = limits(maps_max_share=0.5)
+        assert judge_maps(amounts(0.03, share=lambda limit: NOT_KNOWN), some, defers=True).status == "undecided"
 
 
 def line(**fields: Any) -> TextAmounts:
@@ -429,3 +458,13 @@ class TestText:
 def test_the_helper_replaces_what_it_names() -> None:
     assert limits(maps_atol=0.5)["probability_maps.atol"] == Limit(0.5, "marker")
     assert isinstance(BUILT_IN, Tolerance) and limits() == FP32
+
+
+@pytest.mark.parametrize(
+    "known", [Judged("same", ()), TensorAmounts(0.0, None, lambda: NOT_KNOWN), amounts(), box_limits(), line()]
+)
+def test_what_was_measured_cannot_be_changed(known: Any) -> None:
+    (first, *_) = dataclasses.fields(known)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        setattr(known, first.name, None)
+    assert hasattr(known, "__dict__") != isinstance(known, BoxLimits)  # of which each image makes one

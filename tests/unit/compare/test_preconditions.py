@@ -13,13 +13,20 @@ from toy import PAGE, Toy
 from pytest_ocrparity import (
     Detections,
     DifferenceError,
+    Recognition,
     Trace,
     assert_same_detections,
     assert_same_preprocessing,
     assert_same_probability_maps,
 )
 from pytest_ocrparity.compare import compare
-from pytest_ocrparity.compare.preconditions import have_same_files
+from pytest_ocrparity.compare.preconditions import (
+    have_same_files,
+    missing_preconditions,
+    refuse_one_side_twice,
+    refuse_same_object,
+)
+from pytest_ocrparity.errors import StageError
 
 ASSERTIONS: dict[str, Callable[..., Any]] = {
     "tensor": assert_same_preprocessing,
@@ -170,3 +177,86 @@ def test_a_recorded_side_is_compared_and_known_to_be_of_the_same_files() -> None
     assert have_same_files(*sides({**IDENTITY, "engine": "onnxruntime"}))
     assert not have_same_files(replace(train, source=None), inference)
     assert not have_same_files(*sides(None, None))
+
+
+def test_one_text_in_memory_is_refused_and_equal_ones_are_not() -> None:
+    read = Recognition("abc", 0.9)
+    one, two = (Trace(pipeline=name, image="a.png", recognition=read) for name in ("train", "port"))
+    with pytest.raises(DifferenceError, match="the texts of port and of train are the same object in memory"):
+        refuse_one_side_twice("text", one, two)
+    refuse_one_side_twice("text", one, replace(two, recognition=Recognition("abc", 0.9)))
+    refuse_one_side_twice("text", replace(one, recognition=None), replace(two, recognition=None))
+
+
+def test_the_texts_of_a_page_in_memory_are_refused_and_equal_ones_are_not() -> None:
+    box = np.array([[10.0, 10.0], [90.0, 10.0], [90.0, 30.0], [10.0, 30.0]])
+    texts = (Recognition("abc", 0.9),)
+    one, two = (
+        Trace(pipeline=name, image="a.png", detections=Detections((box.copy(),)), texts=texts)
+        for name in ("train", "port")
+    )
+    with pytest.raises(DifferenceError, match="the texts of port and of train are the same arrays in memory"):
+        refuse_one_side_twice("page", one, two)
+    refuse_one_side_twice("detections", one, two)  # whose texts are not judged
+    refuse_one_side_twice("page", one, replace(two, texts=(Recognition("abc", 0.9),)))
+    with pytest.raises(DifferenceError, match="the same arrays in memory"):
+        refuse_one_side_twice("page", one, replace(two, detections=one.detections, texts=(Recognition("abc", 0.9),)))
+
+
+@pytest.mark.parametrize(
+    ("digests", "names", "is_refused"),
+    [(("1", "2"), "ab", True), (("1", "1"), "ab", False), (("1", None), "ab", False), (("1", "2"), "aa", False)],
+)
+def test_traces_of_two_images_are_refused(digests: tuple[str, str | None], names: str, is_refused: bool) -> None:
+    """A copy of a file under another name is the same image."""
+    one, two = (
+        Trace(pipeline=side, image=f"{name}.png", image_sha256=digest)
+        for side, name, digest in zip(("train", "port"), names, digests, strict=True)
+    )
+    if is_refused:
+        with pytest.raises(DifferenceError, match=r"the traces are of two images, a\.png and b\.png: nothing was"):
+            refuse_same_object(one, two)
+    else:
+        refuse_same_object(one, two)
+
+
+def test_traces_of_one_pipeline_object_under_one_name_are_refused() -> None:
+    toy = Toy()
+    with pytest.raises(DifferenceError, match="both traces come from the same pipeline object, train"):
+        refuse_same_object(toy.trace(PAGE), toy.trace(PAGE))
+    refuse_same_object(toy.trace(PAGE), Toy().trace(PAGE))
+    refuse_same_object(*(replace(toy.trace(PAGE), source=None) for _ in range(2)))
+    with pytest.raises(DifferenceError, match="reference and candidate are the same object"):
+        refuse_same_object(toy, toy)
+
+
+def test_each_stage_that_a_side_lacks_is_named_and_no_other() -> None:
+    whole = Toy().trace(PAGE)
+    lacks_one, lacks_both = replace(whole, tensor=None), replace(whole, tensor=None, probability_map=None)
+    needed = ("tensor", "probability_map", "detections")
+
+    def missing(one: Trace, two: Trace) -> list[tuple[str, Any, Any]]:
+        return [(each.stage, each.reference, each.candidate) for each in missing_preconditions(one, two, needed)]
+
+    assert missing(whole, whole) == []
+    assert missing(whole, lacks_one) == [("tensor", True, False)]
+    assert missing(lacks_both, lacks_one) == [("tensor", False, False), ("probability_map", False, True)]
+    stopped = replace(lacks_both, error=StageError("resize", "too small"))
+    assert missing(whole, stopped) == [("resize", None, str(stopped.error))]
+    assert missing(stopped, lacks_one) == [("resize", str(stopped.error), None)]
+    fell_later = replace(whole, error=StageError("detections", "lost"))  # what is needed was made before
+    assert missing(fell_later, lacks_one) == [("tensor", True, False)]
+
+
+@pytest.mark.parametrize("kind", ["preprocessing", "probability_maps"])
+def test_one_pipeline_object_is_refused_though_its_numbers_are_none(kind: str) -> None:
+    toy = Toy()
+    broken = np.full((1, 1, 4, 4), np.nan, np.float32)
+    one, two = (
+        Trace(pipeline=name, image="a.png", source=toy, tensor=broken.copy(), probability_map=broken.copy())
+        for name in ("train", "port")
+    )
+    with pytest.raises(DifferenceError, match="come from the same pipeline object"):
+        refuse_one_side_twice(kind, one, two)
+    other = np.zeros_like(broken)
+    refuse_one_side_twice(kind, one, replace(two, tensor=other, probability_map=other))

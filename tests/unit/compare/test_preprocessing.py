@@ -282,3 +282,16 @@ class TestTensors:
         found = compare_preprocessing(reference, candidate, BUILT_IN)
         assert [each.kind for each in found.differences] == ["no_values"]
         assert not found.is_match
+
+
+def test_the_place_of_a_tensor_without_a_batch_is_found_too() -> None:
+    tensor = np.zeros((3, 4, 6), np.float32)
+    other = tensor.copy()
+    other[1, 2, 5] = 1
+    shape = (4.0, 6.0, 1.0, 1.0)
+    one, two = (
+        Trace(pipeline=name, image="a.png", shape=shape, tensor=each)
+        for name, each in (("train", tensor), ("port", other))
+    )
+    found = compare_preprocessing(one, two, BUILT_IN).measure("preprocessing.atol")
+    assert found is not None and (found.value, found.at) == (1.0, (5.0, 2.0))

@@ -11,8 +11,10 @@ from sides import first_line, traces
 from toy import PAGE, FusedToy, Toy
 from toy_reader import LINE, Reader
 
-from pytest_ocrparity import Comparison, DifferenceError, assert_same_probability_maps
+from pytest_ocrparity import Comparison, DifferenceError, Trace, assert_same_probability_maps
+from pytest_ocrparity.compare.probability_maps import compare_probability_maps
 from pytest_ocrparity.compare.sensitivity import map_sensitivity
+from pytest_ocrparity.tolerance import BUILT_IN, MAP_LEAST
 
 
 class TestProbabilityMaps:
@@ -184,7 +186,7 @@ class TestLines:
 
     def test_the_worst_place_lies_on_the_line(self) -> None:
         rows = self.rows
-        rows[0, 4, 0] += 0.0005
+        rows[0, 4, 3] += 0.0005
         with pytest.raises(DifferenceError, match=r"differ by 5\.0e-04 at x=36 y=8, limit 1\.0e-04"):
             self.compared(rows)
 
@@ -212,3 +214,119 @@ class TestLines:
     def test_a_detector_has_no_such_limit(self) -> None:
         assert "probability_maps.max_changed" not in assert_same_probability_maps(*traces()).limits
         assert "probability_maps.max_changed" in self.compared(self.rows).limits
+
+    def test_a_step_of_storing_is_known_of_both_sides(self) -> None:
+        traces = (replace(each, map_error=error) for each, error in zip(self.sides(), (3e-6, 2e-6), strict=True))
+        stored = assert_same_probability_maps(*traces).measure("stored")
+        assert stored is not None and stored.value == pytest.approx(5e-6)
+
+    def sides(self) -> tuple[Trace, Trace]:
+        return Reader().trace(LINE), Reader(name="inference").trace(LINE)
+
+    def test_the_mean_is_that_of_the_largest_of_each_timestep(self) -> None:
+        rows = self.rows
+        rows[0, 1, 0] += 3e-5
+        rows[0, 5, :2] += 3e-5
+        found = self.compared(rows).measure("probability_maps.mean_atol")
+        assert found is not None and found.value == pytest.approx(2 * 3e-5 / 14, rel=1e-2)
+
+    @pytest.mark.parametrize(
+        ("change", "kinds"),
+        [
+            (lambda rows: rows[:, :-1] * 1.002, ["timesteps", "row_sums"]),
+            (lambda rows: rows[..., :-1], ["classes", "row_sums"]),
+            (lambda rows: rows[:, :-1] * np.float32(np.nan), ["timesteps", "not_finite_values"]),
+            (lambda rows: rows[None] * 1.002, ["line_shape"]),
+            (lambda rows: rows[:, :0], ["no_values"]),
+        ],
+    )
+    def test_sums_are_told_where_timesteps_can_be_read(self, change: Any, kinds: list[str]) -> None:
+        reference, candidate = self.sides()
+        other = replace(candidate, probability_map=np.asarray(change(self.rows), np.float32))
+        found = compare_probability_maps(reference, other, BUILT_IN.for_task("recognition"))
+        assert [each.kind for each in found.differences] == kinds
+        assert found.measures == () and not found.is_match
+
+
+class TestForms:
+    """Maps of detectors that do not pair are measured by nothing."""
+
+    @pytest.mark.parametrize(
+        ("shape", "kind"),
+        [((1, 1, 4, 6), None), ((1, 2, 4, 6), "channels"), ((2, 1, 4, 6), "channels"), ((4, 6), "shape")],
+    )
+    def test_one_map_of_one_channel_is_measured(self, shape: tuple[int, ...], kind: str | None) -> None:
+        one, two = (
+            Trace(pipeline=name, image="a.png", probability_map=np.zeros(shape, np.float32))
+            for name in ("train", "port")
+        )
+        found = compare_probability_maps(one, two, BUILT_IN)
+        assert [each.kind for each in found.differences] == ([] if kind is None else [kind])
+        assert bool(found.measures) == found.is_match == (kind is None)
+
+    def test_a_share_is_that_of_pixels_beyond_their_limit(self) -> None:
+        reference, candidate = traces()
+        moved = np.array(candidate.probability_map)
+        zero = np.zeros_like(moved)
+        moved[:] = 0
+        moved[0, 0, 0, :3] = 0.5, 0.25, 0.25
+        sides = replace(reference, probability_map=zero), replace(candidate, probability_map=moved)
+        tolerance = BUILT_IN.override({"probability_maps": {"atol": 0.25, "max_share": 0.5}}, "test")
+        share = compare_probability_maps(*sides, tolerance).measure("probability_maps.max_share")
+        assert share is not None and share.value == 1 / zero.size
+
+    def test_a_fused_copy_is_made_only_for_a_difference_beyond_the_limit(self) -> None:
+        class Counted(FusedToy):
+            asked = 0
+
+            def infer_fused(self, tensor: Any) -> Any:
+                self.asked += 1
+                return super().infer_fused(tensor)
+
+        for offset, asked in ((MAP_LEAST, 0), (2 * MAP_LEAST, 1)):
+            side = Counted(fused_noise=1e-6)
+            reference = replace(side.trace(PAGE), map_sensitivity=0.0)
+            other: Any = np.zeros((1, 1, 64, 96), np.float64)
+            reference = replace(reference, probability_map=other)
+            moved = other.copy()
+            moved[0, 0, 0, 0] = offset
+            compare_probability_maps(reference, replace(reference, pipeline="port", probability_map=moved), BUILT_IN)
+            assert side.asked == asked
+
+    @pytest.mark.parametrize(("rest", "is_explained"), [(MAP_LEAST, True), (1.01 * MAP_LEAST, False)])
+    def test_a_fused_copy_explains_what_lies_within_the_limit_of_it(self, rest: float, is_explained: bool) -> None:
+        zero: Any = np.zeros((1, 1, 4, 6), np.float64)
+        reference = Trace(
+            pipeline="train", image="a.png", probability_map=zero + 0.005, fused_map=zero, map_sensitivity=0.0
+        )
+        candidate = Trace(pipeline="port", image="a.png", probability_map=zero + rest)
+        found = compare_probability_maps(reference, candidate, BUILT_IN)
+        assert found.is_match == is_explained == (found.measure("fusion") is not None)
+
+    @pytest.mark.parametrize(("stored", "runs"), [(0.0, 1), (1e-5, 1), (-1.0, 3)])
+    def test_at_the_least_limit_no_network_runs(self, stored: float, runs: int) -> None:
+        """Nor beside it by as much as storing may have made; beyond, it is run twice."""
+        zero: Any = np.zeros((1, 1, 64, 96), np.float64)
+        side = Toy()
+        reference = replace(side.trace(PAGE), probability_map=zero, map_error=max(stored, 0.0))
+        moved = zero.copy()
+        moved[0, 0, 0, 0] = MAP_LEAST + stored if stored >= 0 else 2 * MAP_LEAST
+        candidate = replace(reference, pipeline="port", map_error=0.0, probability_map=moved)
+        found = compare_probability_maps(reference, candidate, BUILT_IN)
+        assert (side.runs, found.is_match) == (runs, stored >= 0)
+
+    def test_what_storing_made_is_added_to_the_networks_own_limit(self) -> None:
+        zero = np.zeros((1, 1, 4, 6), np.float32)
+        reference = Trace(pipeline="train", image="a.png", probability_map=zero, map_sensitivity=1e-3, map_error=1e-3)
+        for moved, is_match in ((4.9e-3, True), (5.1e-3, False)):
+            candidate = Trace(pipeline="port", image="a.png", probability_map=zero + np.float32(moved))
+            found = compare_probability_maps(reference, candidate, BUILT_IN)
+            assert found.is_match == is_match
+            assert found.measures[0].limit == pytest.approx(5e-3)
+
+
+def test_each_image_decides_unless_a_run_judges_it() -> None:
+    limits = {"probability_maps": {"atol": "off", "mean_atol": 1e-4, "per_run": True}}
+    sides, tolerance = traces(offset=1e-2), BUILT_IN.override(limits, "test")
+    assert compare_probability_maps(*sides, tolerance).status == "different"
+    assert compare_probability_maps(*sides, tolerance, defers=True).status == "left to the run"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from random import Random
 
 import pytest
@@ -18,7 +19,7 @@ from pytest_ocrparity.compare.run_verdict import (
     verdict_on_batches,
     verdict_on_run,
 )
-from pytest_ocrparity.comparison import Measure
+from pytest_ocrparity.comparison import Difference, Measure
 from pytest_ocrparity.report.document import Batched, Compared, Evaluated, Golden, Record, RecordedComparison, Used
 from pytest_ocrparity.report.table import Tally
 from pytest_ocrparity.tolerance import Limit
@@ -78,6 +79,11 @@ class TestBatches:
         assert "on 5 of 5 images: z: differs; cause: engine.batch; 0: differs by 0; 1: differs by 1; and 2 more" in (
             fault.text
         )
+
+    def test_of_three_none_is_left_to_be_counted(self) -> None:
+        wrong = [batched(f"{i}", is_same=False, text=f"differs by {i}") for i in range(3)]
+        (fault,) = verdict_on_batches(wrong)
+        assert fault.text.endswith("2: differs by 2")
 
     def test_images_that_one_thing_stops_share_a_sentence(self) -> None:
         (fault,) = verdict_on_batches(
@@ -284,3 +290,58 @@ def test_a_run_that_records_has_to_record() -> None:
 def test_batches_smaller_than_asked_are_said(largest: int, is_said: bool) -> None:
     records = [Batched(side="inference", image=name, asked=3, size=size) for name, size in (("a", 1), ("b", largest))]
     assert bool(verdict_on_batch_sizes(records)) == is_said
+
+
+def test_a_run_that_records_and_used_several_fixtures() -> None:
+    found = verdict_on_run(
+        tally(Used(fixture="ocr_image"), Used(fixture="ocr_golden")), allow_empty=False, is_recording=True
+    )
+    assert [fault.text for fault in found] == [
+        "nothing was recorded: no test that took ocr_golden got as far as a baseline"
+    ]
+
+
+def test_a_dictionary_that_differs_is_said_once_beside_other_differences() -> None:
+    stated = {"characters": 5, "differing": 1, "line": 3}
+    other = Difference("text", "dictionary", {**stated, "character": "c"}, {**stated, "character": "x"}, fails=False)
+    pixels = Difference("resize", "pixels", fails=False)
+    lines = [replace(line(f"{name}.png", "same"), differences=(pixels, other)) for name in "ab"]
+    (text,) = faults_of(*lines)
+    assert "the dictionaries differ in 1 of 5 characters" in text
+    assert faults_of(*(replace(each, differences=(pixels,)) for each in lines)) == []
+    assert faults_of(*(replace(each, status="different") for each in lines)) == []  # it failed already
+
+
+def test_a_measure_that_decides_at_once_is_not_judged_over_the_run() -> None:
+    made = record("port", 4, 30)
+    assert isinstance(made, Compared)
+    decided = [dataclasses.replace(each, decides=True) for each in made.comparison.measures]
+    assert faults_of(replace(made.comparison, measures=tuple(decided))) == []
+    off = [dataclasses.replace(each, limit=None) for each in made.comparison.measures]
+    assert faults_of(replace(made.comparison, measures=tuple(off))) == []
+    assert len(faults_of(made.comparison)) == 1
+
+
+def test_a_lone_borderline_line_hides_no_other_limit() -> None:
+    wrong = line("x.png", borderline=1, different=1, edits=1)
+    measures = (wrong.measures[2], *wrong.measures[:2])
+    texts = faults_of(replace(wrong, measures=measures))
+    assert len(texts) == 2 and not any("borderline" in text for text in texts)
+
+
+def test_a_mean_of_maps_is_that_of_the_images_and_said_as_a_number() -> None:
+    def of(image: str, mean: float) -> RecordedComparison:
+        measure = Measure("probability_maps.mean_atol", mean, 1e-4, "fp16 preset", decides=False)
+        return comparison("probability_maps", image=image, measures=(measure,))
+
+    (text,) = faults_of(of("a.png", 1e-4), of("b.png", 5e-4), of("c.png", 0.0), of("d.png", 0.0))
+    assert text.startswith("over the run 1.5e-04 is the maps' mean difference, limit 0.0001 (probability_maps.mean")
+    assert text.endswith("most in b.png, a.png")
+    assert faults_of(of("a.png", 2e-4), of("b.png", 0.0)) == []
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_of_one_image_or_more_smaller_batches_are_said(count: int) -> None:
+    records = [Batched(side="inference", image=f"{place}", asked=3, size=2) for place in range(count)]
+    (text,) = verdict_on_batch_sizes(records)
+    assert "asked for batches of 3, and the largest that ran had 2 images" in text

@@ -15,9 +15,10 @@ from records import tally
 from toy import PAGE, Toy
 
 from pytest_ocrparity import Detections, DifferenceError, Trace, assert_same_detections
-from pytest_ocrparity.compare.scores import are_scores_permuted
+from pytest_ocrparity.compare.judge import BoxLimits
+from pytest_ocrparity.compare.scores import are_scores_permuted, detections_with_expected_scores, expected_scores
 from pytest_ocrparity.comparison import ROUGHLY
-from pytest_ocrparity.tolerance import AUTOMATIC_SCORE, EQUAL_MAP_SCORE
+from pytest_ocrparity.tolerance import AUTOMATIC_SCORE, EQUAL_MAP_SCORE, Limit
 from pytest_ocrparity.trace import Shape
 
 NAME = "detections.max_score_difference"
@@ -209,3 +210,38 @@ def test_scores_in_another_order_are_that_whatever_the_order(scores: list[float]
     draw.shuffle(other)
     assert are_scores_permuted(other, scores, 0.0) == (other != scores)
     assert not are_scores_permuted([score + 2 for score in other], scores, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("reference", "candidate"),
+    [
+        ({"probability_map": None}, {}),
+        ({"shape": None}, {}),
+        ({}, {"probability_map": None}),
+        ({"source": None}, {}),
+        ({}, {"shape": (64.0, 97.0, 1.0, 1.0)}),
+        ({}, {"shape": (65.0, 96.0, 1.0, 1.0)}),
+        ({"probability_map": np.zeros((1, 1, 32, 96), np.float32)}, {}),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_run_expects_no_scores(reference: Any, candidate: Any) -> None:
+    one, two = sides()
+    assert detections_with_expected_scores(one, two) is not None
+    assert detections_with_expected_scores(one, replace(two, shape=None)) is not None
+    assert detections_with_expected_scores(replace(one, **reference), replace(two, **candidate)) is None
+
+
+def test_boxes_that_are_among_the_expected_ones_have_their_scores_whatever_they_are() -> None:
+    quad = np.array([[0.0, 0], [20, 0], [20, 10], [0, 10]])
+    expected = Detections((quad, quad + 50, quad + 100), np.array([0.9, 0.8, 0.7]))
+    moved = quad + np.array([54, 50])
+    found = Detections((quad + 100, moved, quad), np.array([0.7, 0.8, 0.1]))
+    limits = BoxLimits(Limit("auto", ""), 1.0, 1.0, 0.2, False)
+    assert expected_scores(expected, found, limits) == {0: 0.7, 2: 0.9}
+    for off in (1.0, 1.1):  # where no shift is too far, it is the same box within a pixel
+        near = Detections((quad + np.array([off, 0]),), np.array([0.5]))
+        anywhere = BoxLimits(Limit("auto", ""), None, 1.0, 0.2, False)
+        assert expected_scores(expected, near, anywhere) == ({0: 0.9} if off == 1.0 else {})
+    for none in (None, Detections(expected.polygons)):
+        assert expected_scores(none, found, limits) == {}

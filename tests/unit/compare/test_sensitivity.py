@@ -11,6 +11,7 @@ from toy import PAGE, FusedToy, Toy
 
 from pytest_ocrparity.compare.sensitivity import (
     REPEATS,
+    STEP,
     fused_map,
     map_sensitivity,
     sensitivity_limit,
@@ -18,6 +19,8 @@ from pytest_ocrparity.compare.sensitivity import (
     with_sensitivity,
 )
 from pytest_ocrparity.contract import pipeline_of
+from pytest_ocrparity.tolerance import TENSOR_LEAST
+from pytest_ocrparity.trace import Trace
 
 
 def test_the_floor_and_the_fused_map_are_measured_once() -> None:
@@ -104,3 +107,73 @@ def test_a_network_that_does_not_repeat_itself_has_none() -> None:
         other = replace(trace, probability_map=trace.probability_map + np.float32(off))
         assert (map_sensitivity(other) is not None) == is_known
     assert map_sensitivity(replace(trace, probability_map=trace.probability_map[..., 1:])) is None
+
+
+@pytest.mark.parametrize("runs", [1, 2])
+def test_a_network_that_fails_once_it_is_run_again_has_none(runs: int) -> None:
+    """As one of which the trace alone was recorded."""
+    side = Steep()
+    trace = side.trace(np.zeros_like(PAGE))
+    side.fails_from = runs
+    assert map_sensitivity(trace) is None
+
+
+class Kept(Steep):
+    """Keeps the tensors that it was given."""
+
+    given: list[Any] = []  # noqa: RUF012
+
+    def infer(self, tensor: Any) -> Any:
+        self.given = [*self.given, tensor]
+        return super().infer(tensor)
+
+
+def zeros(side: Toy, kind: Any = np.float32, **changes: Any) -> Trace:
+    """Return a trace of a side whose tensor and map are all 0."""
+    trace = side.trace(np.zeros_like(PAGE))
+    assert trace.tensor is not None
+    none = np.zeros(trace.tensor.shape, kind)
+    return replace(trace, **{"tensor": none, "probability_map": none[:, :1], **changes})
+
+
+def test_each_value_is_rounded_up_or_down_by_one_step() -> None:
+    side = Kept()
+    trace = zeros(side)
+    side.given = []
+    map_sensitivity(trace)
+    again, moved = side.given
+    assert not again.any()
+    assert set(np.unique(moved).tolist()) == {float(-STEP), float(STEP)}
+    assert 0.45 < (moved > 0).mean() < 0.55
+
+
+def test_a_network_that_is_off_by_just_what_repeating_allows_has_none() -> None:
+    for off, is_known in ((REPEATS, False), (np.nextafter(REPEATS, 0), True)):
+        trace = zeros(Steep(), np.float64)
+        assert trace.probability_map is not None
+        found = map_sensitivity(replace(trace, probability_map=trace.probability_map + off))
+        assert (found is not None) == is_known
+
+
+def test_what_a_candidate_shows_of_rounding_is_asked_only_where_it_can_be() -> None:
+    side = Steep()
+    known = zeros(side, np.float64, map_sensitivity=0.0)
+    assert known.tensor is not None
+    port = replace(known, pipeline="port")
+    runs = side.runs
+    assert sensitivity_to_rounding(known, port) == 0.0  # an equal tensor
+    assert side.runs == runs
+    most = replace(port, tensor=known.tensor + TENSOR_LEAST)
+    assert sensitivity_to_rounding(known, most) == pytest.approx(1000 * TENSOR_LEAST)
+    for less in (replace(known, tensor=None), replace(known, source=None), replace(known, probability_map=None)):
+        assert sensitivity_to_rounding(less, most) == 0.0
+    restless = replace(known, map_sensitivity=None, probability_map=known.tensor[:, :1] + 1)
+    assert sensitivity_to_rounding(restless, most) is None
+
+
+def test_a_millionth_is_what_repeating_allows() -> None:
+    for off, is_known in ((0.9e-6, True), (1.2e-6, False), (0.5, False)):
+        trace = zeros(Steep(), np.float64)
+        assert trace.probability_map is not None
+        found = map_sensitivity(replace(trace, probability_map=trace.probability_map + off))
+        assert (found is not None) == is_known

@@ -15,9 +15,9 @@ from toy_reader import LINE, NOTHING, Reader, line
 
 from pytest_ocrparity import Comparison, DifferenceError, Recognition, Trace, assert_same_text
 from pytest_ocrparity.compare import Comparisons
-from pytest_ocrparity.compare.text import compare_text
-from pytest_ocrparity.comparison import UNPAIRED
-from pytest_ocrparity.tolerance import BUILT_IN, UNPAIRED_SCORE, Tolerance
+from pytest_ocrparity.compare.text import _do_decoders_agree, _exact_score, compare_text
+from pytest_ocrparity.comparison import UNPAIRED, Measure
+from pytest_ocrparity.tolerance import BUILT_IN, EQUAL_MAP_SCORE, UNPAIRED_SCORE, Tolerance
 
 MARGIN = 1e-4
 """By how much the reference prefers b to a at the only timestep that can change."""
@@ -333,3 +333,144 @@ def test_a_larger_limit_fails_no_line_that_a_smaller_one_passes(one: str, other:
         assert read_as(one, other, max_cer=limit + 0.1).is_match
     cer = read_as(one, other).counts["edits"] / max(1, len(one))
     assert read_as(one, other, max_cer=limit).is_match == (cer <= limit)
+
+
+class TestMapsThatAreNotJudgeable:
+    """Texts that follow such maps are not judgeable either, and others differ."""
+
+    def text_of(self, traces: tuple[Trace, Trace]) -> Comparison:
+        made = Comparisons(*traces, BUILT_IN)
+        made.know(replace(made.of("probability_maps"), status="not judgeable"))
+        return made.of("text")
+
+    def test_texts_that_both_decoders_read_in_them_follow(self) -> None:
+        followed = sides(moved=0.5)
+        assert self.text_of(followed).status == "not judgeable"
+        assert compared(followed).status == "different"
+
+    def test_a_decoder_that_reads_otherwise_does_not_follow(self) -> None:
+        assert self.text_of(sides(moved=0.5, reads=lambda values: Recognition("x", 0.9))).status == "different"
+
+    def test_equal_texts_stay_the_same(self) -> None:
+        assert self.text_of(sides(moved=0.0)).status == "same"
+
+    def test_what_was_not_recorded_follows_nothing(self) -> None:
+        reference, candidate = sides(moved=0.5)
+        assert self.text_of((reference, replace(candidate, recognition=None))).status == "different"
+
+
+class TestWhatMapsExplain:
+    """A text is explained by maps that differ, within a limit, by half of what the class was preferred by."""
+
+    def is_borderline(self, traces: tuple[Trace, Trace], **changed: float | None) -> bool:
+        """Return whether a text is explained by a comparison of maps of which some measures have another value."""
+        made = Comparisons(*traces, BUILT_IN)
+        maps = made.of("probability_maps")
+        named = {each.name.rpartition(".")[2]: each for each in maps.measures}
+        for name, value in changed.items():
+            if value is None:
+                named.pop(name)
+            else:
+                named[name] = replace(named[name], limit=value) if name == "atol" else replace(named[name], value=value)
+        found = compare_text(*traces, BUILT_IN, replace(maps, measures=tuple(named.values()), status="same"))
+        assert found.texts is not None and found.texts.edits
+        return found.texts.is_borderline
+
+    def test_a_margin_of_twice_the_limit_is_explained_and_a_larger_one_is_not(self) -> None:
+        traces = sides(moved=2 * MARGIN)
+        assert traces[0].probability_map is not None
+        margin = float(traces[0].probability_map[0, 0, 2] - traces[0].probability_map[0, 0, 1])
+        assert self.is_borderline(traces, atol=margin / 2)
+        assert not self.is_borderline(traces, atol=margin / 2 * (1 - 1e-6))
+
+    def test_maps_that_differ_by_no_more_than_storing_made_explain_nothing(self) -> None:
+        traces = sides(moved=2 * MARGIN)
+        assert self.is_borderline(traces, largest=2e-4, stored=1e-4)
+        assert not self.is_borderline(traces, largest=1e-4, stored=1e-4)
+
+    @pytest.mark.parametrize("lacks", ["atol", "largest", "stored"])
+    def test_what_was_not_measured_explains_nothing(self, lacks: str) -> None:
+        traces = sides(moved=2 * MARGIN)
+        assert self.is_borderline(traces)
+        assert not self.is_borderline(traces, **{lacks: None})
+
+    def test_maps_in_which_no_best_class_changed_explain_nothing(self) -> None:
+        def by_amount(values: Any) -> Recognition:
+            return Recognition("ad" if values[0, 0, 1] > 0.46 else "bd", 0.9)
+
+        traces = sides(moved=1.5e-4, margin=4e-4, reads=by_amount, own=by_amount)
+        found = [each.recognition for each in traces]
+        assert [each and each.text for each in found] == ["bd", "bd"]
+        other = replace(traces[1], recognition=Recognition("ad", 0.9))
+        always = replace(traces[1].recognition or Recognition(""), text="ad")
+        assert not self.is_borderline((traces[0], replace(other, recognition=always)))
+
+
+def reading(text: str, score: float | None, own: Recognition, map_: Any = None) -> Trace:
+    """Return a trace of a reader that reads the same in any map."""
+    side = Reader()
+    side.read_map = lambda values: Recognition(text, score)  # type: ignore[method-assign,assignment]
+    values = np.zeros((1, 3, 6), np.float32) if map_ is None else map_
+    return replace(side.trace(LINE), recognition=own, probability_map=values)
+
+
+@pytest.mark.parametrize(
+    ("found", "own", "within", "agree"),
+    [
+        (0.0, EQUAL_MAP_SCORE, EQUAL_MAP_SCORE, True),
+        (0.0, 1.1 * EQUAL_MAP_SCORE, EQUAL_MAP_SCORE, False),
+        (None, 0.5, 1.0, False),
+        (0.5, None, 1.0, False),
+        (0.5, 0.9, None, True),
+        (None, None, None, True),
+    ],
+)
+def test_a_decoder_agrees_where_it_reads_the_text_and_its_score(
+    found: float | None, own: float | None, within: float | None, agree: bool
+) -> None:
+    trace = reading("bd", found, Recognition("bd", own))
+    assert _do_decoders_agree(trace, replace(trace, source=None), within) == agree
+    assert not _do_decoders_agree(reading("bx", found, Recognition("bd", own)), trace, within)
+    for less in (replace(trace, probability_map=None), replace(trace, recognition=None)):
+        assert not _do_decoders_agree(trace, less, within)
+
+
+class TestHowFarScoresMayDiffer:
+    LARGEST, STORED = Measure("largest", 0.25), Measure("stored", 0.125)
+
+    def exact(self, one: Trace, two: Trace, *measures: Measure) -> float | None:
+        maps = Comparisons(*sides(), BUILT_IN).of("probability_maps")
+        return _exact_score(one, two, replace(maps, measures=measures))
+
+    def test_as_far_as_the_maps_and_what_storing_made(self) -> None:
+        one, two = sides(moved=0.0)
+        assert self.exact(one, two, self.LARGEST, self.STORED) == 0.375 + EQUAL_MAP_SCORE
+        assert _exact_score(one, two, None) is None
+        assert self.exact(one, two, self.LARGEST) is self.exact(one, two, self.STORED) is None
+        for lacking in ((replace(one, probability_map=None), two), (one, replace(two, probability_map=None))):
+            assert self.exact(*lacking, self.LARGEST, self.STORED) is None
+
+    @pytest.mark.parametrize(("off", "exact"), [(0.12, 1.0), (0.13, None)])
+    def test_by_anything_where_both_decoders_give_the_scores_of_maps_that_kept_other_timesteps(
+        self, off: float, exact: float | None
+    ) -> None:
+        one, two = kept_otherwise(0.0)
+        assert one.recognition is not None and one.recognition.score is not None
+        other = replace(one, recognition=replace(one.recognition, score=one.recognition.score + off))
+        assert self.exact(other, two, self.LARGEST, self.STORED) == exact
+
+
+@pytest.mark.parametrize(("texts", "empty"), [(("", ""), 1), (("", "a"), 0), (("a", ""), 0), (("a", "a"), 0)])
+def test_a_line_is_empty_where_neither_side_reads_anything(texts: tuple[str, str], empty: int) -> None:
+    one, two = (
+        replace(each, recognition=Recognition(text, 0.9), source=None)
+        for each, text in zip(sides(), texts, strict=True)
+    )
+    assert compare_text(one, two, BUILT_IN).counts["empty"] == empty
+
+
+def test_each_line_decides_unless_a_run_judges_it() -> None:
+    some = BUILT_IN.override({"text": {"max_changed": 0.5}}, "test")
+    one, two = (reading(text, 0.9, Recognition(text, 0.9)) for text in ("bd", "ad"))
+    assert compare_text(one, two, some).status == "different"
+    assert compare_text(one, two, some, defers=True).status == "left to the run"

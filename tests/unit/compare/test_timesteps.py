@@ -123,3 +123,13 @@ def test_which_steps_changed_is_a_matter_of_each_step_alone(maps: Any, order: li
     assert len(margins) == len(changed) and np.all(margins >= 0)
     assert len(changed_timesteps(maps, maps)) == 0
     assert changed == set(changed_timesteps(other, maps).tolist())
+
+
+def test_a_sum_may_be_off_by_a_thousandth() -> None:
+    assert timestep_sum_difference(ROWS, changed(at00=0.6012)) is not None
+    assert timestep_sum_difference(ROWS, changed(at00=0.6008)) is None
+
+
+def test_a_column_alone_lies_at_the_top() -> None:
+    trace = Reader(height=32, base_width=256).trace(line("abc"))
+    assert timestep_column_place(trace, 48.0) == (24.0, 0.0)

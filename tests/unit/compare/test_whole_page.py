@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,9 @@ import numpy as np
 import pytest
 
 from pytest_ocrparity import DifferenceError, Recognition, Trace, assert_same_page
-from pytest_ocrparity.compare.whole_page import PageComparisons
-from pytest_ocrparity.comparison import Comparison
+from pytest_ocrparity.compare import Comparisons
+from pytest_ocrparity.compare.whole_page import PageComparisons, detector_part
+from pytest_ocrparity.comparison import BoxFinding, Comparison
 from pytest_ocrparity.errors import StageError
 from pytest_ocrparity.tolerance import BUILT_IN
 from pytest_ocrparity.trace import Detections
@@ -178,3 +180,174 @@ def test_a_page_of_boxes_without_a_text_says_so() -> None:
         assert_same_page(page("", ""), page("", "", name="page"))
     assert "set text.allow_empty = true" in str(caught.value)
     assert caught.value.diagnoses == ()
+
+
+class TestCounts:
+    def test_each_number_is_its_own(self) -> None:
+        reference = page("ONE", "TWO", None, "FOUR", "FIVE!", ("SIX", 0.9))
+        candidate = page(
+            "ONE", "TO", "THREE", None, ("FIVE!", 0.1), "MORE", "YET", boxes=(0, 1, 2, 3, 4, 7, 8), name="x"
+        )
+        made = compared(candidate, reference)
+        assert kinds(made) == ["same", "text", "added", "left out", "score", "missing", "extra", "extra"]
+        assert made.counts == {
+            **{"reference": 6, "candidate": 7, "lines": 8, "same": 1, "different": 4, "borderline": 0, "missing": 1},
+            **{"extra": 2, "left_out": 1, "moved": 0, "edits": 1 + 5 + 4, "characters": 3 + 3 + 4 + 5 + 3},
+        }
+        assert [(each.reference, each.candidate) for each in made.lines[-3:]] == [
+            ("SIX", None),
+            (None, "MORE"),
+            (None, "YET"),
+        ]
+        assert [each.edits for each in made.lines] == [0, 1, 5, 4, 0, 0, 0, 0]
+
+    def test_a_box_that_nobody_read_has_no_text(self) -> None:
+        made = compared(page("ONE", None, boxes=(0, 5), name="x"), page("ONE", None))
+        assert kinds(made) == ["same", "missing", "extra"]
+        assert [(each.reference, each.candidate) for each in made.lines[1:]] == [(None, None), (None, None)]
+
+    def test_shares_are_of_all_lines(self) -> None:
+        made = compared(page("ONE", "TO", "THREE", "FOR", name="x"), page("ONE", "TWO", "THREE", "FOUR"))
+        changed, borderline = (made.measure(name) for name in ("text.max_changed", "text.max_borderline"))
+        assert changed is not None and borderline is not None
+        assert (changed.value, borderline.value, changed.limit, borderline.limit) == (0.5, 0.0, 0.0, 0.02)
+
+    def test_of_no_line_no_share_is_asked(self) -> None:
+        empty = {name: Trace(pipeline=name, image="page.png", detections=Detections(()), texts=()) for name in "ab"}
+        assert [each.value for each in compared(empty["b"], empty["a"]).measures] == [0.0, 0.0]
+
+
+def test_a_page_of_which_one_side_reads_nothing_is_not_blank() -> None:
+    nothing = page("", "", "")
+    for one, two in ((nothing, page(name="x")), (page(), page("", "", "", name="x"))):
+        made = compared(two, one)
+        assert (made.status, made.differences, kinds(made)) == ("different", (), ["text"] * 3)
+    (blank,) = compared(page("", "", "", name="x"), nothing).differences
+    assert (blank.kind, blank.reference, blank.candidate) == ("empty_page", True, True)
+
+
+@pytest.mark.parametrize(("score", "kind"), [(0.5, "same"), (0.49, "score"), (None, "same")])
+def test_a_score_may_be_off_by_its_limit(score: float | None, kind: str) -> None:
+    made = compared(page(("ONE", score), name="x"), page(("ONE", 0.75)), text={"max_score_difference": 0.25})
+    assert kinds(made) == [kind]
+
+
+@pytest.mark.parametrize(("edits", "status"), [("ABCD", "same"), ("ABCx", "same"), ("ABxx", "different")])
+def test_a_text_may_be_off_by_its_share(edits: str, status: str) -> None:
+    assert compared(page(edits, name="x"), page("ABCD"), text={"max_cer": 0.25}).status == status
+    off = compared(page(edits, name="x"), page("ABCD"), text={"max_cer": "off"})
+    assert off.status == ("same" if edits == "ABCD" else "different")
+    left_out = compared(page(None, name="x"), page("ABCD"), text={"max_cer": 9.0})
+    assert left_out.status == "different"  # as no share of its characters is read
+
+
+class TestBoxes:
+    """What the detector's comparison says of the boxes."""
+
+    @pytest.mark.parametrize(
+        ("limit", "counts", "are_same"),
+        [
+            (0.0, {"borderline": 0, "boxes": 10}, True),
+            (0.0, {"borderline": 1, "boxes": 10}, False),
+            (0.0, {}, True),
+            (0.02, {"borderline": 1, "boxes": 10}, True),  # a page of a few boxes has no smaller share
+            (0.02, {"borderline": 2, "boxes": 10}, False),
+            (0.2, {"borderline": 2, "boxes": 10}, True),
+            (0.2, {"borderline": 3, "boxes": 10}, False),
+        ],
+    )
+    def test_a_share_may_be_borderline(self, limit: float, counts: dict[str, int], are_same: bool) -> None:
+        tolerance = BUILT_IN.override({"detections": {"max_borderline": limit}}, "test")
+        made = PageComparisons(page(), page(name="x"), tolerance)
+        boxes = made.boxes.of("detections")
+        made.boxes.know(replace(boxes, status="same", counts=counts))
+        assert made.are_boxes_same == are_same
+        made.boxes.know(replace(boxes, status="different", counts=counts))
+        assert not made.are_boxes_same
+
+    @pytest.mark.parametrize(
+        ("boxes", "status"),
+        [
+            *(("not judgeable", "not judgeable"), ("different", "different"), ("same", "same")),
+            *(("empty", "empty"), ("empty, as allowed", "empty, as allowed")),
+        ],
+    )
+    def test_their_status_is_the_pages_where_all_is_read_alike(
+        self, boxes: str, status: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        found = BoxFinding("missing", (0, 0), reference=0)
+
+        class Told(Comparisons):
+            def of(self, kind: str) -> Comparison:
+                return replace(super().of(kind), status=boxes, boxes=(found,))
+
+        monkeypatch.setattr("pytest_ocrparity.compare.whole_page.Comparisons", Told)
+        made = compared(page(name="x"))
+        is_match = boxes not in ("not judgeable", "different")
+        assert (made.status, made.stage) == (status, None if is_match else "detections")
+        assert made.boxes == (() if is_match else (found,))
+        other = compared(page("TOTAL", "x", "PAID", name="x"))
+        assert (other.status, other.stage) == ("different", "text" if is_match else "detections")
+
+    def test_those_that_differ_are_among_the_findings_and_scores_within_their_limit_are_not(self) -> None:
+        one, two = page(), page("TOTAL", "98.50", name="x")
+        assert one.detections is not None and two.detections is not None
+        left, right = (
+            replace(each, detections=Detections(each.detections.polygons, np.full(len(each.detections), score)))
+            for each, score in ((one, 0.9), (two, 0.8))
+            if each.detections is not None
+        )
+        made = PageComparisons(left, right, BUILT_IN).page
+        assert [each.kind for each in made.boxes] == ["missing"]
+        assert compared(page(name="x")).boxes == ()
+
+
+@pytest.mark.parametrize(
+    ("order", "moved"),
+    [
+        ((0, 1, 2, 3), []),
+        ((1, 0, 2, 3), [0]),
+        ((3, 0, 1, 2), [3]),
+        ((3, 2, 1, 0), [0, 1, 2]),
+        ((1, 2, 3, 0), [0]),
+        ((2, 3, 0, 1), [0, 1]),
+    ],
+)
+def test_the_fewest_texts_that_moved_are_named_from_the_first(order: tuple[int, ...], moved: list[int]) -> None:
+    texts = ("A", "B", "C", "D")
+    made = compared(page(*texts, name="x", order=order), page(*texts))
+    assert made.counts["moved"] == len(moved)
+    if moved:
+        (found,) = made.differences
+        assert (found.kind, found.stage, found.reference) == ("order", "page", len(moved))
+        assert found.candidate[0][0] == 60.0 and (found.candidate[0][1] - 10) / 40 in moved
+
+
+def test_limits_are_those_of_boxes_and_of_texts() -> None:
+    names = {name.partition(".")[0] for name in compared(page(name="x")).limits}
+    assert names == {"detections", "text"}
+
+
+@pytest.mark.parametrize(
+    ("limit", "borderline", "share"), [(0.02, 0, 0.0), (0.02, 1, 0.0), (0.02, 2, 0.2), (0.0, 1, 0.1), (0.0, 0, 0.0)]
+)
+def test_a_lone_borderline_line_has_no_share_unless_none_may_be(limit: float, borderline: int, share: float) -> None:
+    made = PageComparisons(page(), page(name="x"), BUILT_IN.override({"text": {"max_borderline": limit}}, "test"))
+    _, found = made._measures({"lines": 10, "different": 0, "borderline": borderline})
+    assert (found.name, found.value, found.limit) == ("text.max_borderline", share, limit)
+
+
+@pytest.mark.parametrize(
+    ("stage", "is_kept"), [("tensor", True), ("detections", True), ("text", False), ("page", False)]
+)
+def test_what_stopped_a_page_behind_its_detector_did_not_stop_that(stage: str, is_kept: bool) -> None:
+    stopped = replace(page(), error=StageError(stage, "lost"))
+    part = detector_part(stopped)
+    assert (part.error is not None) == is_kept
+    assert (part.texts, part.detections) == (None, stopped.detections)
+
+
+def test_a_lone_line_of_a_lone_character_that_is_read_otherwise_is_all_of_it() -> None:
+    made = compared(page("B", name="x"), page("A"), text={"max_cer": 0.75})
+    changed = made.measure("text.max_changed")
+    assert changed is not None and (made.status, changed.value) == ("different", 1.0)

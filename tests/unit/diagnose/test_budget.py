@@ -6,7 +6,7 @@ import contextlib
 
 import pytest
 
-from pytest_ocrparity.diagnose.budget import MOST_RUNS, Budget, BudgetSpentError
+from pytest_ocrparity.diagnose.budget import FINE, MOST_RUNS, Budget, BudgetSpentError
 
 
 class Time:
@@ -79,6 +79,14 @@ def test_no_more_networks_run_than_the_budget_has(budget: Budget) -> None:
     )
     budget.used = budget.seconds  # then it is the setting that allows no more, whatever was run
     assert budget.spent().endswith("10 of 10 s of processor time (setting: diagnosis_seconds = 10)")
+    budget.used = 0.0
+    budget.more = 2  # that a last search may make
+    for _ in range(2):
+        with budget.network_run(1):
+            pass
+    with pytest.raises(BudgetSpentError):
+        budget.check(1)
+    assert "used 22 of 22 network runs" in budget.spent()
 
 
 @pytest.mark.parametrize(("seconds", "is_said"), [(100.0, True), (99.0, False), (101.0, True)])
@@ -92,3 +100,51 @@ def test_that_the_clock_ended_it_is_said_from_ten_times_the_setting_on(
     assert ("ended by the clock" in budget.spent()) == is_said
     budget.used = 10.0  # the work ended it
     assert "ended by the clock" not in budget.spent()
+
+
+@pytest.mark.parametrize(
+    ("passed", "left", "values", "is_asked"),
+    [
+        (FINE / 2, 10.0, 0, False),
+        (FINE, 10.0, 0, True),
+        (FINE / 2, 10.0, 7, True),  # before a network runs
+        (FINE / 2, FINE, 0, False),
+        (FINE / 2, FINE / 2, 0, True),  # near its end
+    ],
+)
+def test_how_long_the_process_worked_is_asked_rarely(passed: float, left: float, values: int, is_asked: bool) -> None:
+    clock, asked = [0.0], []
+
+    def processor() -> float:
+        asked.append(True)
+        return 0.0
+
+    budget = Budget(2 * left, clock=lambda: clock[0], processor=processor)
+    budget.used = left
+    asked.clear()
+    clock[0] += passed
+    with contextlib.suppress(BudgetSpentError):
+        budget.check(values)
+    assert bool(asked) == is_asked
+
+
+def test_the_clock_ends_it_at_ten_times_the_setting(time: Time, budget: Budget) -> None:
+    for _ in range(9):
+        time.passes(10.0, working=0.1)
+        budget.check()
+        budget.used = 0.0
+    time.passes(9.0, working=0.2)
+    budget.check()
+    budget.used = 0.0
+    time.passes(1.0, working=0.2)
+    with pytest.raises(BudgetSpentError):
+        budget.check()
+    assert budget.used < 1
+
+
+def test_the_pace_is_that_of_the_last_run(time: Time, budget: Budget) -> None:
+    for seconds in (3.0, 1.0):
+        with budget.network_run(100):
+            time.passes(seconds, working=1.0)
+        assert budget.pace == pytest.approx(seconds / 100)
+    assert budget.used == pytest.approx(4.0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -28,14 +29,14 @@ from toy import PAGE, Toy
 
 from pytest_ocrparity import Trace
 from pytest_ocrparity.compare import Comparisons
-from pytest_ocrparity.diagnose import diagnose, examine
-from pytest_ocrparity.diagnose.budget import MOST_RUNS
+from pytest_ocrparity.diagnose import _examine_parts, _nothing_found, diagnose, examine, first_stage_to_diagnose
+from pytest_ocrparity.diagnose.budget import MOST_RUNS, BudgetSpentError
 from pytest_ocrparity.diagnose.cache import DiagnosisCache
 from pytest_ocrparity.diagnose.laboratory import Laboratory
-from pytest_ocrparity.diagnosis import UNKNOWN, Alternative
+from pytest_ocrparity.diagnosis import AGREES, UNKNOWN, Alternative, Diagnosis
 from pytest_ocrparity.errors import NotEnoughMemory, StageError
-from pytest_ocrparity.stages import DETECTIONS, PROBABILITY_MAP, TENSOR
-from pytest_ocrparity.tolerance import BUILT_IN
+from pytest_ocrparity.stages import DETECTION, DETECTIONS, PROBABILITY_MAP, RECOGNITION, TENSOR
+from pytest_ocrparity.tolerance import BUILT_IN, Tolerance
 from pytest_ocrparity.trace import Detections, Image, Shape
 
 
@@ -223,3 +224,126 @@ def test_networks_run_again_only_where_they_are_suspected() -> None:
     (found,) = diagnose(reference=traces[0], candidate=traces[1])
     assert (found.stage, found.cause) == ("detections", "unknown")
     assert (train.runs, port.runs) == before
+
+
+class Stub:
+    """A laboratory of which a test says what it knows."""
+
+    def __init__(self, *comparisons: Any, is_of_lines: bool = False, **known: Any) -> None:
+        task = RECOGNITION if is_of_lines else DETECTION
+        self.comparisons = SimpleNamespace(all=lambda: comparisons, task=task)
+        self.reference = SimpleNamespace(error=None)
+        self.names, self.budget = SimpleNamespace(candidate="port"), SimpleNamespace(spent=lambda: "spent")
+        self.can_run, self.acquitted, self.agreeing = True, "", ()
+        self.not_tried: list[str] = []
+        self.noticed: list[str] = []
+        self.is_picture_explained = None
+        for name, value in known.items():
+            setattr(self, name, value)
+
+    def unknown_cause(self, stage: str, summary: str) -> Diagnosis:
+        return Diagnosis(stage=stage, cause=UNKNOWN, summary=summary)
+
+    def compare_with_reference(self, kind: str, candidate: object, tolerance: Tolerance) -> Any:
+        assert tolerance is BUILT_IN
+        return SimpleNamespace(is_match=kind in self.agreeing)
+
+    candidate = None
+
+
+def comparison(stage: str | None = None, **known: Any) -> Any:
+    """Return what a diagnosis asks of a comparison that fails at a stage, or matches."""
+    default = {"status": "different", "is_missing": False, "compared_nothing": False, "kind": "detections"}
+    return SimpleNamespace(**{**default, "stage": stage, "is_match": stage is None, **known})
+
+
+@pytest.mark.parametrize(
+    ("comparisons", "stage"),
+    [
+        ([comparison(), comparison("probability_map"), comparison("detections")], "probability_map"),
+        ([comparison("tensor", is_missing=True), comparison("probability_map"), comparison()], "probability_map"),
+        ([comparison("tensor", is_match=True), comparison(), comparison("detections")], "detections"),
+        ([comparison("tensor", is_missing=True), comparison(kind="text")], "text"),
+        ([comparison(None, is_match=False, kind="preprocessing"), comparison(kind="text")], "text"),
+    ],
+)
+def test_the_first_stage_is_that_of_what_fails_and_was_recorded(comparisons: Any, stage: str) -> None:
+    assert first_stage_to_diagnose(tuple(comparisons)) == stage
+
+
+MAP_DIFFERS = comparison("probability_map")
+NO_EXPERIMENT = "no experiment was made"
+STRICTER = "both sides agree within the built-in limits, and those that judged are stricter"
+KINDS = tuple(DETECTION.kinds)
+
+
+@pytest.mark.parametrize(
+    ("lab", "told"),
+    [
+        (Stub(comparison(), comparison("tensor", status="not judgeable")), None),
+        (Stub(comparison(), comparison("tensor", compared_nothing=True)), None),
+        (Stub(comparison("tensor", compared_nothing=True), MAP_DIFFERS, can_run=False), NO_EXPERIMENT),
+        (Stub(comparison("tensor", status="not judgeable"), MAP_DIFFERS, can_run=False), NO_EXPERIMENT),
+        (Stub(MAP_DIFFERS, can_run=False, acquitted="it is right"), AGREES),
+        (Stub(MAP_DIFFERS, can_run=False, acquitted="it is right", agreeing=KINDS), STRICTER),
+        (Stub(MAP_DIFFERS, agreeing=KINDS), STRICTER),
+        (Stub(MAP_DIFFERS, agreeing=KINDS[:2]), AGREES),
+        (Stub(MAP_DIFFERS, acquitted="it is right"), AGREES),
+        (Stub(MAP_DIFFERS), AGREES),
+    ],
+)
+def test_what_is_said_where_no_part_is_at_fault(lab: Any, told: str | None) -> None:
+    found = _nothing_found(lab, "probability_map")
+    assert [(each.stage, each.cause, each.summary) for each in found] == (
+        [("probability_map", UNKNOWN, told)] if told else []
+    )
+    assert lab.noticed == ([lab.acquitted] if told == AGREES and lab.acquitted else [])
+    none_ran = ["any experiment: port gives no source, so that no part of it can be run again"]
+    assert lab.not_tried == (none_ran if told == NO_EXPERIMENT else [])
+
+
+@pytest.mark.parametrize("is_of_lines", [False, True])
+@pytest.mark.parametrize("ended", ["tensor", "product", "probability_map", None])
+@pytest.mark.parametrize("causes", [(), ("resize.size",), ("resize.size", UNKNOWN)])
+def test_each_part_is_examined_and_the_one_that_ends_the_budget_is_named(
+    monkeypatch: pytest.MonkeyPatch, is_of_lines: bool, ended: str | None, causes: tuple[str, ...]
+) -> None:
+    """Parts that were examined before keep their causes, and those after are not."""
+    product = "text" if is_of_lines else "detections"
+    ran: list[str] = []
+
+    def part(stage: str, found: tuple[str, ...] = ()) -> list[Diagnosis]:
+        ran.append(stage)
+        if stage == ended or (ended == "product" and stage == product):
+            raise BudgetSpentError
+        return [Diagnosis(stage=stage, cause=cause, summary="") for cause in found]
+
+    def other(*given: object) -> list[Diagnosis]:
+        raise AssertionError("of the other task")
+
+    names = {
+        "is_preprocessing_same": lambda lab: False,
+        "examine_repeatability_of_tensors": lambda lab: [],
+        "examine_leaked_parameters": lambda lab, found: found,
+        "examine_line_preprocessing": (lambda lab: part("tensor", causes)) if is_of_lines else other,
+        "_examine_page": other if is_of_lines else (lambda lab, found: part("tensor", causes)),
+        "examine_reading": (lambda lab: part("text", ("text.fault",))) if is_of_lines else other,
+        "examine_postprocessing": other if is_of_lines else (lambda lab: part("detections", ("boxes.fault",))),
+        "examine_network": lambda lab: part("probability_map", ("network.fault",)),
+    }
+    for name, made in names.items():
+        monkeypatch.setattr(f"pytest_ocrparity.diagnose.{name}", made)
+    lab: Any = Stub(comparison("tensor"), is_of_lines=is_of_lines)
+    found = [(each.stage, each.cause) for each in _examine_parts(lab, "tensor")]
+    tensors = [("tensor", cause) for cause in causes]
+    faults = [("probability_map", "network.fault"), (product, "text.fault" if is_of_lines else "boxes.fault")]
+    expected = {
+        "tensor": [("tensor", UNKNOWN)],
+        "product": [*tensors, (product, UNKNOWN)],
+        "probability_map": [*tensors, ("probability_map", UNKNOWN), faults[1]],
+        None: [*tensors, *faults],
+    }
+    assert found == expected[ended]
+    assert lab.not_tried == ([] if ended is None else ["the rest: spent"])
+    assert ran == ["tensor", product, "probability_map"][: {"tensor": 1, "product": 2}.get(ended or "", 3)]
+    assert lab.is_picture_explained == (None if ended == "tensor" else UNKNOWN not in causes)

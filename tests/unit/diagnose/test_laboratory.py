@@ -12,7 +12,9 @@ import pytest
 from diagnosing import OTHER_PAGE, Squares, Varied, cause_of, digest, on
 from toy import PAGE, Toy
 
+from pytest_ocrparity import Trace
 from pytest_ocrparity.compare import Comparisons
+from pytest_ocrparity.compare.probability_maps import compare_probability_maps
 from pytest_ocrparity.diagnose import diagnose
 from pytest_ocrparity.diagnose.budget import BudgetSpentError
 from pytest_ocrparity.diagnose.laboratory import (
@@ -23,9 +25,10 @@ from pytest_ocrparity.diagnose.laboratory import (
     describe_difference,
     returns_map,
 )
+from pytest_ocrparity.errors import StageError
 from pytest_ocrparity.stages import TENSOR
-from pytest_ocrparity.tolerance import BUILT_IN
-from pytest_ocrparity.trace import Decoded, Detections
+from pytest_ocrparity.tolerance import BUILT_IN, MAP_LEAST
+from pytest_ocrparity.trace import Decoded, Detections, Image
 
 
 def test_the_maps_agree_where_the_candidates_own_map_is_the_references() -> None:
@@ -231,3 +234,157 @@ def test_what_a_side_raises_is_kept_and_a_spent_budget_is_not() -> None:
     assert lab.not_tried == [f"it: {lab.last_error}"] and "ZeroDivisionError" in lab.last_error
     with pytest.raises(BudgetSpentError):
         lab.attempt(spent)
+
+
+def test_of_a_long_error_its_end_is_kept() -> None:
+    lab = laboratory()
+
+    def fails() -> None:
+        raise ValueError("y\n" + "x" * 200)
+
+    assert lab.attempt(fails) is None
+    assert lab.last_error == f"ValueError: {'x' * 200}"
+
+
+class TestWhatIsMissing:
+    """Nothing is run on an image, a map or a size that is not there."""
+
+    @pytest.mark.parametrize("side", ["reference", "candidate"])
+    def test_one_digest_is_enough(self, side: str, tmp_path: Path) -> None:
+        traces = {"reference": on(Toy()), "candidate": on(Toy(name="port"))}
+        traces[side] = replace(traces[side], image_sha256=None)
+        lab = Laboratory(Comparisons(traces["reference"], traces["candidate"], BUILT_IN), 60)
+        assert np.array_equal(np.asarray(lab.image), PAGE)
+
+    @pytest.mark.parametrize("pixels", ["dropped", "never decoded"])
+    def test_pixels_of_the_other_side_are_taken(self, pixels: str) -> None:
+        reference, candidate = on(Toy()), on(Toy(name="port"))
+        assert reference.decode is not None
+        decode = reference.decode.without_pixels() if pixels == "dropped" else None
+        for one, two in (
+            (replace(reference, decode=decode), candidate),
+            (reference, replace(candidate, decode=decode)),
+        ):
+            assert np.array_equal(np.asarray(Laboratory(Comparisons(one, two, BUILT_IN), 60).image), PAGE)
+        reference, candidate = (replace(each, decode=decode) for each in (reference, candidate))
+        assert Laboratory(Comparisons(reference, candidate, BUILT_IN), 60).image is None
+
+    def test_without_an_image_no_preprocessing_runs(self) -> None:
+        one, two = (replace(on(side), image_sha256=None) for side in (Toy(), Toy(name="port")))
+        lab = Laboratory(Comparisons(one, two, BUILT_IN), 60)
+        assert (lab.run_preprocessing(), lab.last_error) == (None, "")
+        assert laboratory().run_preprocessing() is not None
+
+    def test_without_a_map_or_a_size_no_post_process_runs(self) -> None:
+        lab = laboratory()
+        assert lab.run_postprocess() == lab.reference.detections
+        for less in (replace(lab.reference, probability_map=None), replace(lab.reference, shape=None)):
+            assert lab.run_postprocess(trace=less) is None
+        assert lab.last_error == ""
+
+
+class Sized(Toy):
+    """Can be given another size; counts how often it was."""
+
+    asked = 0
+    error: StageError | None = None
+
+    def preprocess_at(self, image: Image, size: tuple[int, int]) -> Trace:
+        self.asked += 1
+        if size == (0, 0):
+            raise ValueError("no such size")
+        return replace(self.preprocess(np.zeros((*size, 3), np.uint8)), error=self.error)
+
+
+class TestTheReferenceAtAnotherSize:
+    def laboratory(self, side: Toy, **changes: Any) -> Laboratory:
+        one, two = (replace(on(each), **changes) for each in (side, Toy(name="port")))
+        return Laboratory(Comparisons(one, two, BUILT_IN), 60)
+
+    def test_is_made_once_for_each_size(self) -> None:
+        side = Sized()
+        lab = self.laboratory(side)
+        for size in ((32, 64), (64, 32), (32, 64)):
+            made = lab.reference_at_size(size)
+            assert made is not None and made.tensor is not None and made.tensor.shape[2:] == size
+        assert side.asked == 2
+
+    def test_is_none_where_it_raises_stops_or_cannot_be_asked(self) -> None:
+        side = Sized()
+        lab = self.laboratory(side)
+        assert [lab.reference_at_size((0, 0)) for _ in range(2)] == [None, None]
+        assert side.asked == 1 and lab.last_error == "ValueError: no such size"
+        side.error = StageError("resize", "too small")
+        assert lab.reference_at_size((32, 32)) is None
+        assert self.laboratory(Toy()).reference_at_size((32, 32)) is None
+        blind = Sized()
+        assert self.laboratory(blind, image_sha256=None).reference_at_size((32, 32)) is None
+        assert blind.asked == 0
+
+
+@pytest.mark.parametrize(
+    ("limits", "offset", "is_same"),
+    [
+        ("exact", 5e-5, True),
+        ("exact", 0.1, False),
+        ("fp32", 0.1, False),
+        ({"probability_maps": {"atol": 0.2}}, 0.1, True),
+    ],
+)
+def test_a_map_is_the_same_under_the_limits_that_judged_or_the_built_in_ones(
+    limits: Any, offset: float, is_same: bool
+) -> None:
+    reference, candidate = on(Toy()), on(Toy(name="port", offset=offset))
+    lab = Laboratory(Comparisons(reference, candidate, BUILT_IN.override(limits, "test")), 60)
+    assert lab.is_same("probability_maps", candidate) == lab.maps_agree == is_same
+
+
+def test_experiments_on_boxes_share_the_comparison_of_their_maps(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+
+    def counted(*sides: Any, **given: Any) -> Any:
+        made.append(sides)
+        return compare_probability_maps(*sides, **given)
+
+    monkeypatch.setattr("pytest_ocrparity.compare.compare_probability_maps", counted)
+    lab = laboratory()
+    boxes = lab.candidate.detections
+    assert boxes is not None
+    experiments = [replace(lab.candidate, detections=each) for each in (boxes, Detections(boxes.polygons[1:]))]
+    assert [lab.compare_with_reference("detections", each).is_match for each in experiments] == [True, False]
+    assert len(made) == 1
+    for each in experiments:
+        lab.compare_with_reference("preprocessing", each)
+    assert len(made) == 1
+    for side in (0, 1):  # without one of the maps nothing is shared
+        traces = [
+            replace(each, probability_map=None) if side == at else each
+            for at, each in enumerate((lab.reference, lab.candidate))
+        ]
+        assert lab.compare_with_reference("detections", traces[1], reference=traces[0]).is_match
+
+
+def test_a_map_that_rounding_moves_as_far_is_not_judgeable() -> None:
+    shaky = replace(on(Toy()), map_sensitivity=0.5)
+    lab = Laboratory(Comparisons(shaky, on(Toy(name="port")), BUILT_IN), 60)
+    far = np.zeros_like(lab.reference.probability_map)
+    assert not lab.is_judgeable_map(far) and lab.is_judgeable_map(None)
+    assert laboratory().is_judgeable_map(far)
+    assert lab.is_picture_explained  # until something shows otherwise
+
+
+def test_a_stage_that_stopped_is_not_the_same() -> None:
+    lab = laboratory()
+    stopped = replace(lab.candidate, error=StageError("resize", "too small"))
+    assert [lab.is_same_stage(stage, stopped) for stage in ("decode", "resize", "tensor")] == [True, False, True]
+
+
+def test_of_a_shape_row_the_size_alone_counts() -> None:
+    lab = laboratory()
+    assert lab.is_same_stage("resize", replace(lab.candidate, shape=(64.0, 96.0, 0.5, 0.25)))
+
+
+def test_maps_as_far_apart_as_the_limit_are_equal() -> None:
+    none, limit = np.zeros((1, 1, 2, 2), np.float32), np.full((1, 1, 2, 2), MAP_LEAST, np.float32)
+    assert are_equal_maps(laboratory(), none, limit)
+    assert not are_equal_maps(laboratory(), none, np.nextafter(limit, np.float32(1)))

@@ -11,9 +11,13 @@ from diagnosing import cause_of, on, on_spread
 from toy import Toy
 
 from pytest_ocrparity import Trace
+from pytest_ocrparity.compare import Comparisons
 from pytest_ocrparity.diagnose import diagnose
+from pytest_ocrparity.diagnose.laboratory import Laboratory
+from pytest_ocrparity.diagnose.repeatability import examine_repeatability_of_maps, examine_repeatability_of_tensors
 from pytest_ocrparity.errors import StageError
 from pytest_ocrparity.stages import RESIZE, TENSOR
+from pytest_ocrparity.tolerance import BUILT_IN
 from pytest_ocrparity.trace import Image
 
 
@@ -126,3 +130,129 @@ class TestVariedIsControlled:
 
         found = diagnose(reference=on_spread(Toy()), candidate=on_spread(Divides(name="port")))
         assert not any(each.cause.endswith("not_repeatable") for each in found)
+
+
+def laboratory(reference: Trace, candidate: Trace) -> Laboratory:
+    return Laboratory(Comparisons(reference, candidate, BUILT_IN), 60)
+
+
+class Alternates(Toy):
+    """Its tensors differ in one place by `step` from one run to the next, or its second run fails."""
+
+    step = 0.0
+    fails_at = 0
+
+    def preprocess(self, image: Image) -> Trace:
+        self.runs += 1
+        if self.runs == self.fails_at:
+            raise RuntimeError("no second time")
+        trace = super().preprocess(image)
+        assert trace.tensor is not None
+        tensor = trace.tensor.copy()
+        tensor[0, 0, 0, 0] += np.float32(self.step * (self.runs % 2))
+        return replace(trace, tensor=tensor)
+
+
+class TestTensors:
+    def test_sides_that_repeat_themselves_are_noted_nowhere(self) -> None:
+        lab = laboratory(on(Toy()), on(Toy(name="port")))
+        assert (examine_repeatability_of_tensors(lab), lab.noticed, lab.not_tried) == ([], [], [])
+
+    def test_a_side_without_a_recorded_tensor_holds_no_other(self) -> None:
+        lab = laboratory(replace(on(Toy()), tensor=None), replace(on(Toy(name="port")), tensor=None))
+        assert (examine_repeatability_of_tensors(lab), lab.noticed) == ([], [])
+
+    def test_a_number_that_is_none_repeats_itself_too(self) -> None:
+        class Broken(Toy):
+            def preprocess(self, image: Image) -> Trace:
+                trace = super().preprocess(image)
+                assert trace.tensor is not None
+                return replace(trace, tensor=trace.tensor * np.float32(np.nan))
+
+        lab = laboratory(on(Toy()), on(Broken(name="port")))
+        assert (examine_repeatability_of_tensors(lab), lab.noticed) == ([], [])
+
+    @pytest.mark.parametrize("changes", [{"source": None}, {"image_sha256": None}])
+    def test_without_a_source_or_an_image_nothing_is_run(self, changes: Any) -> None:
+        sides = Toy(), Toy(name="port")
+        lab = laboratory(*(replace(on(side), **changes) for side in sides))
+        assert (examine_repeatability_of_tensors(lab), lab.last_error) == ([], "")
+
+    @pytest.mark.parametrize("lacks", [1, 2])
+    def test_a_run_without_a_tensor_shows_nothing(self, lacks: int) -> None:
+        class Stops(Toy):
+            def preprocess(self, image: Image) -> Trace:
+                self.runs += 1
+                trace = super().preprocess(image)
+                return replace(trace, tensor=None) if self.runs == lacks else trace
+
+        lab = laboratory(on(Toy()), replace(on(Toy(name="port")), source=Stops(name="port")))
+        assert (examine_repeatability_of_tensors(lab), lab.noticed) == ([], [])
+
+    @pytest.mark.parametrize("fails_at", [1, 2])
+    def test_a_run_that_fails_shows_nothing(self, fails_at: int) -> None:
+        candidate = on(Toy(name="port"))
+        side = Alternates(name="port")
+        side.fails_at = fails_at
+        lab = laboratory(on(Toy()), replace(candidate, source=side))
+        assert (examine_repeatability_of_tensors(lab), lab.noticed) == ([], [])
+
+    def test_the_amount_is_that_between_two_runs(self) -> None:
+        side = Alternates(name="port")
+        side.step = 0.25
+        (found,) = examine_repeatability_of_tensors(laboratory(on(Toy()), replace(on(Toy(name="port")), source=side)))
+        assert (found.stage, found.cause) == (TENSOR, "preprocessing.not_repeatable")
+        assert found.evidence == ("the same image twice through port gives tensors that differ by up to 0.25",)
+
+    def test_a_reference_that_stopped_without_random_operators_is_not_blamed_on_chance(self) -> None:
+        class Orderly(Toy):
+            def random_operators(self) -> tuple[str, ...]:
+                return ()
+
+            def without_random(self) -> Toy:
+                return Toy()
+
+        error = StageError(TENSOR, "out of range")
+        stopped = replace(on(Orderly()), tensor=None, probability_map=None, detections=None, error=error)
+        (found,) = examine_repeatability_of_tensors(laboratory(stopped, on(Toy(name="port"))))
+        assert found.cause == "unknown"
+
+
+class TestMaps:
+    def test_networks_that_repeat_themselves_are_ruled_out_by_name(self) -> None:
+        lab = laboratory(on(Toy()), on(Toy(name="port")))
+        assert examine_repeatability_of_maps(lab) == []
+        assert lab.ruled_out == [
+            "reference.not_repeatable: train's network returns the same map again",
+            "engine.not_repeatable: port's network returns the same map again",
+        ]
+
+    @pytest.mark.parametrize("lacks", [{"tensor": None}, {"probability_map": None}, {"source": None}], ids=str)
+    def test_what_was_not_recorded_is_not_run(self, lacks: dict[str, Any]) -> None:
+        sides = Toy(), Toy(name="port")
+        lab = laboratory(*(replace(on(side), **lacks) for side in sides))
+        before = [side.runs for side in sides]
+        assert (examine_repeatability_of_maps(lab), lab.ruled_out) == ([], [])
+        assert [side.runs for side in sides] == before
+
+    def test_a_network_that_fails_or_returns_another_shape_shows_nothing(self) -> None:
+        class Fails(Toy):
+            def infer(self, tensor: Any) -> Any:
+                raise RuntimeError("no engine")
+
+        class Halves(Toy):
+            def infer(self, tensor: Any) -> Any:
+                return super().infer(tensor)[..., ::2]
+
+        for source in (Fails(name="port"), Halves(name="port")):
+            lab = laboratory(on(Toy()), replace(on(Toy(name="port")), source=source))
+            assert examine_repeatability_of_maps(lab) == []
+            assert len(lab.ruled_out) == 1
+
+    def test_the_amount_is_that_between_two_runs(self) -> None:
+        class Flips(Toy):
+            def infer(self, tensor: Any) -> Any:
+                return super().infer(tensor) * np.float32(0) + np.float32(0.5 + 0.25 * (self.runs % 2))
+
+        (found,) = examine_repeatability_of_maps(laboratory(on(Toy()), replace(on(Toy(name="port")), source=Flips())))
+        assert found.evidence == ("the same tensor twice through port's network gives maps that differ by up to 0.25",)

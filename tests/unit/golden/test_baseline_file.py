@@ -11,15 +11,16 @@ from typing import Any
 import numpy as np
 import pytest
 import zstandard
-from goldens import CORRUPT, STEP, content_of, npy, read_manifest, reframe, rewrite, trace_of
+from goldens import CORRUPT, STEP, content_of, npy, read_manifest, reframe, rewrite, stored, trace_of
 from paths import BASELINES
 from toy import PAGE, Toy
 
 from pytest_ocrparity.compare.sensitivity import with_sensitivity
 from pytest_ocrparity.errors import GoldenCorrupt, GoldenError, GoldenMissing, StageError
 from pytest_ocrparity.golden import baseline_file as archive
+from pytest_ocrparity.golden import encoding
 from pytest_ocrparity.golden.baseline_file import Golden, load_baseline_file, save_baseline_file
-from pytest_ocrparity.trace import Detections
+from pytest_ocrparity.trace import Detections, Recognition
 
 # What its file holds
 
@@ -282,9 +283,98 @@ def test_counts_of_another_type(path: Path) -> None:
         load_baseline_file(path)
 
 
+def test_counts_of_another_form(path: Path) -> None:
+    arrays = read_manifest(path)["arrays"]
+    arrays["counts"][1] = [*arrays["counts"][1], 1]
+    rewrite(path, arrays=arrays)
+    with pytest.raises(GoldenCorrupt, match="are no numbers of points of boxes"):
+        load_baseline_file(path)
+
+
+def test_as_many_boxes_as_a_baseline_may_have(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    detections = load_baseline_file(path).trace.detections
+    assert detections is not None
+    monkeypatch.setattr(encoding, "_MOST_BOXES", len(detections))
+    assert load_baseline_file(path).trace.detections == detections
+    monkeypatch.setattr(encoding, "_MOST_BOXES", len(detections) - 1)
+    with pytest.raises(GoldenCorrupt, match="are no numbers of points of boxes"):
+        load_baseline_file(path)
+
+
 def test_a_manifest_of_more_than_its_room(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(archive, "_MOST_MANIFEST", 100)
     with pytest.raises(GoldenCorrupt, match="its manifest has more than 100 bytes"):
+        load_baseline_file(path)
+
+
+def test_a_manifest_that_fills_its_room(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with zipfile.ZipFile(path) as file:
+        room = file.getinfo("manifest.npy").file_size
+    monkeypatch.setattr(archive, "_MOST_MANIFEST", room)
+    assert load_baseline_file(path).trace.image == "images/a.png"
+    monkeypatch.setattr(archive, "_MOST_MANIFEST", room - 1)
+    with pytest.raises(GoldenCorrupt, match=f"its manifest has more than {room - 1} bytes"):
+        load_baseline_file(path)
+
+
+def test_a_trace_that_fills_a_baseline(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    size = len(content_of(path))
+    monkeypatch.setattr(archive, "_MOST_BYTES", size)
+    save_baseline_file(tmp_path / "whole.npz", trace_of(), reference="train")
+    monkeypatch.setattr(archive, "_MOST_BYTES", size - 1)
+    with pytest.raises(GoldenError, match=f"its trace has {size} bytes, and a baseline takes {size - 1}"):
+        save_baseline_file(tmp_path / "more.npz", trace_of(), reference="train")
+
+
+def test_a_file_that_is_as_large_as_one_may_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    noise = np.random.default_rng(0).random((1, 1, 24, 40), np.float32)
+    nothing: dict[str, Any] = {"tensor": None, "resize": None, "detections": None, "fused_map": None}
+    path = tmp_path / "noise.npz"
+    save_baseline_file(path, trace_of(probability_map=noise, **nothing), reference="train", lossless=True)
+    size = path.stat().st_size
+    assert size > len(content_of(path)), "else its arrays would meet the limit first"
+    monkeypatch.setattr(archive, "_MOST_BYTES", size)
+    assert load_baseline_file(path).trace.image == "images/a.png"
+    monkeypatch.setattr(archive, "_MOST_BYTES", size - 1)
+    with pytest.raises(GoldenCorrupt, match=CORRUPT):
+        load_baseline_file(path)
+
+
+@pytest.mark.parametrize(("more", "is_at_once"), [(0, True), (-1, False)], ids=["as large as is believed", "larger"])
+def test_arrays_that_are_larger_than_is_believed_are_read_by_pieces(
+    path: Path, monkeypatch: pytest.MonkeyPatch, more: int, is_at_once: bool
+) -> None:
+    used: list[str] = []
+    whole = zstandard.ZstdDecompressor
+
+    class Watched:
+        def __init__(self, **options: Any) -> None:
+            self.inner = whole(**options)
+
+        def __getattr__(self, name: str) -> Any:
+            used.append(name)
+            return getattr(self.inner, name)
+
+    monkeypatch.setattr(zstandard, "ZstdDecompressor", Watched)
+    monkeypatch.setattr(archive, "_AT_ONCE", len(content_of(path)) + more)
+    used.clear()
+    load_baseline_file(path)
+    assert used == ["decompress" if is_at_once else "read_to_iter"]
+
+
+def test_texts_come_back_with_what_was_not_read(tmp_path: Path) -> None:
+    texts = (Recognition("one", 0.75), None)
+    assert stored(tmp_path / "texts.npz", trace_of(texts=texts)).texts == texts
+
+
+def test_a_stored_member_that_claims_more_than_it_has(path: Path) -> None:
+    """Its place in the archive's table is changed, as no archive would be written."""
+    whole = bytearray(path.read_bytes())
+    entry = whole.index(b"PK\x01\x02")
+    claimed = int.from_bytes(whole[entry + 24 : entry + 28], "little")
+    whole[entry + 24 : entry + 28] = (claimed + 1).to_bytes(4, "little")
+    path.write_bytes(whole)
+    with pytest.raises(GoldenCorrupt, match=f"manifest claims {claimed + 1} bytes of {claimed}"):
         load_baseline_file(path)
 
 

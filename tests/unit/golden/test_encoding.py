@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +19,7 @@ from properties import quickly, violated
 from toy_reader import LINE, Reader
 
 from pytest_ocrparity.golden.baseline_file import load_baseline_file, save_baseline_file
-from pytest_ocrparity.golden.encoding import decode_array, decode_trace, encode_array, encode_trace
+from pytest_ocrparity.golden.encoding import _tensor_from_table, decode_array, decode_trace, encode_array, encode_trace
 from pytest_ocrparity.trace import Decoded, Detections, Recognition, Trace
 
 
@@ -42,8 +43,9 @@ def test_a_trace_comes_back_within_the_stated_error(path: Path) -> None:
 def test_no_pixel_changes_side_of_the_threshold(tmp_path: Path) -> None:
     near = np.linspace(0.3099, 0.3101, 960, dtype=np.float32).reshape(1, 1, 24, 40)
     told = {"detections": {"thresh": 0.31}}
-    back = stored(tmp_path / "a.npz", trace_of(probability_map=near, parameters=told)).probability_map
-    assert back is not None
+    of_told = stored(tmp_path / "a.npz", trace_of(probability_map=near, parameters=told))
+    back = of_told.probability_map
+    assert back is not None and of_told.map_error <= STEP
     assert ((back > 0.31) == (near > 0.31)).all()
     untold = stored(tmp_path / "b.npz", trace_of(probability_map=near, parameters={})).probability_map
     assert untold is not None
@@ -64,6 +66,22 @@ def test_lossless_keeps_every_bit(tmp_path: Path) -> None:
     back = stored(tmp_path / "a.npz", trace_of(), lossless=True)
     assert back == replace(trace_of(), pipeline="baseline (train)")
     assert back.map_error == 0
+
+
+def test_certain_pixels_are_stored_as_probabilities() -> None:
+    certain = np.zeros((1, 1, 2, 3), np.float32)
+    certain[..., 1] = 1
+    arrays_, error = encode_trace(trace_of(probability_map=certain, fused_map=certain[..., :2]), lossless=False)
+    assert arrays_["probability_map"].dtype == arrays_["fused_map"].dtype == np.uint16
+    assert error == 0
+
+
+@pytest.mark.parametrize("fused", [np.float32, np.float64])
+def test_a_fused_map_of_another_kind_is_no_difference_from_the_map(fused: Any) -> None:
+    odd = (blurred(1) + 2).astype(fused)  # no probabilities, and so stored as they are
+    for map_, other in ((blurred(0), odd), (odd, blurred(0))):
+        arrays_, _ = encode_trace(trace_of(probability_map=map_, fused_map=other), lossless=False)
+        assert same_bits(arrays_["fused_map" if other is odd else "probability_map"], odd)
 
 
 @pytest.mark.parametrize("value", [-0.01, 1.01, float("nan"), float("inf")])
@@ -98,12 +116,35 @@ def test_a_tensor_that_a_table_makes_costs_a_table(path: Path, tmp_path: Path) -
     assert back.tobytes() == tensor.tobytes()
 
 
+@pytest.mark.parametrize("width", [1, 300, 70_000])
+def test_a_table_makes_images_of_any_width(width: int) -> None:
+    rng = np.random.default_rng(0)
+    resize = rng.integers(0, 256, (250 if width == 300 else 2, width, 3), dtype=np.uint8)
+    levels = rng.random((3, 256), np.float32)
+    tensor = np.stack([levels[channel][resize[..., channel]] for channel in range(3)])[None]
+    arrays_, _ = encode_trace(trace_of(resize=resize, tensor=tensor), lossless=True)
+    assert "table" in arrays_ and "tensor" not in arrays_
+    back = _tensor_from_table(arrays_["table"], resize)
+    assert same_bits(back, tensor)
+
+
+def test_a_table_makes_a_tall_image_in_little_room() -> None:
+    resize = np.zeros((5000, 300, 1), np.uint8)
+    tracemalloc.start()
+    made = _tensor_from_table(np.ones((1, 256), np.uint8), resize)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert made.all() and made.shape == (1, 1, 5000, 300)
+    assert most < made.nbytes + 1_000_000
+
+
 @pytest.mark.parametrize(
     "changes",
     [
         {"tensor": np.zeros((1, 3, 32, 64), np.float32)},
         {"tensor": np.zeros((1, 3, 24, 40), np.float64)},
         {"resize": np.zeros((24, 40), np.uint8)},
+        {"resize": np.zeros((24, 40, 3), np.float32)},
         {"resize": None},
         {"tensor": None},
         {"detections": Detections(()), "decode": None, "shape": None},
@@ -326,6 +367,26 @@ class TestRecognisers:
         back = np.divide(kept["probability_map"], np.float32(65535), dtype=np.float32)
         assert (back.argmax(-1) == rows.argmax(-1)).all()
         assert kept["probability_map"].dtype == np.uint16 and error <= 2 * STEP
+
+    @pytest.mark.parametrize(
+        ("rows", "steps"),
+        [([[1e-6, 0, 0]], [[1, 0, 0]]), ([[0.0]], [[1]]), ([[0.5, 0.5 + STEP / 4, 0]], [[32768, 32769, 0]])],
+    )
+    def test_the_best_class_is_one_step_above_the_others(self, rows: Any, steps: Any) -> None:
+        trace = replace(Reader().trace(LINE), probability_map=np.array([rows], np.float32))
+        assert encode_trace(trace, lossless=False)[0]["probability_map"].tolist() == [steps]
+
+    def test_a_reader_may_have_no_map_or_one_of_another_form(self) -> None:
+        trace = replace(Reader().trace(LINE), probability_map=None)
+        assert "probability_map" not in encode_trace(trace, lossless=False)[0]
+        rows = np.array([[0.5, 0.5 + STEP / 4]], np.float32)
+        kept, _ = encode_trace(replace(trace, probability_map=rows), lossless=False)
+        assert kept["probability_map"].tolist() == [[32768, 32768]]
+
+    def test_what_is_no_probability_is_kept_as_it_is(self) -> None:
+        rows = np.array([[[1.5, -0.5], [0.5, 0.25]]], np.float32)
+        kept, _ = encode_trace(replace(Reader().trace(LINE), probability_map=rows), lossless=False)
+        assert same_bits(kept["probability_map"], rows)
 
     def test_pixels_of_a_detector_may_become_equal(self) -> None:
         """The twin: what keeps the best class is the task."""

@@ -290,3 +290,35 @@ def test_names_from_hell(root: Path, name: str) -> None:
     os.mkfifo(root / "pipe.py")
     rewrite(path, settings="../pipe.py/x.toml", model={"fixtures": ["pipe.py", "a.py"]})
     store(root).load(root / "page.npy", MINE)
+
+
+# What a run notes
+
+
+def test_all_digests_have_to_be_those_of_the_model(root: Path) -> None:
+    manifest = read_manifest(record(root, digests={"checkpoint": "w1", "config": "c1"}))
+    for checkpoint in ("w1", "w2"):
+        for config in ("c1", "c2"):
+            model = Reference(MINE, "toy.Toy", "train", {"checkpoint": checkpoint, "config": config})
+            assert model.is_of(manifest) is ((checkpoint, config) == ("w1", "c1"))
+
+
+def test_settings_on_another_drive_have_no_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(paths: object) -> str:
+        raise ValueError("Paths don't have the same drive")
+
+    monkeypatch.setattr(os.path, "commonpath", refuse)
+    assert named(tmp_path / "goldens", tmp_path / "pyproject.toml") is None
+
+
+@pytest.mark.parametrize(("fixture", "is_taken"), [("gone.py", True), ("", False)])
+def test_who_recorded_a_baseline_in_this_run_holds_it(root: Path, fixture: str, is_taken: bool) -> None:
+    """Also a fixture that no file shows; outside of pytest nobody is known."""
+    image, recording = root / "page.npy", store(root, "all")
+    recording.record(image, Toy().trace(image), Reference(fixture, "toy.Toy", "train"))
+    if is_taken:
+        with pytest.raises(GoldenTaken, match=r"it is that of ocr_train_model of gone\.py"):
+            recording.load(image, MINE)
+        store(root).load(image, MINE)  # the next run finds no such fixture
+    else:
+        recording.load(image, MINE)

@@ -11,9 +11,12 @@ import pytest
 from diagnosing import found_by, judged, on, only, seen
 from toy import Toy
 
+from pytest_ocrparity.compare import Comparisons
 from pytest_ocrparity.diagnose.cache import DiagnosisCache
-from pytest_ocrparity.diagnose.network.map_change import MapChange
-from pytest_ocrparity.diagnosis import UNKNOWN
+from pytest_ocrparity.diagnose.laboratory import Laboratory
+from pytest_ocrparity.diagnose.network.map_change import Family, MapChange, map_change_cause
+from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis
+from pytest_ocrparity.tolerance import BUILT_IN
 
 Array = npt.NDArray[np.float32]
 LEVELS = np.linspace(0, 255, 96).astype(np.uint8)
@@ -99,3 +102,31 @@ def test_a_change_is_that_of_another_image_within_a_hundredth(
 ) -> None:
     found = MapChange(kind, numbers, "text", "fix")
     assert found.is_again(MapChange("scaled", (2.0, 0.0), "other text", "other fix", left=0.5)) == is_again
+
+
+def explained(*changes: MapChange) -> tuple[Diagnosis | None, Laboratory]:
+    """Return the diagnosis of two maps that these changes make of each other, and the laboratory after it."""
+    lab = Laboratory(Comparisons(on(Toy()), on(Toy(name="port")), BUILT_IN), 60)
+    family = Family("network.any", lambda right, own, limit: changes, "{text}", "{left} is left", "none does")
+    maps = lab.reference.probability_map, lab.candidate.probability_map
+    assert maps[0] is not None and maps[1] is not None
+    return map_change_cause(lab, family, maps[0], maps[1]), lab
+
+
+def test_of_several_changes_the_one_that_leaves_most_is_told() -> None:
+    scaled, moved = MapChange("scaled", (2.0,), "x 2", "halve", 0.25), MapChange("moved", (1.0,), "+ 1", "take 1", 0.5)
+    found, _ = explained(scaled, moved)
+    assert found is not None and found.fix is not None
+    assert (found.summary, found.evidence, found.fix.text) == ("x 2, or + 1", ("5.0e-01 is left",), "halve; or take 1")
+    found, lab = explained()
+    assert (found, lab.tried) == (None, ["network.any: none does"])
+
+
+def test_without_maps_of_another_image_a_change_explains_nothing_there() -> None:
+    _, lab = explained(MapChange("scaled", (2.0,), "x 2", "halve"))
+    explains, made = lab.patched.explains, lab.candidate.probability_map
+    assert explains is not None and explains(lab, made)
+    assert not explains(lab, None)
+    blind = replace(lab.reference, probability_map=None)
+    other = Laboratory(Comparisons(blind, lab.candidate, BUILT_IN), 60)
+    assert not explains(other, made)

@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
+import shapely
 from hypothesis import given
 from hypothesis import strategies as st
 from properties import quickly
 
 from pytest_ocrparity import Detections
-from pytest_ocrparity.diagnose.postprocessing.equality import Page, are_equal, area, canonical, indices_of_equal_boxes
+from pytest_ocrparity.diagnose.postprocessing import equality
+from pytest_ocrparity.diagnose.postprocessing.equality import (
+    SAME,
+    SCORE,
+    Page,
+    are_equal,
+    area,
+    canonical,
+    indices_of_equal_boxes,
+)
 
 BOXES = tuple(np.array([[x, 0.0], [x + 10, 0], [x + 10, 5], [x, 5]]) for x in (0.0, 20, 40))
 RIGHT = Detections(BOXES, np.array([0.9, 0.8, 0.7]))
@@ -103,3 +114,80 @@ def test_a_coordinate_that_was_rounded_the_other_way(made: float, found: float, 
 def test_one_box_can_prove_something() -> None:
     assert replace(PAGE, found=Detections(BOXES[:1]), right=Detections(BOXES[1:2])).shows
     assert not replace(PAGE, found=Detections(BOXES[:1]), right=Detections(BOXES[:1])).shows
+
+
+@pytest.mark.parametrize(("score", "is_one"), [(SCORE, True), (1.01 * SCORE, False)])
+def test_scores_may_be_off_by_what_summing_leaves(score: float, is_one: bool) -> None:
+    one, two = (Detections(BOXES[:1], np.array([value])) for value in (0.0, score))
+    assert are_equal(one, two, PAGE) == are_equal(two, one, PAGE) == is_one
+
+
+def test_a_polygon_without_area_keeps_its_direction() -> None:
+    line = np.array([[0.0, 0], [4, 0], [9, 0], [6, 0]])
+    for start in range(4):
+        assert np.array_equal(canonical(np.roll(line, start, axis=0)), line)
+
+
+@pytest.mark.parametrize("count", [3, 4, 7])
+def test_the_area_of_any_polygon_is_that_of_shapely(count: int) -> None:
+    rng = np.random.default_rng(count)
+    angles = np.sort(rng.uniform(0, 6.28, count))
+    polygon = np.stack([np.cos(angles), np.sin(angles)], axis=1) * rng.uniform(5, 9, (count, 1)) + 20
+    for start in range(count):
+        assert area([np.roll(polygon, start, axis=0)]) == pytest.approx(shapely.Polygon(polygon).area)
+
+
+def test_the_scale_is_along_x_and_along_y() -> None:
+    assert replace(PAGE, shape=(16.0, 32.0, 2.0, 0.5)).scale == (0.5, 2.0)
+
+
+def test_many_boxes_are_compared_with_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared = []
+
+    def counted(*given: Any) -> bool:
+        compared.append(given)
+        return same(*given)
+
+    same = equality._are_same_points
+    monkeypatch.setattr(equality, "_are_same_points", counted)
+    many = tuple(BOXES[0] + 30 * place for place in range(-20, 20))
+    assert are_equal(Detections(many), Detections(many[::-1]), PAGE)
+    assert len(compared) == len(many)
+
+
+def test_boxes_of_another_number_of_points_are_unequal() -> None:
+    triangle, quad = Detections((BOXES[0][:3],)), Detections((BOXES[0],))
+    assert not are_equal(triangle, quad, PAGE) and not are_equal(quad, triangle, PAGE)
+
+
+@pytest.mark.parametrize("start", range(3))
+def test_of_corners_that_are_as_near_the_left_one_is_first_also_of_small_polygons(start: int) -> None:
+    corners = np.array([[1.0, 2], [2, 1], [5, 5]])
+    for scale in (1, 0.1):
+        assert np.array_equal(canonical(np.roll(corners * scale, start, axis=0)), corners * scale)
+
+
+@pytest.mark.parametrize(
+    ("left", "scale", "is_one"),
+    [
+        (SAME, 1.0, True),
+        (1.01 * SAME, 1.0, False),
+        (1 + SAME, 0.5, True),
+        (1 + 1.01 * SAME, 0.5, False),
+        (1.0, 0.5 / 0.99992, True),  # 0.5 px of the page are within 1e-4 of a whole px of the map
+        (1.0, 0.5 / 0.99988, False),
+    ],
+)
+def test_how_far_a_coordinate_may_be_off(left: float, scale: float, is_one: bool) -> None:
+    def side(x: float) -> Detections:
+        return Detections((np.array([[x, 0.0], [40, 0], [40, 9], [x, 9]]),))
+
+    page = replace(PAGE, shape=(8.0 * scale, 64.0 * scale, 1.0, 1.0))
+    assert are_equal(side(0.0), side(left), page) == are_equal(side(left), side(0.0), page) == is_one
+
+
+def test_each_coordinate_may_be_off_in_its_own_way() -> None:
+    page = replace(PAGE, shape=(4.0, 32.0, 1.0, 1.0))
+    one = np.array([[0.0, 0], [40, 0], [40, 9], [0, 9]])
+    other = np.array([[1.0, SAME], [40, SAME], [40, 9], [1, 9]])
+    assert are_equal(Detections((one,)), Detections((other,)), page)
