@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pytest_ocrparity.backends.isolation import isolated
+from pytest_ocrparity.backends.onnx.reading import reading_onnx
 from pytest_ocrparity.contract.network_graph import Node
 from pytest_ocrparity.errors import ModelError
 
@@ -68,12 +69,12 @@ class OnnxGraph:
         """Read a file.
 
         Raises:
-            ModelError: the package onnx, which alone reads its graph, is not installed.
+            ModelError: the package onnx, which alone reads its graph, is not installed, or the file is damaged.
         """
         if find_spec("onnx") is None:
             raise ModelError(f"not read: the graph of {file.name} needs the package onnx, and onnx is not installed")
         self._file = file
-        with isolated():
+        with reading_onnx(file):
             graph = _load(file).graph
             rows, known = _rows(graph)
             self.nodes = [Node("data"), *(_node(row) for row in rows[1:])]

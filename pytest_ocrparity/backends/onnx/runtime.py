@@ -21,6 +21,7 @@ from pytest_ocrparity.backends.onnx.quantised_file import (
     names_of_steps,
     read_quantised_file,
 )
+from pytest_ocrparity.backends.onnx.reading import reading_onnx
 from pytest_ocrparity.errors import ModelError
 
 CPU, CUDA, TENSORRT = "CPUExecutionProvider", "CUDAExecutionProvider", "TensorrtExecutionProvider"
@@ -161,11 +162,11 @@ def runtime_arrays(file: Path) -> dict[str, npt.NDArray[Any]]:
     """Return the weights in a file by name.
 
     Raises:
-        ModelError: the package onnx, which alone reads them, is not installed.
+        ModelError: the package onnx, which alone reads them, is not installed, or the file is damaged.
     """
     if find_spec("onnx") is None:
         raise ModelError(f"not read: the weights in {file.name} need the package onnx, which is not installed")
-    with isolated():
+    with reading_onnx(file):
         import onnx
         from onnx import numpy_helper
 
@@ -188,7 +189,7 @@ def runtime_quantised(file: Path) -> QuantisedFile | None:
     """Return a file as a quantised one; None where it is none.
 
     Raises:
-        ModelError: the package onnx, which alone reads it, is not installed.
+        ModelError: the package onnx, which alone reads it, is not installed, or the file is damaged.
     """
     _need_onnx(f"whether {file.name} is quantised")
     return read_quantised_file(file)
