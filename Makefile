@@ -41,8 +41,8 @@ pages: .venv/ready
 	OCRPARITY_ALL_PAGES=1 $(BIN)/python -m pytest tests/page_faults -n 2
 
 # What takes too long for `make test`: 1,000 kills while a baseline is written, 10 of whole runs, 300,000 hostile inputs,
-# a page of 12000x9000 px, a thousand images under xdist. Prints tables and writes build/*.json.
-ENDURANCE := kills fuzz images large_suites labelled_suites
+# a page of 12000x9000 px, a thousand images under xdist, 10,000 of a toy detector. Prints tables and writes build/*.json.
+ENDURANCE := kills fuzz images large_suites labelled_suites baselined_suites
 endurance: .venv/ready
 	$(BIN)/python -m pytest -s $(ENDURANCE:%=tests/endurance/%.py)
 

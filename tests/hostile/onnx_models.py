@@ -137,26 +137,27 @@ def _edit(draw: Any, message: Any) -> None:
         is_repeated = hasattr(value, "MergeFrom") and not hasattr(value, "ListFields")
         what = draw(st.integers(0, 9))
         if what == 0:
-            return message.ClearField(field.name)
+            message.ClearField(field.name)
+            return
         if is_repeated:
             place = draw(st.integers(0, len(value) - 1))
             if what == 1:
                 del value[place]
-                return None
+                return
             if what == 2:
-                return value.MergeFrom([value[place]])
+                value.MergeFrom([value[place]])
+                return
             if not hasattr(value[place], "ListFields"):
                 with suppress(ValueError):
                     value[place] = _other(draw, value[place])
-                return None
+                return
             message = value[place]
         elif hasattr(value, "ListFields"):
             message = value
         else:
             with suppress(ValueError):  # protobuf refuses it for this field
                 setattr(message, field.name, _other(draw, value))
-            return None
-    return None
+            return
 
 
 def _other(draw: Any, value: Any) -> Any:
