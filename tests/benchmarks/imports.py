@@ -6,9 +6,8 @@ Python's own `-X importtime`, by the clock: for an idle machine. Of several runs
 from __future__ import annotations
 
 import re
-import sys
 import tempfile
-from collections import Counter
+from collections import defaultdict
 from pathlib import Path
 
 from benchmarks.start import one_page, seconds_size_and_output
@@ -20,10 +19,11 @@ LINE = re.compile(r"^import time:\s*(\d+) \|\s*\d+ \|\s*([\w.]+)", re.MULTILINE)
 NAMES = ("bare", "pytest", "baseline", "report")
 
 
-def seconds_by_package(command: list[str], folder: Path) -> tuple[float, Counter[str]]:
+def seconds_by_package(command: list[str], folder: Path) -> tuple[float, dict[str, float]]:
     """Return the processor seconds of a command, and those of its imports by package."""
     timed = [command[0], "-X", "importtime", *command[1:]]
-    (whole, _, told), found = seconds_size_and_output(timed, folder), Counter[str]()
+    whole, _, told = seconds_size_and_output(timed, folder)
+    found: dict[str, float] = defaultdict(float)
     for own, name in LINE.findall(told):
         found[name.partition(".")[0]] += int(own) / 1e6
     return whole, found
@@ -34,10 +34,10 @@ def main() -> None:
         project, commands = one_page(Path(place))
         runs = {name: [seconds_by_package(commands[name], project) for _ in range(ROUNDS)] for name in NAMES}
     least = {
-        name: {package: min(found[package] for _, found in each) for package in each[0][1]}
+        name: {package: min(found.get(package, 0.0) for _, found in each) for package in each[0][1]}
         for name, each in runs.items()
     }
-    others = {name: min(whole - found.total() for whole, found in each) for name, each in runs.items()}
+    others = {name: min(whole - sum(found.values()) for whole, found in each) for name, each in runs.items()}
     packages = {package for found in least.values() for package, spent in found.items() if spent >= LEAST}
     shown = sorted(packages, key=lambda package: -max(found.get(package, 0) for found in least.values()))
     rows = [(f"`{package}`", [least[name].get(package, 0) for name in NAMES]) for package in shown]
@@ -50,4 +50,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
