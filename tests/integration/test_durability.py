@@ -189,13 +189,13 @@ def test_a_worker_that_dies_while_it_collects_stops_no_other(many: pytest.Pytest
         conftest.write(
             """
 
-def pytest_collection_finish(session):
+def pytest_collection_modifyitems(config):
     import os, pathlib, time
-    here = pathlib.Path.cwd() / "collected"
-    worker = getattr(session.config, "workerinput", {}).get("workerid")
+    other = pathlib.Path("collects")
+    worker = getattr(config, "workerinput", {}).get("workerid")
     if worker == "gw0":
-        here.touch()
-    while worker == "gw1" and not here.exists():
+        other.touch()
+    while worker == "gw1" and not other.exists():
         time.sleep(0.01)
     if worker == "gw1":
         os._exit(1)
