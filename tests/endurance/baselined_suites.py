@@ -15,7 +15,7 @@ from projects import CONFTEST, EIGHT_LINES
 
 from endurance.interpreters import two_workers
 
-FEW, MANY = 25, 100
+FEW, MANY = 2_500, 10_000
 XDIST = ("-p", "xdist.plugin")
 SECOND = NOTHING.partition("import pytest")[2].replace("matches_training", "matches_baseline")
 
