@@ -11,11 +11,11 @@ from typing import Final
 from pytest_ocrparity.commands import deploying, fixing, initialising, judging, layering
 
 COMMANDS: Final[dict[str, tuple[ModuleType, str]]] = {
-    "judge": (judging, "judge the results of a run again under other limits"),
-    "layers": (layering, "compare an export with its trained network layer by layer, on one image"),
-    "deploy": (deploying, "print the calls under which a deployment does what the training YAML file evaluates"),
     "init": (initialising, "look at a folder, and write settings and tests for what is found"),
+    "deploy": (deploying, "print the calls under which a deployment does what the training YAML file evaluates"),
     "fix": (fixing, "print the fixes that a run has proved as changes to apply"),
+    "layers": (layering, "compare an export with its trained network layer by layer, on one image"),
+    "judge": (judging, "judge the results of a run again under other limits"),
 }
 
 

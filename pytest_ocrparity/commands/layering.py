@@ -8,7 +8,7 @@ import sys
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypeAlias, cast
+from typing import TypeAlias
 
 from pytest_ocrparity.commands.layer_ranking import ranking_rows
 from pytest_ocrparity.compare import Comparisons
@@ -20,9 +20,8 @@ from pytest_ocrparity.diagnose.layers.layer_table import HEAD, layer_rows
 from pytest_ocrparity.diagnose.layers.layer_texts import layer_of_search, search_evidence
 from pytest_ocrparity.diagnose.layers.search import NOT_SHOWN, Search
 from pytest_ocrparity.errors import ModelError, OcrParityError, SettingsError
+from pytest_ocrparity.session.models import inference_model, train_model
 from pytest_ocrparity.settings import Settings, load_settings
-from pytest_ocrparity.settings.candidates import Candidate
-from pytest_ocrparity.settings.engine_settings import with_engine_setting
 from pytest_ocrparity.settings.settings_file import find_settings_file
 from pytest_ocrparity.tolerance import BUILT_IN
 from pytest_ocrparity.trace import Trace
@@ -123,28 +122,11 @@ def _sides(settings: Settings, name: str | None) -> tuple[Pipeline, Pipeline]:
     Raises:
         OcrParityError: one is not there, or does not load.
     """
-    from pytest_ocrparity.backends.ppocr.pipeline import load_ppocr_pipeline
-
-    candidate = settings.first_candidate if name is None else settings.candidates.get(name)
-    if candidate is None or "config" not in settings.train:
-        missing = f"no candidate {name!r}" if name else "no candidate" if candidate is None else "no train.config"
-        raise SettingsError(f"{settings.file or 'no settings file was found, and nothing'} sets {missing}")
-    given: dict[str, Any] = {"checkpoint": None, "paddleocr_root": None, **settings.train}
-    train = load_ppocr_pipeline(**given, memory_limit=settings.memory_limit)
-    return cast("Pipeline", train), _load_candidate(settings, candidate)
-
-
-def _load_candidate(settings: Settings, candidate: Candidate) -> Pipeline:
-    from pytest_ocrparity.backends.onnx.pipeline import load_onnx_pipeline
-    from pytest_ocrparity.backends.paddlex.pipeline import load_paddlex_pipeline
-
-    values: dict[str, Any] = {**candidate.values}
-    more: dict[str, Any] = {"memory_limit": settings.memory_limit, "name": candidate.name}
-    if "model_file" in values:
-        return load_onnx_pipeline(values["model_file"], values.get("options"), **more)
-    if "model_dir" not in values:
-        raise ModelError(f"{candidate.name} has neither model_dir nor model_file: its network can't be read")
-    return cast("Pipeline", load_paddlex_pipeline(**with_engine_setting(values), **more))
+    if name is not None and name not in settings.candidates:
+        others = f"; it sets {', '.join(settings.candidates)}" if settings.candidates else ""
+        where = settings.file or "no settings file was found, and nothing"
+        raise SettingsError(f"{where} sets no candidate {name!r}{others}")
+    return train_model(settings), inference_model(settings, name)
 
 
 def _found(search: Search, lab: Laboratory) -> Iterator[str]:

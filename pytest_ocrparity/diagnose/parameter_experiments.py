@@ -334,17 +334,23 @@ def _yaml_evidence(lab: Laboratory, trace: Trace, group: Group) -> list[str]:
     if said is None:
         return []
     own = said.get(group.stage) or {}
-    silent = [name for name in known if name not in own]
-    overruled = [name for name in known if name in own and not _is_what_ran(name, own[name], ran[name])]
-    rows = []
-    if silent:
-        names, values = ", ".join(silent), ", ".join(value_text(ran[name]) for name in silent)
-        rows.append(f"the YAML file of {trace.pipeline} does not set {names}: {values}, by default or option")
     given = lab.ask(trace, WasGiven, lambda side: side.given)
-    for name in overruled:
+    by_whom: dict[str, list[str]] = {}
+    for name in known:
         who = "" if given is None else ", by " + given.get(group.stage, {}).get(name, "paddleocr's default")
-        declared, used = value_text(own[name]), value_text(ran[name])
-        rows.append(f"the YAML file of {trace.pipeline} sets {name} to {declared}; {used} was used{who}")
+        by_whom.setdefault(who, []).append(name)
+    file, rows = f"the YAML file of {trace.pipeline}", []
+    for who, names in by_whom.items():
+        if unset := [name for name in names if name not in own]:
+            used = (
+                f"{' and '.join(value_text(ran[name]) for name in unset)} {'was' if len(unset) == 1 else 'were'} used"
+            )
+            rows.append(f"{file} does not set {' or '.join(unset)}; {used}{who}")
+        rows += [
+            f"{file} sets {name} to {value_text(own[name])}; {value_text(ran[name])} was used{who}"
+            for name in names
+            if name in own and not _is_what_ran(name, own[name], ran[name])
+        ]
     return rows
 
 

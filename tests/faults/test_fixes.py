@@ -64,6 +64,18 @@ def test_what_no_option_and_no_global_set_is_paddleocrs_default(tmp_path: Path) 
     assert "by inference" not in text
 
 
+def test_what_no_file_sets_is_told_in_a_sentence_with_who_set_it(tmp_path: Path) -> None:
+    d = Deployment.copy(tmp_path)
+    NO_LIMITS(d)
+    d.options.clear()
+    d.options["limit_side_len"] = 640
+    text = str(d.failure())
+    default = "does not set limit_side_len or limit_type; 736 and min were used, by paddleocr's default"
+    assert f"the YAML file of train {default}" in text
+    assert "the YAML file of inference does not set limit_side_len; 640 was used, by inference.options" in text
+    assert "the YAML file of inference does not set limit_type; max was used, by paddleocr's default" in text
+
+
 @pytest.mark.parametrize("setting", ["options", "predict_options"])
 def test_what_an_option_set_is_told_by_the_option(tmp_path: Path, setting: str) -> None:
     d = Deployment.copy(tmp_path)

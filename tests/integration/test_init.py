@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,12 @@ from pytest_ocrparity.__main__ import main
 from pytest_ocrparity.settings import load_settings
 
 OWN = "ocrparity.toml"
+
+
+@pytest.fixture(autouse=True)
+def no_ppocr(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hide what tests before these imported of PaddleOCR's code: a process can use no other."""
+    monkeypatch.delitem(sys.modules, "ppocr", raising=False)
 
 
 @pytest.fixture

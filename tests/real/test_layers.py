@@ -266,6 +266,23 @@ def test_the_command_refuses_what_has_no_network(
     write_settings(deployment)
     monkeypatch.chdir(tmp_path)
     assert main(["layers", "images/rotated.jpg", "--candidate", "other"]) == 2
-    assert "sets no candidate 'other'" in capsys.readouterr().err
+    assert "sets no candidate 'other'; it sets inference" in capsys.readouterr().err
     assert main(["layers", "images/rotated.jpg", "--recognition"]) == 2
     assert "has no table recognition" in capsys.readouterr().err
+
+
+def test_the_command_reads_every_side_that_the_settings_describe(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    deployment = Deployment.copy(tmp_path)
+    write_settings(deployment)
+    monkeypatch.chdir(tmp_path)
+    with (tmp_path / "pyproject.toml").open("a") as file:
+        limits = '{ det_limit_side_len = 736, det_limit_type = "min" }'
+        file.write('[tool.ocrparity.candidates.script]\napi = "predict_det"\n')
+        file.write(f'model_dir = "{EXAMPLE / "inference_pdmodel"}"\noptions = {limits}\n')
+        file.write('[tool.ocrparity.candidates.files]\napi = "results"\nresults = "out/{stem}.json"\n')
+    assert main(["layers", "images/rotated.jpg", "--candidate", "script"]) == 0
+    assert "no layer differs" in capsys.readouterr().out
+    assert main(["layers", "images/rotated.jpg", "--candidate", "files"]) == 2
+    assert "out/rotated.json: no such file" in capsys.readouterr().err

@@ -207,7 +207,9 @@ def _shown_at_its_size(lab: Laboratory, trace: Trace) -> Shown | None:
         lab.not_tried.append(f"resize: {reference}'s own resize at {candidate}'s size, which it can't be asked for")
         return None
     if (page := page_for_pictures(lab)) is not None and not picture_is_more_than_stripes(page):
-        return None  # a blank page has the same pixels within a border, cut or scaled
+        why = "all rows or all columns of this page are alike, so that padding, cutting and scaling look the same"
+        lab.not_tried.append(f"resize: which rule gives {candidate}'s size: {why}; another page shows it")
+        return None
     shown = adopt_same_picture(lab, trace, picture_in_place_of_reference(lab, at_size))
     here = f"at {size[1]}x{size[0]}"
     if shown is not None:

@@ -152,6 +152,18 @@ class TestResizing:
         diagnosis = diagnose(reference=seen(self.Limits(), path), candidate=seen(wrong(name="port"), path))[0]
         assert (*judged(diagnosis), diagnosis.summary) == ("resize", cause, told)
 
+    def test_a_blank_page_is_said_to_show_no_rule(self, tmp_path: Path) -> None:
+        told = "resize: which rule gives port's size: all rows or all columns of this page are alike"
+        for name, pixels, is_said in (
+            ("blank", np.full((60, 130, 3), 9, np.uint8), True),
+            ("drawn", page(60, 130, ((8, 8, 60, 30),)), False),
+        ):
+            np.save(tmp_path / name, pixels)
+            path = tmp_path / f"{name}.npy"
+            found = diagnose(reference=seen(self.Limits(), path), candidate=seen(self.ByNoRule(name="port"), path))[0]
+            assert judged(found) == ("resize", UNKNOWN)
+            assert says(found.not_tried, told) == is_said
+
     def test_sizes_alone_show_no_rounding(self, tmp_path: Path) -> None:
         path = tmp_path / "page.npy"  # scaled to 96x43, which is rounded to 96x32 and padded to 96x64
         np.save(path, page(64, 140, ((8, 8, 60, 30), (70, 30, 120, 50))))
