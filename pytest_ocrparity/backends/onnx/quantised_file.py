@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pytest_ocrparity.backends.isolation import isolated
-from pytest_ocrparity.backends.onnx.reading import reading_onnx
+from pytest_ocrparity.backends.onnx.onnx_reading import reading_onnx
 from pytest_ocrparity.contract.quantised_programs import RoundedOperator
 
 Array: TypeAlias = "npt.NDArray[Any]"

@@ -15,13 +15,13 @@ import numpy as np
 import numpy.typing as npt
 
 from pytest_ocrparity.backends.isolation import isolated
+from pytest_ocrparity.backends.onnx.onnx_reading import reading_onnx
 from pytest_ocrparity.backends.onnx.quantised_file import (
     QuantisedFile,
     dequantised_arrays,
     names_of_steps,
     read_quantised_file,
 )
-from pytest_ocrparity.backends.onnx.reading import reading_onnx
 from pytest_ocrparity.errors import ModelError
 
 CPU, CUDA, TENSORRT = "CPUExecutionProvider", "CUDAExecutionProvider", "TensorrtExecutionProvider"

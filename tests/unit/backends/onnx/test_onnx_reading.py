@@ -8,8 +8,8 @@ import pytest
 from onnx_files import write_blob
 
 from pytest_ocrparity.backends.graphs.onnx_graph import OnnxGraph
+from pytest_ocrparity.backends.onnx.onnx_reading import reading_onnx
 from pytest_ocrparity.backends.onnx.quantised_file import QuantisedFile
-from pytest_ocrparity.backends.onnx.reading import reading_onnx
 from pytest_ocrparity.backends.onnx.runtime import runtime_arrays
 from pytest_ocrparity.errors import ModelError
 
