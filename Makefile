@@ -6,7 +6,7 @@ DOCS := .venv-docs/bin
 # installed, since its package `paddleocr` would replace the 3.x one.
 OPERATORS := .venv/paddleocr-2.10
 
-.PHONY: example test coverage faults pages endurance training runners companions engines layers mutation bench docs versions dist lint format clean
+.PHONY: example test coverage faults pages endurance loaded training runners companions engines layers mutation bench docs versions dist lint format clean
 
 example: .venv/ready
 	cd example_project && ../$(BIN)/python -m pytest
@@ -41,10 +41,15 @@ pages: .venv/ready
 	OCRPARITY_ALL_PAGES=1 $(BIN)/python -m pytest tests/page_faults -n 2
 
 # What takes too long for `make test`: 1,000 kills while a baseline is written, 10 of whole runs, 300,000 hostile inputs,
-# a page of 12000x9000 px, a thousand images under xdist. Prints tables and writes build/*.json.
-ENDURANCE := kills fuzz images large_suites labelled_suites
+# a page of 12000x9000 px, a thousand images under xdist, 10,000 of a toy detector. Prints tables and writes build/*.json.
+ENDURANCE := kills fuzz images large_suites labelled_suites baselined_suites
 endurance: .venv/ready
 	$(BIN)/python -m pytest -s $(ENDURANCE:%=tests/endurance/%.py)
+
+# The tests, or those of TESTS, on one core that two busy programs share, at a lower priority: the verdicts are the same.
+# Some hours for all of them.
+loaded: .venv/ready
+	PYTHONPATH=tests $(BIN)/python -m endurance.load $(TESTS)
 
 # PaddleOCR's own CRNN and SVTR, trained for minutes each by a checkout, which OCRPARITY_PADDLEOCR_CHECKOUT names; prints
 # what they read and writes build/rec_*.json.

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from projects import PATIENCE
 from toy import PAGE
 
 GIVEN = [f"images/page{index}.npy" for index in range(8)]
@@ -35,7 +36,7 @@ def write_given(project: pytest.Pytester, *, has_wrong: bool) -> None:
 
 def run_under(project: pytest.Pytester, *args: str) -> pytest.RunResult:
     """Run the project in processes of its own, with a report."""
-    return project.runpytest_subprocess("--ocr-report=report", "-p", "no:cacheprovider", *args, timeout=240)
+    return project.runpytest_subprocess("--ocr-report=report", "-p", "no:cacheprovider", *args, timeout=PATIENCE)
 
 
 def results_of(project: pytest.Pytester) -> dict[str, Any]:

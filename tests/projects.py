@@ -9,6 +9,9 @@ from paths import TESTS
 
 NO_XDIST = ("-p", "no:xdist")
 PRUNE = "--ocr-golden-prune"
+PATIENCE = 600
+"""Seconds after which what hangs is ended, and for which it hangs where a test wants that: far more than anything takes
+where other programs have the cores."""
 TELLS_WHY = pytest.version_tuple >= (9,)
 """Whether pytest's short summary says surely why a test failed whose report is plain text: pytest 8.0 does not."""
 CONFTEST = f"""

@@ -1,6 +1,7 @@
 """`Budget`: limits one diagnosis by network runs, processor time, and ten times that time on the clock.
 
-The clock alone would end a diagnosis too early on a loaded machine.
+On a loaded machine most of the clock's time is spent waiting for a core: it is left out, or the machine would decide
+what a diagnosis finds.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
 MOST_RUNS: Final = 20
@@ -21,6 +23,17 @@ tenth of it, as it then waited for an engine elsewhere."""
 FINE: Final = 0.01
 """Seconds on the clock for which a check does not ask how long the process worked: with the threads of an engine that
 takes half a millisecond, and a diagnosis asks at each of thousands of small steps."""
+
+SCHEDULER: Final = Path("/proc/thread-self/schedstat")
+"""Where Linux tells of this thread how long it ran and how long it waited for a core, in nanoseconds."""
+
+
+def seconds_without_core() -> float:
+    """Return how long this thread was ready to run and had no core; 0 where the system does not tell."""
+    try:
+        return int(SCHEDULER.read_text().split()[1]) / 1e9
+    except (OSError, IndexError, ValueError):
+        return 0.0
 
 
 class BudgetSpentError(Exception):
@@ -37,7 +50,8 @@ class Budget:
         used: seconds used so far.
         more: network runs beyond MOST_RUNS that a last search may make.
         pace: seconds per value of the tensor in the last network run.
-        clock, processor: return the time in seconds; tests replace them.
+        clock, processor, waiting: return the time in seconds; tests replace them.
+        passed: seconds on the clock so far, without those of waiting for a core.
     """
 
     seconds: float
@@ -47,18 +61,18 @@ class Budget:
     pace: float = 0.0
     clock: Callable[[], float] = time.monotonic
     processor: Callable[[], float] = time.process_time
-    started: float = field(init=False)
-    _marks: tuple[float, float] = field(init=False)
+    waiting: Callable[[], float] = seconds_without_core
+    passed: float = field(init=False, default=0.0)
+    _marks: tuple[float, float, float] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.started = self.clock()
-        self._marks = self.started, self.processor()
+        self._marks = self.clock(), self.processor(), self.waiting()
 
     def check(self, values: int = 0) -> None:
         """Raise BudgetSpentError where no time is left, or none for a network run on a tensor of so many values."""
         if values or self.seconds - self.used < FINE or self.clock() - self._marks[0] >= FINE:
             self._count_time()
-        is_late = self._marks[0] - self.started >= CLOCK * self.seconds
+        is_late = self.passed >= CLOCK * self.seconds
         if is_late or self.seconds - self.used <= values * self.pace or (values and self.runs >= MOST_RUNS + self.more):
             raise BudgetSpentError
 
@@ -79,18 +93,19 @@ class Budget:
 
     def _count_time(self) -> None:
         """Add the time since the last call: processor time, or the clock's where the process hardly worked."""
-        marks = self.clock(), self.processor()
-        passed, worked = (now - then for now, then in zip(marks, self._marks, strict=True))
+        marks = self.clock(), self.processor(), self.waiting()
+        passed, worked, waited = (now - then for now, then in zip(marks, self._marks, strict=True))
+        passed -= waited
+        self.passed += passed
         self.used += worked if worked * CLOCK >= passed else passed
         self._marks = marks
 
     def spent(self) -> str:
         """Return in words how much was used, and which setting allows more."""
-        on_clock = self._marks[0] - self.started
         runs = f"{self.runs:g} of {MOST_RUNS + self.more} network runs"
         text = f"used {runs} and {self.used:.0f} of {self.seconds:g} s of processor time"
-        if self.used < self.seconds <= on_clock / CLOCK:
-            text += f"; ended by the clock after {on_clock:.0f} s, {CLOCK} times the setting"
+        if self.used < self.seconds <= self.passed / CLOCK:
+            text += f"; ended by the clock after {self.passed:.0f} s, {CLOCK} times the setting"
         if self.runs >= MOST_RUNS + self.more and self.used < self.seconds:
             return f"{text}; how many runs there are is fixed"
         return f"{text} (setting: diagnosis_seconds = {self.seconds:g})"

@@ -38,18 +38,7 @@ def rows() -> Iterator[Row]:
 
 def first_verdict(folder: Path) -> Iterator[Row]:
     """Processor time of the whole process: what else a shared machine does is not in it."""
-    project = write_project(folder / "one", 1)
-    pytest(project, "-k", "test_baseline", "--ocr-golden")
-    bare = folder / "one" / "bare.py"
-    bare.write_text(BARE.format(export=str(EXAMPLE / "inference"), options=OPTIONS))
-    alone = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
-    ours = [*alone, "-p", "pytest_ocrparity.plugin", "-k", "test_baseline", "--ocr-no-train"]
-    commands = {
-        "bare": [sys.executable, "bare.py"],
-        "pytest": [*alone, "bare.py"],
-        "baseline": ours,
-        "report": [*ours, f"--ocr-report={folder / 'report'}"],
-    }
+    project, commands = one_page(folder)
     times = taken_in_turns({name: partial(seconds_of, command, project) for name, command in commands.items()})
     for name, words, bound in (
         ("pytest", "the script as a test, without the plugin, one page", 1.4),
@@ -59,6 +48,21 @@ def first_verdict(folder: Path) -> Iterator[Row]:
         ratio = statistics.median(own / base for own, base in zip(times[name], times["bare"], strict=True))
         told = f"{statistics.median(times[name]):.2f} s against {statistics.median(times['bare']):.2f} s"
         yield Row(words, "a bare script that predicts once", ratio, bound, "of its processor time", True, told)
+
+
+def one_page(folder: Path) -> tuple[Path, dict[str, list[str]]]:
+    """Write a project of one page with its baseline; return it, and commands that run the export on the page."""
+    project = write_project(folder / "one", 1)
+    pytest(project, "-k", "test_baseline", "--ocr-golden")
+    (project / "bare.py").write_text(BARE.format(export=str(EXAMPLE / "inference"), options=OPTIONS))
+    alone = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    ours = [*alone, "-p", "pytest_ocrparity.plugin", "-k", "test_baseline", "--ocr-no-train"]
+    return project, {
+        "bare": [sys.executable, "bare.py"],
+        "pytest": [*alone, "bare.py"],
+        "baseline": ours,
+        "report": [*ours, f"--ocr-report={folder / 'report'}"],
+    }
 
 
 def scan(folder: Path) -> Iterator[Row]:
@@ -76,11 +80,17 @@ def seconds_of(command: list[str], folder: Path) -> float:
 
 def used(command: list[str], folder: Path) -> tuple[float, float]:
     """Run a command that must succeed; return its processor seconds and its largest resident size in MB."""
+    return seconds_size_and_output(command, folder)[:2]
+
+
+def seconds_size_and_output(command: list[str], folder: Path) -> tuple[float, float, str]:
+    """Run a command that must succeed; return its processor seconds, its largest size in MB, and its output."""
     environ = {**os.environ, **ONE_THREAD, **INSTALLED}
     with tempfile.TemporaryFile() as output:
         process = subprocess.Popen(command, cwd=folder, env=environ, stdout=output, stderr=output)
         _, status, usage = os.wait4(process.pid, 0)
         output.seek(0)
+        told = output.read().decode()
         if status:
-            raise SystemExit(f"{' '.join(command)} failed:\n{output.read().decode()}")
-    return usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+            raise SystemExit(f"{' '.join(command)} failed:\n{told}")
+    return usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, told

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from projects import PATIENCE
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 
@@ -48,7 +49,7 @@ def launched() -> Iterator[Any]:
 
 def wait_until(page: Any, expression: str, arg: Any = None) -> None:
     """Wait until an expression of the page is true. Playwright's own waiting would need the page to permit `eval`."""
-    end = time.monotonic() + 15
+    end = time.monotonic() + PATIENCE
     while not page.evaluate(expression, arg):
         assert time.monotonic() < end, f"still false: {expression}"
         time.sleep(0.02)

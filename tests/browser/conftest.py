@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from projects import PATIENCE
 
 from browser.chromium import launched, skip_without_browser
 from browser.toy_report import write_report
@@ -36,7 +37,7 @@ def opened(browser: Any, report: Path) -> Iterator[Callable[..., Any]]:
         window = browser.new_context(**{"viewport": WIDE, **how})
         windows.append(window)
         page = window.new_page()
-        page.set_default_timeout(15_000)
+        page.set_default_timeout(1_000 * PATIENCE)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
         page.goto((report / "index.html").as_uri() + fragment)

@@ -13,7 +13,7 @@ from html.parser import HTMLParser
 from typing import Any, NamedTuple
 
 import pytest
-from projects import wrong_export
+from projects import PATIENCE, wrong_export
 
 WRITE = (
     "--junitxml=junit.xml",
@@ -83,7 +83,9 @@ REPORTERS = {"junit": by_junit, "json-report": by_json_report, "html": by_html, 
 
 def reported(project: pytest.Pytester, *args: str) -> dict[str, list[Told]]:
     """Run the project once and return what each reporter tells."""
-    result = project.runpytest_subprocess("-n", "2", "-p", "no:randomly", "-k", "training", *WRITE, *args, timeout=120)
+    result = project.runpytest_subprocess(
+        "-n", "2", "-p", "no:randomly", "-k", "training", *WRITE, *args, timeout=PATIENCE
+    )
     assert "INTERNALERROR" not in result.stdout.str()
     for path in (*project.path.glob("tests.*"), project.path / "junit.xml", *(project.path / "all").iterdir()):
         assert "ocrparity_records" not in path.read_text()  # the attribute in which records travel

@@ -6,7 +6,7 @@ import importlib.metadata
 import textwrap
 
 import pytest
-from projects import wrong_export
+from projects import PATIENCE, wrong_export
 
 TRAINING = ("-p", "no:randomly", "-k", "training")
 HEAD = """
@@ -23,7 +23,7 @@ HEAD = """
 def run(project: pytest.Pytester, *args: str, code: str = "") -> pytest.RunResult:
     if code:
         project.makepyfile(test_export=textwrap.dedent(HEAD) + textwrap.dedent(code))
-    return project.runpytest_subprocess("-p", "no:randomly", *args, timeout=120)
+    return project.runpytest_subprocess("-p", "no:randomly", *args, timeout=PATIENCE)
 
 
 def told(result: pytest.RunResult) -> dict[str, str]:

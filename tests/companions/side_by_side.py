@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from projects import PATIENCE
 from toy import PAGE
 
 IMAGES = 4
@@ -107,7 +108,7 @@ def suite(project: pytest.Pytester) -> pytest.Pytester:
 
 
 def run(project: pytest.Pytester, *args: str) -> pytest.RunResult:
-    return project.runpytest_subprocess(*OPTIONS, *args, timeout=120)
+    return project.runpytest_subprocess(*OPTIONS, *args, timeout=PATIENCE)
 
 
 def results(project: pytest.Pytester) -> Any:

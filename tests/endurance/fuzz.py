@@ -15,10 +15,10 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 
 SHARES = {
     "baseline": 24_000,
-    "baseline's name": 40_000,
+    "baseline's name": 30_000,
     "settings": 50_000,
     "yml": 24_000,
-    "checkpoint": 60_000,
+    "checkpoint": 50_000,
     "results.json": 4_000,
     "fix": 2_000,
     "static findings": 4_000,
@@ -28,6 +28,8 @@ SHARES = {
     "history": 16_000,
     "dictionary": 16_000,
     "pipeline": 6_000,
+    "ONNX graph": 10_000,
+    "ONNX weights": 10_000,
     "deploy": 2_000,
 }
 """Inputs per reader: many where an input takes little time."""

@@ -6,12 +6,13 @@ import json
 import re
 import subprocess
 import sys
-import venv
 from collections import defaultdict
 from pathlib import Path
 
 import pytest
 from benchmarks.project import write_project
+
+from endurance.interpreters import two_workers
 
 IMAGES = 1_000
 WATCH = '''
@@ -52,22 +53,10 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def interpreter(folder: Path) -> Path:
-    """Make another interpreter, which finds the packages of this one."""
-    venv.create(folder, with_pip=False)
-    (packages,) = folder.glob("lib/python*/site-packages")
-    paths = [path for path in sys.path if Path(path).is_dir() and "site-packages" in path]
-    (packages / "these.pth").write_text("\n".join([*paths, str(Path(__file__).parents[2])]))
-    return folder / "bin" / "python"
-
-
 @pytest.fixture(params=["-n 2", "--tx"])
 def workers(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[list[str], int]:
     """Arguments for two workers, and how many interpreters they are of."""
-    if request.param == "-n 2":
-        return ["-n", "2"], 1
-    others = [interpreter(tmp_path / name) for name in ("one", "two")]
-    return ["--dist", "load", *(word for path in others for word in ("--tx", f"popen//python={path}"))], 2
+    return two_workers(request.param, tmp_path), 1 if request.param == "-n 2" else 2
 
 
 def test_a_thousand_images_come_together(project: Path, workers: tuple[list[str], int]) -> None:

@@ -26,6 +26,7 @@ from pytest_ocrparity.files import text_file_digest
 from pytest_ocrparity.report.document import CandidateRecord, NotCompared, Parameter, RecordedComparison
 from pytest_ocrparity.report.document_text import as_text
 from pytest_ocrparity.report.history import HistoryEntry, RunAccuracy
+from pytest_ocrparity.settings.settings_table import SETTINGS, TABLES
 
 EVIL = "__import__('os').system('touch evil')"
 DEEP: Any = []
@@ -108,46 +109,28 @@ names = st.one_of(
 # Settings
 
 
+_OF_SIDES = (
+    "api",
+    "engine",
+    "factory",
+    "model_dir",
+    "options",
+    "options_file",
+    "predict_options",
+    "results",
+    "tolerance",
+)
 _KEYS = (
+    *(row.name for row in SETTINGS if row.name),
+    *(table for table in TABLES if table),
     *(
-        "images",
-        "labels",
-        "labels.files",
-        "labels.group",
-        "labels.delimiter",
-        "allow_empty",
-        "diagnosis_seconds",
-        "golden.dir",
-        "golden.reference",
-        "report.dir",
-        "report.github",
-        "train.config",
+        f"{table}.{key}"
+        for table in ("candidates.a", 'candidates."\\n"', "recognition.inference", "recognition.candidates.a")
+        for key in _OF_SIDES
     ),
-    *(
-        "train.network",
-        "train.trust_checkpoint",
-        "train",
-        "inference",
-        "inference.model_dir",
-        "inference.options",
-        "tolerance",
-    ),
-    *(
-        "inference.tolerance",
-        "tolerance.preset",
-        "tolerance.detections.max_shift",
-        "candidates",
-        "candidates.a",
-        "candidates.a.options",
-    ),
-    *(
-        "candidates.inference.model_dir",
-        '""',
-        'candidates."\\n".model_dir',
-        "no_such",
-        "tool.ocrparity.images",
-        "a" + ".a" * 300,
-    ),
+    *("tolerance.preset", "tolerance.detections.max_shift", "recognition.tolerance.text.max_edits"),
+    *("recognition.train.config", "candidates", "candidates.a", '""', "no_such", "tool.ocrparity.images"),
+    "a" + ".a" * 300,
 )
 _TOML = (
     *(
@@ -164,6 +147,16 @@ _TOML = (
         '"\\u0000"',
         '"~nobody_at_all"',
         "'auto'",
+        "'PaddleOCR'",
+        "'onnxruntime'",
+        "'predict_det'",
+        "'rapidocr'",
+        "'results'",
+        "'out/{stem}.json'",
+        "'a.yml'",
+        "'module:function'",
+        "'(a)(b'",
+        "2",
     ),
     *(
         "[]",
@@ -184,8 +177,38 @@ _TOML = (
         "{ max_shift = nan }",
         "'fp16'",
         "{ detections = { max_shift = 0x" + "f" * 400 + " } }",
+        "{ text_det_limit_side_len = 960, text_detection_model_dir = 'x' }",
+        "{ engine = 'onnxruntime', text_rec_score_thresh = nan }",
     ),
 )
+
+
+PROJECT: Any = {
+    "images": ["*.png"],
+    "memory_limit": "4 GB",
+    "tolerance": {"preset": "fp16", "detections": {"max_shift": 1.5}},
+    "labels": {"files": ["Label.txt"], "data_dir": ".", "delimiter": " ", "blank": "empty", "group": "(.*)/"},
+    "train": {"config": "det.yml", "network": "module:function"},
+    "inference": {"api": "PaddleOCR", "options_file": "a.json", "options": {"text_det_thresh": 0.3}, "batch": 2},
+    "recognition": {
+        "images": ["lines/*.png"],
+        "train": {"config": "rec.yml"},
+        "inference": {"model_dir": "rec"},
+        "tolerance": "int8",
+    },
+    "page": {"options": {"text_rec_score_thresh": 0.5}, "options_file": "a.json", "predict_options": {}},
+    "golden": {"dir": "goldens", "reference": "inference"},
+    "report": {"dir": "report", "history": "history.jsonl"},
+}
+
+
+def toml(value: Any) -> str:
+    """Return a value of JSON as TOML writes it, as far as it can."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{json.dumps(key)} = {toml(each)}" for key, each in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(toml, value)) + "]"
+    return json.dumps("" if value is None else value).replace("NaN", "nan").replace("Infinity", "inf")
 
 
 @st.composite
@@ -200,6 +223,14 @@ def settings_files(draw: Any) -> tuple[str, bytes]:
         return name, start + draw(st.text("[]{}=.\"'\n#a1-, \\", max_size=40)).encode()
     if what == 2:
         return name, draw(mangled((EXAMPLE / "pyproject.toml").read_bytes()))
+    if what == 3:
+        document = draw(edited(PROJECT, 2))
+        lines = (
+            [f"{json.dumps(key)} = {toml(each)}\n" for key, each in document.items()]
+            if isinstance(document, dict)
+            else []
+        )
+        return name, start + "".join(lines).encode("utf-8", "surrogatepass")
     lines = [
         f"{draw(st.sampled_from(_KEYS))} = {draw(st.sampled_from(_TOML))}\n" for _ in range(draw(st.integers(1, 4)))
     ]

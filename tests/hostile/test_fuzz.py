@@ -17,6 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import zstandard
 from hypothesis import HealthCheck, Phase, given, settings
@@ -140,6 +141,21 @@ def test_a_yml_may_use_aliases(folder: Path, tmp_path: Path) -> None:
     """As those that PyYAML wrote do."""
     (tmp_path / "a.yml").write_bytes(b"a: &a [1, 2]\nb: *a\nc: {<<: &m {d: *a}, e: *m}\n")
     assert read_config(tmp_path / "a.yml")["c"] == {"d": [1, 2], "e": {"d": [1, 2]}}
+
+
+def test_an_onnx_file_with_more_ways_than_can_be_followed_is_read(folder: Path) -> None:
+    pytest.importorskip("onnx")
+    from hostile.onnx_models import fan
+
+    assert first("ONNX weights").check(folder, fan(60))
+
+
+def test_a_kernel_that_is_large_only_when_its_steps_are_undone_is_refused(folder: Path) -> None:
+    pytest.importorskip("onnx")
+    from hostile.onnx_models import quantised_kernel
+
+    assert first("ONNX weights").check(folder, quantised_kernel(np.ones((2**15, 1), np.int8), channels=2**15))
+    assert not first("ONNX weights").check(folder, quantised_kernel(np.ones((1, 2**15), np.int8), channels=2**15))
 
 
 BIG = 48 * 2**20

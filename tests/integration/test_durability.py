@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 from endurance.killing import leftover
+from projects import PATIENCE
 from toy import PAGE
 
 from pytest_ocrparity.golden.baseline_file import load_baseline_file
@@ -44,13 +45,13 @@ def test_a_leftover_of_this_hour_disturbs_no_run(project: pytest.Pytester) -> No
 # Together
 
 
-MEETING = """
+MEETING = f"""
 
 @pytest.fixture(autouse=True, scope="session")
 def meeting():
     import os, pathlib, time
-    pathlib.Path(f"here-{os.getpid()}").touch()
-    end = time.monotonic() + 30
+    pathlib.Path(f"here-{{os.getpid()}}").touch()
+    end = time.monotonic() + {PATIENCE}
     while len(list(pathlib.Path.cwd().glob("here-*"))) < 2 and time.monotonic() < end:
         time.sleep(0.01)
 """
@@ -80,7 +81,7 @@ def test_two_runs_record_at_once(many: pytest.Pytester) -> None:
         conftest.write(MEETING)
     command = [sys.executable, "-m", "pytest", "-p", "no:xdist", "--ocr-golden", "--ocr-golden-mode=all", "-q"]
     runs = [many.popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) for _ in range(2)]
-    assert [run.wait(60) for run in runs] == [0, 0]
+    assert [run.wait(PATIENCE) for run in runs] == [0, 0]
     assert len(list(many.path.glob("here-*"))) == 2
     assert baselines(many) == ALL
 
@@ -94,14 +95,14 @@ def test_four_workers_record(many: pytest.Pytester) -> None:
 # Interrupted
 
 
-HANGS = """
+HANGS = f"""
 
 @pytest.fixture(autouse=True)
 def hang(request):
     import pathlib, time
     if "page2" in request.node.name:
         pathlib.Path("reached").touch()
-        time.sleep(60)
+        time.sleep({PATIENCE})
 """
 RUNS = {"recording": ("-k", "baseline", "--ocr-golden", "--ocr-golden-mode=all"), "comparing": ("-k", "training")}
 
@@ -118,13 +119,13 @@ def interrupted(project: pytest.Pytester, *args: str) -> int:
         wait_for(project.path / "reached")
         os.killpg(run.pid, signal.SIGINT)
         try:
-            return int(run.wait(60))
+            return int(run.wait(PATIENCE))
         finally:
             run.kill()
 
 
 def wait_for(path: Path) -> None:
-    end = time.monotonic() + 60
+    end = time.monotonic() + PATIENCE
     while not path.exists():
         assert time.monotonic() < end, f"{path} never came"
         time.sleep(0.01)
@@ -152,8 +153,10 @@ def test_ctrl_c_leaves_whole_baselines_and_a_report_of_what_was_compared(
 @pytest.mark.parametrize("tests", ["training or baseline", "baseline"], ids=["two an image", "one an image"])
 def test_a_killed_worker_leaves_whole_baselines_and_the_rest_goes_on(many: pytest.Pytester, tests: str) -> None:
     with (many.path / "conftest.py").open("a") as conftest:
-        conftest.write(HANGS.replace("time.sleep(60)", "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"))
-    result = many.runpytest_subprocess("-n", "2", "--ocr-report=report", "--ocr-golden", "-k", tests, timeout=120)
+        conftest.write(
+            HANGS.replace(f"time.sleep({PATIENCE})", "import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
+        )
+    result = many.runpytest_subprocess("-n", "2", "--ocr-report=report", "--ocr-golden", "-k", tests, timeout=PATIENCE)
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     count = len(tests.split(" or "))
     result.assert_outcomes(passed=5 * count, failed=count)  # each test of that image once, and none of the others twice
@@ -176,7 +179,7 @@ def die(request):
         os._exit(9)
 """
         )
-    result = many.runpytest_subprocess("-n", "2", "-k", "training", timeout=120)
+    result = many.runpytest_subprocess("-n", "2", "-k", "training", timeout=PATIENCE)
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     result.assert_outcomes(passed=4, failed=2)
 
@@ -187,20 +190,24 @@ def test_a_worker_that_dies_while_it_collects_stops_no_other(many: pytest.Pytest
             """
 
 def pytest_collection_modifyitems(config):
-    import os, time
-    if getattr(config, "workerinput", {}).get("workerid") == "gw1":
-        time.sleep(1)
+    import os, pathlib, time
+    other = pathlib.Path("collects")
+    worker = getattr(config, "workerinput", {}).get("workerid")
+    if worker == "gw0":
+        other.touch()
+    while worker == "gw1" and not other.exists():
+        time.sleep(0.01)
+    if worker == "gw1":
         os._exit(1)
 
 
 @pytest.fixture(autouse=True)
 def who(worker_id):
-    import pathlib, time
+    import pathlib
     pathlib.Path(f"ran-{worker_id}").touch()
-    time.sleep(0.2)
 """
         )
-    result = many.runpytest_subprocess("-n", "2", timeout=120)
+    result = many.runpytest_subprocess("-n", "2", timeout=PATIENCE)
     assert "INTERNALERROR" not in result.stdout.str()
     assert (many.path / "ran-gw0").exists()
     result.assert_outcomes(passed=6, failed=6)  # no baseline was recorded

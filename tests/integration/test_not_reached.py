@@ -14,21 +14,21 @@ from typing import Any
 
 import numpy as np
 import pytest
-from projects import run, wrong_export
+from projects import PATIENCE, run, wrong_export
 from toy import PAGE
 
 from pytest_ocrparity.session.not_reached import NAME, OPTION
 
 READS_FILES = pytest.version_tuple >= (8, 2)
 TESTS = 12
-HANGS = """
+HANGS = f"""
 
 @pytest.fixture(autouse=True)
 def hang(request):
     import pathlib, time
     if "page2" in request.node.name and "KILLED" in __import__("os").environ:
         pathlib.Path("hangs").touch()
-        time.sleep(60)
+        time.sleep({PATIENCE})
 """
 
 
@@ -52,11 +52,11 @@ def stop(project: pytest.Pytester, how: signal.Signals, *args: str) -> None:
         patch.setenv("KILLED", "1")
         process = project.popen(command, start_new_session=True, **quiet)
     with process:
-        end = time.monotonic() + 60
+        end = time.monotonic() + PATIENCE
         while not (project.path / "hangs").exists() and time.monotonic() < end:
             time.sleep(0.01)
         os.killpg(process.pid, how)
-        process.wait(60)
+        process.wait(PATIENCE)
 
 
 def passed_before(project: pytest.Pytester) -> list[str]:

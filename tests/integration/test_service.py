@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import io
-import time
+import threading
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 from paths import ROOT
-from projects import CONFTEST, run
+from projects import CONFTEST, PATIENCE, run
 from service import FIXTURE, TEST, serving
 from toy import Toy
 
@@ -32,7 +32,7 @@ def detector(**fields: Any) -> Answer:
     return answer
 
 
-def ask(project: pytest.Pytester, answer: Answer, seconds: float = 10) -> tuple[pytest.RunResult, list[bytes]]:
+def ask(project: pytest.Pytester, answer: Answer, seconds: float = PATIENCE) -> tuple[pytest.RunResult, list[bytes]]:
     with serving(answer) as served:
         project.makeconftest(CONFTEST.partition("@pytest.fixture(scope")[0] + TRAIN + served.fixture(seconds))
         project.makepyfile(test_export=TEST)
@@ -69,9 +69,12 @@ def test_another_threshold_behind_it_fails(project: pytest.Pytester, fields: dic
     assert "which can't be run by itself" in result.stdout.str()
 
 
+GIVEN_UP = threading.Event()
+
+
 def slow(body: bytes) -> tuple[int, str, Any]:
     answered = detector()(body)  # now, while the session waits: numpy parses the header, and CPython no two at once
-    time.sleep(1.0)
+    GIVEN_UP.wait(PATIENCE)
     return answered
 
 
@@ -95,7 +98,9 @@ def slow(body: bytes) -> tuple[int, str, Any]:
 def test_what_is_no_answer_is_a_clear_failure_and_is_not_asked_again(
     project: pytest.Pytester, answer: Answer, told: str
 ) -> None:
-    result, bodies = ask(project, answer, seconds=0.3 if answer is slow else 10)
+    GIVEN_UP.clear()
+    result, bodies = ask(project, answer, seconds=1 if answer is slow else PATIENCE)
+    GIVEN_UP.set()
     result.assert_outcomes(failed=2)
     result.stdout.fnmatch_lines(f"*{told}*")
     assert len(bodies) == 2

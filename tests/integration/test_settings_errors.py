@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from projects import PATIENCE
 
 NO_XDIST = ("-p", "no:xdist")
 WRONG = "[tool.ocrparity]\nimagse = []\nallow_empty = 1\n"
@@ -110,21 +111,21 @@ def test_a_named_file_that_is_wrong_stops_as_the_found_one(wrong: pytest.Pyteste
 
 class TestWorkers:
     def test_the_controller_stops_the_run(self, wrong: pytest.Pytester) -> None:
-        result = wrong.runpytest_subprocess("-n", "2", timeout=120)
+        result = wrong.runpytest_subprocess("-n", "2", timeout=PATIENCE)
         assert result.ret == pytest.ExitCode.USAGE_ERROR
         result.stderr.fnmatch_lines(SAID)
         result.stdout.no_fnmatch_line("*INTERNALERROR*")
         result.stdout.no_fnmatch_line("*passed*")
 
     def test_tests_of_others_run(self, wrong: pytest.Pytester) -> None:
-        result = wrong.runpytest_subprocess("-n", "2", "test_foreign.py", timeout=120)
+        result = wrong.runpytest_subprocess("-n", "2", "test_foreign.py", timeout=PATIENCE)
         result.assert_outcomes(passed=1)
         assert result.ret == 0
 
     def test_tests_without_images_fail_by_themselves(self, wrong: pytest.Pytester) -> None:
         wrong.makeconftest("")
         wrong.makepyfile(test_asserting=ASSERTING, test_model="def test_model(ocr_train_model): pass")
-        result = wrong.runpytest_subprocess("-n", "1", "test_asserting.py", "test_model.py", timeout=120)
+        result = wrong.runpytest_subprocess("-n", "1", "test_asserting.py", "test_model.py", timeout=PATIENCE)
         result.assert_outcomes(failed=1, errors=1)
         result.stdout.fnmatch_lines(SAID)
         result.stdout.no_fnmatch_line("*INTERNALERROR*")

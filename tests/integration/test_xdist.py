@@ -34,7 +34,6 @@ def workers(project: pytest.Pytester) -> Path:
             "def note(request, worker_id):\n"
             f"    with open({str(folder)!r} + '/' + request.node.name.partition('/')[2], 'a') as file:\n"
             "        file.write(worker_id + ' ')\n"
-            "    import time; time.sleep(0.05)\n"
         )
     for index in range(6):
         np.save(project.path / "images" / f"page[{index}].npy", PAGE)

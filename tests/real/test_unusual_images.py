@@ -16,6 +16,7 @@ import numpy.typing as npt
 import pytest
 from listening import Heard, listen
 from PIL import Image
+from projects import PATIENCE
 
 from pytest_ocrparity import (
     assert_same_detections,
@@ -298,7 +299,7 @@ def test_memory_stays_within_what_was_estimated(tmp_path: Path) -> None:
     paper(1400, 1100)(tmp_path / "large.png")
     command = [sys.executable, "-m", "real.peak", str(1200 * 10**6), "huge.png", "large.png"]
     paths = [str(tmp_path / name) if name.endswith(".png") else name for name in command]
-    done = subprocess.run(paths, capture_output=True, text=True, cwd=Path(__file__).parents[1], timeout=120)
+    done = subprocess.run(paths, capture_output=True, text=True, cwd=Path(__file__).parents[1], timeout=PATIENCE)
     lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
     assert len(lines) == 4, done.stderr[-3000:]
     for line in lines[:2]:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from pytest_ocrparity.backends.isolation import isolated
 from pytest_ocrparity.backends.onnx.node_order import put_nodes_in_order
+from pytest_ocrparity.backends.onnx.onnx_reading import reading_onnx
 from pytest_ocrparity.contract.network_graph import Node
 from pytest_ocrparity.errors import ModelError
 
@@ -74,12 +75,12 @@ class OnnxGraph:
         """Read a file.
 
         Raises:
-            ModelError: the package onnx, which alone reads its graph, is not installed.
+            ModelError: the package onnx, which alone reads its graph, is not installed, or the file is damaged.
         """
         if find_spec("onnx") is None:
             raise ModelError(f"not read: the graph of {file.name} needs the package onnx, and onnx is not installed")
         self._file = file
-        with isolated():
+        with reading_onnx(file):
             graph = _load(file).graph
             rows, known = _rows(graph)
             shapes = _stored_shapes(graph)

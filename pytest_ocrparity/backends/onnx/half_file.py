@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pytest_ocrparity.backends.isolation import isolated
+from pytest_ocrparity.backends.onnx.onnx_reading import reading_onnx
 
 Array: TypeAlias = "npt.NDArray[Any]"
 
@@ -25,7 +26,7 @@ class HalfFile:
     def __init__(self, file: Path, providers: Sequence[tuple[str, dict[str, Any]]]) -> None:
         """Read a file, which ONNX Runtime is to run on these providers. The package onnx has to be installed."""
         self._file, self._providers = file, list(providers)
-        with isolated():
+        with reading_onnx(file):
             import onnx
 
             graph = onnx.shape_inference.infer_shapes(onnx.load(str(file))).graph

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pytest_ocrparity.backends.isolation import isolated
+from pytest_ocrparity.backends.onnx.onnx_reading import reading_onnx
 from pytest_ocrparity.contract.quantised_programs import RoundedOperator
 
 Array: TypeAlias = "npt.NDArray[Any]"
@@ -25,9 +26,13 @@ class QuantisedFile:
     """A quantised ONNX file."""
 
     def __init__(self, file: Path) -> None:
-        """Read a file. The package onnx has to be installed."""
+        """Read a file. The package onnx has to be installed.
+
+        Raises:
+            ModelError: the file is damaged.
+        """
         self._file = file
-        with isolated():
+        with reading_onnx(file):
             graph = _load(file).graph
             self.operators: Sequence[RoundedOperator] = list(_operators(graph))
             self.rounded = len(_ways(graph))
@@ -67,7 +72,11 @@ class QuantisedFile:
 
 
 def read_quantised_file(file: Path) -> QuantisedFile | None:
-    """Return a file as a quantised one; None where it has no rounded kernel and rounds nothing."""
+    """Return a file as a quantised one; None where it has no rounded kernel and rounds nothing.
+
+    Raises:
+        ModelError: the file is damaged.
+    """
     found = QuantisedFile(file)
     return found if found.operators or found.rounded else None
 
@@ -99,11 +108,13 @@ def _undone(node: Any, stored: Mapping[str, Any]) -> tuple[Array, Array, str]:
 
     given = [np.asarray(numpy_helper.to_array(stored[name])) for name in node.input]
     steps, step = given[0], np.asarray(given[1], np.float32)
-    zero = given[2].astype(np.float32) if given[2:] else np.zeros_like(step)
+    zero = given[2].astype(np.float32).reshape(step.shape) if given[2:] else np.zeros_like(step)
     axis = next((each.i for each in node.attribute if each.name == "axis"), 1)
     if step.ndim == 1 and step.size > 1:
         shape = [-1 if each == axis % steps.ndim else 1 for each in range(steps.ndim)]
         step, zero = step.reshape(shape), zero.reshape(shape)
+    if np.broadcast_shapes(steps.shape, step.shape) != steps.shape:  # what they stand for would be as large as it likes
+        raise ValueError(f"{node.name}: steps of shape {steps.shape} and sizes of steps of shape {step.shape}")
     where = "per channel" if step.size > 1 else "per tensor"
     words = f"{8 * steps.dtype.itemsize} bits {where}, {'with a zero point' if np.any(zero) else 'symmetric'}"
     return (steps.astype(np.float32) - zero) * step, step, words
@@ -131,12 +142,15 @@ def _takers(graph: Any) -> dict[str, list[Any]]:
 
 
 def _ends(takers: Mapping[str, Sequence[Any]], name: str) -> Iterator[Any]:
-    """Yield the operators that take an array, behind what rounds it."""
-    for node in takers.get(name, ()):
-        if node.op_type in (ROUNDS, UNDOES):
-            yield from _ends(takers, node.output[0])
-        else:
-            yield node
+    """Yield the operators that take an array, behind what rounds it; each array is followed once."""
+    waiting, followed = [name], {name}
+    while waiting:
+        for node in takers.get(waiting.pop(), ()):
+            if node.op_type not in (ROUNDS, UNDOES):
+                yield node
+            elif node.output[0] not in followed:
+                followed.add(node.output[0])
+                waiting.append(node.output[0])
 
 
 def _bias(node: Any, stored: Mapping[str, Any], undone: Mapping[str, Any]) -> tuple[Array | None, Array]:

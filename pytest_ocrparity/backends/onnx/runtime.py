@@ -16,6 +16,7 @@ import numpy.typing as npt
 from pytest_ocrparity.backends.isolation import isolated
 from pytest_ocrparity.backends.onnx.half_file import HalfFile, read_half_file
 from pytest_ocrparity.backends.onnx.node_order import put_nodes_in_order
+from pytest_ocrparity.backends.onnx.onnx_reading import reading_onnx
 from pytest_ocrparity.backends.onnx.quantised_file import QuantisedFile, read_quantised_file
 from pytest_ocrparity.backends.onnx.weights import weights_of_graph
 from pytest_ocrparity.errors import ModelError
@@ -158,11 +159,11 @@ def runtime_arrays(file: Path) -> dict[str, npt.NDArray[Any]]:
     """Return the weights in a file by name, in the order in which its operators take them.
 
     Raises:
-        ModelError: the package onnx, which alone reads them, is not installed.
+        ModelError: the package onnx, which alone reads them, is not installed, or the file is damaged.
     """
     if find_spec("onnx") is None:
         raise ModelError(f"not read: the weights in {file.name} need the package onnx, which is not installed")
-    with isolated():
+    with reading_onnx(file):
         import onnx
 
         model = onnx.load(str(file))
@@ -174,7 +175,7 @@ def runtime_quantised(file: Path) -> QuantisedFile | None:
     """Return a file as a quantised one; None where it is none.
 
     Raises:
-        ModelError: the package onnx, which alone reads it, is not installed.
+        ModelError: the package onnx, which alone reads it, is not installed, or the file is damaged.
     """
     _need_onnx(f"whether {file.name} is quantised")
     return read_quantised_file(file)

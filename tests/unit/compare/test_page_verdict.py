@@ -111,3 +111,12 @@ def test_boxes_decide_where_nothing_else_differs(boxes: str, is_same: bool, stat
     order = [Difference("page", "order", 2)]
     assert page_status(order, (), boxes, are_boxes_same=is_same) == "different"
     assert page_status((), [Measure("text.max_changed", 0.5, 0.1)], boxes, are_boxes_same=is_same) == "different"
+
+
+@pytest.mark.parametrize(
+    ("limit", "borderline", "share"), [(0.02, 0, 0.0), (0.02, 1, 0.0), (0.02, 2, 0.2), (0.0, 1, 0.1), (0.0, 0, 0.0)]
+)
+def test_a_lone_borderline_line_has_no_share_unless_none_may_be(limit: float, borderline: int, share: float) -> None:
+    counts = {"lines": 10, "different": 0, "borderline": borderline}
+    _, found = page_measures(counts, limits(text={"max_borderline": limit}), defers=False)
+    assert (found.name, found.value, found.limit) == ("text.max_borderline", share, limit)

@@ -329,15 +329,6 @@ def test_limits_are_those_of_boxes_and_of_texts() -> None:
 
 
 @pytest.mark.parametrize(
-    ("limit", "borderline", "share"), [(0.02, 0, 0.0), (0.02, 1, 0.0), (0.02, 2, 0.2), (0.0, 1, 0.1), (0.0, 0, 0.0)]
-)
-def test_a_lone_borderline_line_has_no_share_unless_none_may_be(limit: float, borderline: int, share: float) -> None:
-    made = PageComparisons(page(), page(name="x"), BUILT_IN.override({"text": {"max_borderline": limit}}, "test"))
-    _, found = made._measures({"lines": 10, "different": 0, "borderline": borderline})
-    assert (found.name, found.value, found.limit) == ("text.max_borderline", share, limit)
-
-
-@pytest.mark.parametrize(
     ("stage", "is_kept"), [("tensor", True), ("detections", True), ("text", False), ("page", False)]
 )
 def test_what_stopped_a_page_behind_its_detector_did_not_stop_that(stage: str, is_kept: bool) -> None:

@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
-from pytest_ocrparity.diagnose.budget import FINE, MOST_RUNS, Budget, BudgetSpentError
+from pytest_ocrparity.diagnose.budget import (
+    FINE,
+    MOST_RUNS,
+    SCHEDULER,
+    Budget,
+    BudgetSpentError,
+    seconds_without_core,
+)
 
 
 class Time:
     """A clock and a processor that move as a test says."""
 
     def __init__(self) -> None:
-        self.now = self.worked = 100.0
+        self.now = self.worked = self.waited = 100.0
 
-    def passes(self, seconds: float, working: float) -> None:
+    def passes(self, seconds: float, working: float, waiting: float = 0.0) -> None:
         self.now += seconds
         self.worked += seconds * working
+        self.waited += seconds * waiting
 
 
 @pytest.fixture
@@ -27,7 +39,7 @@ def time() -> Time:
 
 @pytest.fixture
 def budget(time: Time) -> Budget:
-    return Budget(10.0, clock=lambda: time.now, processor=lambda: time.worked)
+    return Budget(10.0, clock=lambda: time.now, processor=lambda: time.worked, waiting=lambda: time.waited)
 
 
 def test_a_loaded_machine_costs_nothing(time: Time, budget: Budget) -> None:
@@ -37,6 +49,55 @@ def test_a_loaded_machine_costs_nothing(time: Time, budget: Budget) -> None:
     time.passes(12.0, working=0.25)
     with pytest.raises(BudgetSpentError):
         budget.check()
+
+
+def test_a_machine_on_which_others_have_the_cores_costs_nothing(time: Time, budget: Budget) -> None:
+    time.passes(400.0, working=0.02, waiting=0.98)
+    budget.check()
+    assert budget.used == pytest.approx(8.0)
+    time.passes(125.0, working=0.02, waiting=0.98)
+    with pytest.raises(BudgetSpentError):
+        budget.check()
+    assert "ended by the clock" not in budget.spent()
+
+
+def test_waiting_for_an_engine_elsewhere_on_such_a_machine_counts(time: Time, budget: Budget) -> None:
+    time.passes(20.0, working=0.01, waiting=0.5)
+    with pytest.raises(BudgetSpentError):
+        budget.check()
+    assert budget.used == pytest.approx(10.0)
+
+
+@pytest.mark.skipif(not SCHEDULER.exists(), reason="what a thread waits for a core is told by Linux")
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="puts processes on one core")
+def test_waiting_for_a_core_is_told_apart_from_sleeping() -> None:
+    core = {min(os.sched_getaffinity(0))}
+    own = f"import os, time; os.sched_setaffinity(0, {core})"
+    other = subprocess.Popen([sys.executable, "-c", f"{own}\nwhile True: pass"])
+    mine = (
+        f"{own}; from {seconds_without_core.__module__} import seconds_without_core as waited\n"
+        "begun = waited(); end = time.process_time() + 0.3\n"
+        "while time.process_time() < end: pass\n"
+        "print(waited() - begun)\n"
+        "begun = waited(), time.monotonic(), time.process_time()\n"
+        "time.sleep(0.5)\n"
+        "print(time.monotonic() - begun[1] - (waited() - begun[0]))"
+    )
+    try:
+        done = subprocess.run([sys.executable, "-c", mine], capture_output=True, text=True, check=True)
+    finally:
+        other.kill()
+        other.wait()
+    beside_another, asleep = map(float, done.stdout.split())
+    assert beside_another > 0.1
+    assert asleep > 0.4
+
+
+def test_a_system_that_does_not_tell_has_no_such_time(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("pytest_ocrparity.diagnose.budget.SCHEDULER", tmp_path / "none")
+    assert seconds_without_core() == 0.0
+    (tmp_path / "none").write_text("disabled")
+    assert seconds_without_core() == 0.0
 
 
 def test_waiting_for_an_engine_elsewhere_counts_by_the_clock(time: Time, budget: Budget) -> None:
