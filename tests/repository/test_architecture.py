@@ -42,6 +42,7 @@ TESTED_BY = {
     "backends.checkout.script": "real/test_script_detector.py",
     "backends.checkout.side": "real/test_script_detector.py",
     "backends.decoders": "real/test_diagnose_decoding.py",
+    "diagnose.network.architecture": "real/test_architecture.py",
     "backends.graphs": "real/test_layers.py",
     "backends.graphs.legacy_graph": "real/test_layers.py",
     "backends.graphs.onnx_graph": "real/test_layers.py",

@@ -26,8 +26,8 @@ from pytest_ocrparity.diagnose.layers.crops import SIDE, crop_where_maps_differ
 from pytest_ocrparity.diagnose.layers.layer_texts import describe_layer, guilty_node, layer_of_search, search_evidence
 from pytest_ocrparity.diagnose.layers.matching import largest
 from pytest_ocrparity.diagnose.layers.proved_attribute import graph_cause, network_with_attribute
+from pytest_ocrparity.diagnose.layers.sampled_search import search_whole_page
 from pytest_ocrparity.diagnose.layers.search import NOT_SHOWN, Runs, Search, search_layers
-from pytest_ocrparity.diagnose.layers.whole_page import search_whole_page
 from pytest_ocrparity.diagnose.network.input_size import tensor_of_size
 from pytest_ocrparity.diagnose.network.structure import kind_of
 from pytest_ocrparity.diagnose.network.weights import paired_network
@@ -114,8 +114,8 @@ def _with_layer(lab: Laboratory, diagnosis: Diagnosis) -> Diagnosis:
             if is_open and (found := graph_cause(lab, run)) is not None:
                 diagnosis, evidence = replace(found, evidence=()), [*evidence, *found.evidence]
         else:
-            alone = f"with it alone, {reference}'s network does not return {candidate}'s map"
-            result = alone if is_tried else f"that was not tried in {reference}'s network"
+            other = f"{reference}'s network with the export's there returns another map than {candidate}"
+            result = other if is_tried else f"that was not tried in {reference}'s network"
             evidence.append(f"in the graphs, {difference.text}; {result}")
     elif layer.is_proved:
         evidence += [f"in the graphs, {text}" for text in _attributes_of_several(search)]

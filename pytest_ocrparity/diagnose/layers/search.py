@@ -124,7 +124,7 @@ class Search:
         off: how far it is off without.
         runs: how often a network ran.
         why: why nothing is proved, in words.
-        is_of_whole_page: whether the arrays are of every few rows and columns of a whole page, see `whole_page`.
+        is_of_whole_page: whether the arrays are of every few rows and columns of a whole page, see `sampled_search`.
     """
 
     reference: Values

@@ -10,8 +10,8 @@ import pytest
 from toy_graphs import ROWS, Function, SampledToyGraph, network
 
 from pytest_ocrparity.contract.network_graph import Node
+from pytest_ocrparity.diagnose.layers.sampled_search import search_whole_page
 from pytest_ocrparity.diagnose.layers.search import NOT_SHOWN, Search
-from pytest_ocrparity.diagnose.layers.whole_page import search_whole_page
 
 PAGE = np.random.default_rng(3).normal(size=(1, 3, 32, 48)).astype(np.float32)
 STEP = 4
