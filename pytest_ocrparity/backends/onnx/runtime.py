@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from pytest_ocrparity.backends.isolation import isolated
 from pytest_ocrparity.backends.onnx.quantised_file import QuantisedFile, read_quantised_file
-from pytest_ocrparity.backends.onnx.weights import weights_of_graph
+from pytest_ocrparity.backends.onnx.stored_weights import weights_of_graph
 from pytest_ocrparity.errors import ModelError
 
 CPU, CUDA, TENSORRT = "CPUExecutionProvider", "CUDAExecutionProvider", "TensorrtExecutionProvider"
