@@ -85,10 +85,11 @@ def fan(levels: int) -> bytes:
 
 
 def quantised_kernel(steps: Any, channels: int) -> bytes:
-    """Return a file of these steps, with a size of the step for each of so many channels."""
+    """Return a file that multiplies by these steps, with a size of the step for each of so many channels."""
     stored = {"steps": steps, "sizes": np.ones(channels, np.float32)}
     nodes = [helper.make_node("DequantizeLinear", list(stored), ["kernel"], axis=0)]
-    return _file(nodes, stored, "kernel")
+    nodes.append(helper.make_node("MatMul", ["x", "kernel"], ["made"]))
+    return _file(nodes, stored, "made")
 
 
 def _file(nodes: Any, stored: Any, output: str) -> bytes:

@@ -339,8 +339,8 @@ def test_an_attribute_that_explains_the_map_of_no_part_was_tried(tmp_path: Path)
     diagnosis, _ = diagnosis_of(tmp_path, change)
     assert (diagnosis.cause, diagnosis.layer and diagnosis.layer.attribute) == ("unknown", "")
     assert diagnosis.evidence[-1] == (
-        "in the graphs, epsilon 0.01 in the export, 1e-05 in training; with it alone, train's network does not return "
-        "inference's map"
+        "in the graphs, epsilon 0.01 in the export, 1e-05 in training; train's network with the export's there returns "
+        "another map than inference"
     )
 
 

@@ -60,6 +60,8 @@ SAMPLE: Final = "sample_of_"
 """Begins the names of samples."""
 FLOAT: Final = 1
 """The type of float32 arrays in ONNX."""
+OTHER_TYPES: Final[Mapping[int, str]] = {10: "float16", 11: "float64", 16: "bfloat16"}
+"""The other types of numbers that operators compute in."""
 
 
 class _Row(NamedTuple):
@@ -83,8 +85,8 @@ class OnnxGraph:
         with reading_onnx(file):
             graph = _load(file).graph
             rows, known = _rows(graph)
-            shapes = _stored_shapes(graph)
-            self.nodes = [Node("data"), *(_node(row, shapes) for row in rows[1:])]
+            shapes, others = _stored_shapes(graph), _of_other_types(graph)
+            self.nodes = [Node("data"), *(_node(row, shapes, others) for row in rows[1:])]
             places = known[graph.output[0].name]
             self.output = places[0]
 
@@ -196,11 +198,25 @@ def _stored_shapes(graph: Any) -> dict[str, tuple[int, ...]]:
     return {name: tuple(each.dims) for name, each in stored if each.data_type == FLOAT}
 
 
-def _node(row: _Row, shapes: Mapping[str, tuple[int, ...]]) -> Node:
+def _of_other_types(graph: Any) -> dict[str, str]:
+    """Return what makes arrays of numbers that are not float32, by name, such as "conv2d in float16"."""
+    kinds = {each.name: each.type.tensor_type.elem_type for each in graph.value_info}
+    return {
+        name: f"{OPERATORS.get(node.op_type, node.op_type.lower())} in {OTHER_TYPES[kinds[name]]}"
+        for node in graph.node
+        for name in node.output
+        if kinds.get(name) in OTHER_TYPES
+    }
+
+
+def _node(row: _Row, shapes: Mapping[str, tuple[int, ...]], others: Mapping[str, str]) -> Node:
+    """Return a row as a node; what only turns numbers into float32 is called by what makes them."""
     import onnx
 
     known = {each.name: onnx.helper.get_attribute_value(each) for each in row.operator.attribute}
     kind = OPERATORS.get(row.operator.op_type, row.operator.op_type.lower())
+    if kind == "cast":
+        kind = others.get(row.operator.input[0], kind)
     if row.operator.op_type == "Resize":
         mode = known.get("mode", b"nearest").decode()
         kind = {"nearest": "nearest_interp", "linear": "bilinear_interp", "cubic": "bicubic_interp"}.get(mode, kind)

@@ -118,8 +118,8 @@ def _with_layer(lab: Laboratory, diagnosis: Diagnosis) -> Diagnosis:
             if is_open and (found := graph_cause(lab, run)) is not None:
                 diagnosis, evidence = replace(found, evidence=()), [*evidence, *found.evidence]
         else:
-            alone = f"with it alone, {reference}'s network does not return {candidate}'s map"
-            result = alone if is_tried else f"that was not tried in {reference}'s network"
+            other = f"{reference}'s network with the export's there returns another map than {candidate}"
+            result = other if is_tried else f"that was not tried in {reference}'s network"
             evidence.append(f"in the graphs, {difference.text}; {result}")
     elif layer.is_proved:
         evidence += [f"in the graphs, {text}" for text in _attributes_of_several(search)]
