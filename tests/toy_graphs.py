@@ -70,6 +70,14 @@ class ToyGraph:
         return [made[place] for place in wanted]
 
 
+class SampledToyGraph(ToyGraph):
+    """A graph of which some rows and columns can be read."""
+
+    def samples(self, tensor: Array, step: int) -> list[Array]:
+        arrays = self.run(tensor, range(len(self.rows) + 1))
+        return [arrays[0], *(array[:, :, ::step, ::step] for array in arrays[1:])]
+
+
 STEM, NORM, LEFT, RIGHT, NEXT = mixes(3, 4), scales(0.7, 0.1), mixes(4, 5), mixes(4, 5), mixes(5, 5)
 ROWS: Final[list[tuple[Node, Function]]] = [
     (Node("conv2d", (0,), "stem.conv"), STEM),  # 1

@@ -61,6 +61,14 @@ class NetworkGraph(Protocol):
         ...
 
 
+class SamplesArrays(Protocol):
+    """A graph of which some values of each array are read in one run, without all arrays being held at once."""
+
+    def samples(self, tensor: npt.NDArray[np.float32], step: int) -> list[npt.NDArray[np.float32]]:
+        """Run the network; return the tensor, and of what each other node makes every `step`-th row and column."""
+        ...
+
+
 class RunsOperators(Protocol):
     """A graph whose framework can run some operators by themselves."""
 

@@ -230,6 +230,7 @@ MORE = [
         "tensor:decode.channel_order",
         mend=unwrap,
     ),
+    fault("W13 another architecture", exports.other_architecture, "probability_map:network.architecture"),
     fault("W4 another sub-model", exports.other_sub_model, "probability_map:network.sub_model"),
     fault("W6 training mode", exports.train_mode, "probability_map:network.train_mode"),
     fault("W8 wrong fusion", exports.wrong_fusion, "probability_map:network.fusion"),

@@ -35,6 +35,18 @@ def untrained(d: Deployment) -> None:
     save(network, d.folder / "inference")
 
 
+def other_architecture(d: Deployment) -> None:
+    """The example's other detector, whose stages have depthwise convolutions."""
+    mobile = yaml.safe_load((EXAMPLE / "configs" / "tiny_mobile.yml").read_text())["Architecture"]
+
+    def build(_: Any) -> Any:
+        from example_project.tiny_db.network import build
+
+        return build(mobile)
+
+    save(trained("tiny_mobile", build=build), d.folder / "inference")
+
+
 def early(d: Deployment) -> None:
     save(trained("tiny_db_early"), d.folder / "inference")
 

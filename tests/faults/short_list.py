@@ -37,6 +37,7 @@ FAST = (
     "W8 wrong fusion",
     "W10 stale inference.json",  # where there can be one, see HAS_STALE_PROGRAMS
     "W12 overflowed weight",
+    "W13 another architecture",
     "W14 frozen branch",
     "fixed input shape",
     "E8 another graph",

@@ -14,7 +14,7 @@ from pytest_ocrparity.backends.isolation import isolated
 from pytest_ocrparity.backends.ppocr.network import Network
 from pytest_ocrparity.contract import Node
 from pytest_ocrparity.diagnose.network.architecture import compare_structures
-from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis
+from pytest_ocrparity.diagnosis import UNKNOWN
 from real.test_layers import exported
 
 Change = Callable[[Any], Any]
@@ -106,28 +106,12 @@ def test_files_and_channels_make_no_difference_to_how_a_network_is_built(name: s
     assert compare_structures(own, right).shares()[0] == 0
 
 
-def diagnosed(folder: Path, network: Any, page: str) -> Diagnosis:
-    deployment = Deployment.copy(folder)
-    save(network, folder / "inference")
-    error = deployment.failure(page)
+def test_a_pruned_network_has_no_cause_and_is_said_to_be_built_alike(tmp_path: Path) -> None:
+    deployment = Deployment.copy(tmp_path)
+    save(built(channels=[14, 20, 33, 47]), tmp_path / "inference")
+    error = deployment.failure(PAGE)
     assert error is not None
     (diagnosis,) = error.diagnoses
-    return diagnosis
-
-
-def test_the_cause_is_another_architecture(tmp_path: Path) -> None:
-    diagnosis = diagnosed(tmp_path, built("tiny_mobile"), PAGE)
-    assert (diagnosis.cause, diagnosis.layer) == ("network.architecture", None)
-    assert diagnosis.summary == "inference holds a network of another architecture than train's"
-    text = "\n".join(diagnosis.evidence)
-    assert "15 of inference's 19 kernels have a shape that train's lack" in text
-    assert "inference's program by itself returns inference's map" in text
-    assert diagnosis.fix is not None
-    assert "set train.config and train.checkpoint to its" in diagnosis.fix.text
-
-
-def test_a_pruned_network_is_of_the_same_architecture(tmp_path: Path) -> None:
-    diagnosis = diagnosed(tmp_path, built(channels=[14, 20, 33, 47]), PAGE)
     assert diagnosis.cause == UNKNOWN
     assert any(
         each.endswith("it is built as train's, with other numbers of channels, as after pruning")

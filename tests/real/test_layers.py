@@ -172,6 +172,15 @@ def test_operators_without_weights_run_by_themselves(right: PirGraph, part: npt.
     assert right.operator_output("conv2d", {}, part, part.shape) is None
 
 
+@pytest.mark.parametrize("kind", ["json", "onnx"])
+def test_samples_are_every_few_rows_and_columns(kind: str, part: npt.NDArray[np.float32]) -> None:
+    graph = exported(kind)
+    arrays, samples = graph.run(part, range(len(graph.nodes))), graph.samples(part, 4)
+    assert samples[0] is part
+    for array, sample in zip(arrays[1:], samples[1:], strict=True):
+        np.testing.assert_array_equal(sample, array[:, :, ::4, ::4] if array.ndim == 4 else array)
+
+
 @pytest.mark.parametrize("kind", ["json", "pdmodel"])
 def test_a_search_leaves_nothing_in_the_process(
     kind: str, right: PirGraph, part: npt.NDArray[np.float32], tmp_path: Path
@@ -237,9 +246,37 @@ def test_a_diagnosis_names_the_layer_and_the_attribute(tmp_path: Path) -> None:
 def test_an_export_of_one_size_is_searched_at_that_size(tmp_path: Path) -> None:
     """It stops on this page, so that nothing but the search can say what it computes otherwise."""
     deployment = Deployment.copy(tmp_path)
-    network = own_network(deployment, "frozen")
+    with isolated():
+        network = own_network(deployment, "frozen")
     epsilon(network)
     save(network, tmp_path / "inference", shape=[1, 3, 192, 224])
+    error = deployment.failure("images/rotated.jpg")
+    assert error is not None
+    (diagnosis,) = error.diagnoses
+    assert diagnosis.layer is not None
+    assert (diagnosis.cause, diagnosis.layer.name, diagnosis.layer.is_proved) == ("unknown", "stages.0.1.1", True)
+    assert diagnosis.summary == (
+        "inference stopped, and at 224x192 px, which it takes alone, it computes something else; first at stages.0.1.1 "
+        "(batch_norm): epsilon 0.01 in the export, 1e-05 in training"
+    )
+
+
+def test_what_only_a_large_page_shows_is_found_on_the_whole_page(tmp_path: Path) -> None:
+    """An export that blurs a page of more than 500 rows, so that no part of 256 shows it."""
+    deployment = Deployment.copy(tmp_path)
+    save(own_network(deployment, "unbranching"), tmp_path / "inference")
+    deployment.train.pop("network")
+    error = deployment.failure("images/receipt.png")
+    assert error is not None
+    (diagnosis,) = error.diagnoses
+    assert diagnosis.cause == "network.traced_shape"
+    assert diagnosis.summary.endswith(
+        "; first at the tensor itself: pool2d and multiply and multiply and add behind it in the export, none there in "
+        "training"
+    )
+    assert diagnosis.layer is not None
+    assert diagnosis.layer.is_proved
+    assert diagnosis.layer.amounts["map_difference_after"] < 1e-6 < diagnosis.layer.amounts["map_difference"]
 
 
 def weight_and_epsilon(network: Any) -> None:
@@ -282,15 +319,29 @@ def test_an_attribute_that_explains_a_part_of_the_map_leaves_the_cause_unknown(t
     """A weight differs as well: the layers are named, and no line says that nothing was found."""
     diagnosis, message = diagnosis_of(tmp_path, weight_and_epsilon)
     assert diagnosis.cause == "unknown"
-    assert (
-        diagnosis.summary
-        == "inference computes something else than train's network; first at stages.0.1.1 (batch_norm)"
-    )
+    first = "first at stages.0.1.1 (batch_norm)"
+    assert diagnosis.summary == f"inference computes something else than train's network; {first}"
     several = "in the graphs, stages.0.1.1 (batch_norm) has epsilon 0.01 in the export, 1e-05 in training"
     assert several in diagnosis.evidence
     assert "in stages.1.0.0 (conv2d), the rest of inference returns train's map" in message
     assert "no experiment explained it" not in message
     assert "diagnosis_seconds" not in message
+
+
+def test_an_attribute_that_explains_the_map_of_no_part_was_tried(tmp_path: Path) -> None:
+    """In the same layer a weight differs as well."""
+
+    def change(network: Any) -> None:
+        epsilon(network)
+        layer = network.stages[0][1][1]
+        layer.weight.set_value(layer.weight.numpy() * np.float32(1.3))
+
+    diagnosis, _ = diagnosis_of(tmp_path, change)
+    assert (diagnosis.cause, diagnosis.layer and diagnosis.layer.attribute) == ("unknown", "")
+    assert diagnosis.evidence[-1] == (
+        "in the graphs, epsilon 0.01 in the export, 1e-05 in training; train's network with the export's there returns "
+        "another map than inference"
+    )
 
 
 class Larger(Port):
@@ -312,11 +363,6 @@ def test_an_attribute_that_explains_the_map_of_a_part_of_the_page_alone_is_no_ca
     assert error is not None
     (diagnosis,) = error.diagnoses
     assert diagnosis.layer is not None
-    assert (diagnosis.cause, diagnosis.layer.name, diagnosis.layer.is_proved) == ("unknown", "stages.0.1.1", True)
-    assert diagnosis.summary == (
-        "inference stopped, and at 224x192 px, which it takes alone, it computes something else; first at stages.0.1.1 "
-        "(batch_norm): epsilon 0.01 in the export, 1e-05 in training"
-    )
     assert diagnosis.layer.attribute == "epsilon 0.01 in the export, 1e-05 in training"
     assert (diagnosis.cause, diagnosis.fix) == ("unknown", None)
 

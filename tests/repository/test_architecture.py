@@ -42,9 +42,9 @@ TESTED_BY = {
     "backends.checkout.script": "real/test_script_detector.py",
     "backends.checkout.side": "real/test_script_detector.py",
     "backends.decoders": "real/test_diagnose_decoding.py",
+    "diagnose.network.architecture": "real/test_architecture.py",
     "backends.graphs": "real/test_layers.py",
     "backends.graphs.legacy_graph": "real/test_layers.py",
-    "backends.graphs.onnx_graph": "real/test_layers.py",
     "backends.graphs.weightless_operators": "real/test_layers.py",
     "backends.graphs.pir_graph": "real/test_layers.py",
     "backends.graphs.traced_graph": "real/test_layers.py",
@@ -90,6 +90,7 @@ TESTED_BY = {
     "contract.recognisers": "real/test_recognisers.py",
     "diagnose.kept_state": "unit/diagnose/test_state.py",  # the words of both experiments with state
     "diagnose.layers": "real/test_layers.py",
+    "diagnose.layers.proved_attribute": "real/test_layers.py",
     "diagnose.network.lookalikes": "real/test_lookalikes.py",
     "diagnose.preprocessing.decoding": "real/test_diagnose_decoding.py",
     "diagnose.preprocessing.rectifying": "real/test_factory.py",  # a document preprocessor in paddleocr's pipeline

@@ -53,8 +53,14 @@ NO_VALUES: Final = ("Shape",)
 """Operators that make sizes of an array, and nothing of its values."""
 PASSED_ON: Final = ("Identity",)
 """Operators that make the array that they are given."""
+END: Final = 2**62
+"""A place after the last of any axis."""
+SAMPLE: Final = "sample_of_"
+"""Begins the names of samples."""
 FLOAT: Final = 1
 """The type of float32 arrays in ONNX."""
+OTHER_TYPES: Final[Mapping[int, str]] = {10: "float16", 11: "float64", 16: "bfloat16"}
+"""The other types of numbers that operators compute in."""
 
 
 class _Row(NamedTuple):
@@ -78,8 +84,8 @@ class OnnxGraph:
         with isolated():
             graph = _load(file).graph
             rows, known = _rows(graph)
-            shapes = _stored_shapes(graph)
-            self.nodes = [Node("data"), *(_node(row, shapes) for row in rows[1:])]
+            shapes, others = _stored_shapes(graph), _of_other_types(graph)
+            self.nodes = [Node("data"), *(_node(row, shapes, others) for row in rows[1:])]
             places = known[graph.output[0].name]
             self.output = places[0]
 
@@ -87,7 +93,6 @@ class OnnxGraph:
         """Run the file without ONNX Runtime's own changes of the graph; see `NetworkGraph.run`."""
         with isolated():
             import onnx
-            import onnxruntime
 
             model = _load(self._file)
             graph = model.graph
@@ -101,21 +106,56 @@ class OnnxGraph:
                             node.input[index] = other
                 graph.input.append(onnx.helper.make_tensor_value_info(other, FLOAT, array.shape))
                 feed[other] = np.ascontiguousarray(array)
-            names = [rows[place].name for place in wanted if place]
-            had = {each.name for each in graph.output}
-            graph.output.extend(
-                onnx.helper.make_tensor_value_info(name, FLOAT, None) for name in names if name not in had
-            )
-            options = onnxruntime.SessionOptions()
-            options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-            options.log_severity_level = 4
-            session = onnxruntime.InferenceSession(
-                model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-            )
-            used = {each.name for each in session.get_inputs()}
-            made = session.run(names, {name: array for name, array in feed.items() if name in used})
+            made = _made(model, [rows[place].name for place in wanted if place], feed)
         others = iter(made)
         return [np.asarray(next(others), np.float32) if place else tensor for place in wanted]
+
+    def samples(self, tensor: Array, step: int) -> list[Array]:
+        """Return every `step`-th row and column of each array; see `SamplesArrays.samples`."""
+        with isolated():
+            model = _load(self._file)
+            rows, _ = _rows(model.graph)
+            names = _with_samples(model.graph, [row.name for row in rows[1:]], step)
+            made = _made(model, names, {rows[0].name: np.ascontiguousarray(tensor)})
+        whole = [each if name.startswith(SAMPLE) or each.ndim != 4 else each[:, :, ::step, ::step].copy()
+                 for name, each in zip(names, made, strict=True)]  # fmt: skip
+        return [tensor, *(np.asarray(each, np.float32) for each in whole)]
+
+
+def _made(model: Any, names: Sequence[str], feed: Mapping[str, Array]) -> list[Array]:
+    """Run a model without ONNX Runtime's own changes of it; return the arrays of these names."""
+    import onnx
+    import onnxruntime
+
+    had = {each.name for each in model.graph.output}
+    model.graph.output.extend(
+        onnx.helper.make_tensor_value_info(name, FLOAT, None) for name in names if name not in had
+    )
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.log_severity_level = 4
+    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    used = {each.name for each in session.get_inputs()}
+    found: list[Array] = session.run(names, {name: array for name, array in feed.items() if name in used})
+    return found
+
+
+def _with_samples(graph: Any, names: Sequence[str], step: int) -> list[str]:
+    """Add operators that take every `step`-th row and column of some arrays, each behind its own; return their names.
+
+    An array of which it is not known to have rows and columns stays whole.
+    """
+    import onnx
+
+    for name, values in (("from", [0, 0]), ("to", [END, END]), ("axes", [2, 3]), ("step", [step, step])):
+        graph.initializer.append(onnx.numpy_helper.from_array(np.array(values, np.int64), f"sample_{name}"))
+    ranks = {each.name: len(each.type.tensor_type.shape.dim) for each in [*graph.value_info, *graph.output]}
+    makers = {name: place for place, node in enumerate(graph.node) for name in node.output}
+    given = [f"sample_{name}" for name in ("from", "to", "axes", "step")]
+    sampled = [name for name in names if ranks.get(name) == 4]
+    for name in sorted(sampled, key=lambda name: makers[name], reverse=True):
+        graph.node.insert(makers[name] + 1, onnx.helper.make_node("Slice", [name, *given], [f"{SAMPLE}{name}"]))
+    return [f"{SAMPLE}{name}" if ranks.get(name) == 4 else name for name in names]
 
 
 def _load(file: Path) -> Any:
@@ -157,11 +197,25 @@ def _stored_shapes(graph: Any) -> dict[str, tuple[int, ...]]:
     return {name: tuple(each.dims) for name, each in stored if each.data_type == FLOAT}
 
 
-def _node(row: _Row, shapes: Mapping[str, tuple[int, ...]]) -> Node:
+def _of_other_types(graph: Any) -> dict[str, str]:
+    """Return what makes arrays of numbers that are not float32, by name, such as "conv2d in float16"."""
+    kinds = {each.name: each.type.tensor_type.elem_type for each in graph.value_info}
+    return {
+        name: f"{OPERATORS.get(node.op_type, node.op_type.lower())} in {OTHER_TYPES[kinds[name]]}"
+        for node in graph.node
+        for name in node.output
+        if kinds.get(name) in OTHER_TYPES
+    }
+
+
+def _node(row: _Row, shapes: Mapping[str, tuple[int, ...]], others: Mapping[str, str]) -> Node:
+    """Return a row as a node; what only turns numbers into float32 is called by what makes them."""
     import onnx
 
     known = {each.name: onnx.helper.get_attribute_value(each) for each in row.operator.attribute}
     kind = OPERATORS.get(row.operator.op_type, row.operator.op_type.lower())
+    if kind == "cast":
+        kind = others.get(row.operator.input[0], kind)
     if row.operator.op_type == "Resize":
         mode = known.get("mode", b"nearest").decode()
         kind = {"nearest": "nearest_interp", "linear": "bilinear_interp", "cubic": "bicubic_interp"}.get(mode, kind)

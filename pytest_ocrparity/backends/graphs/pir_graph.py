@@ -26,6 +26,8 @@ PARAMETER: Final = "builtin.parameter"
 """What makes an array of weights."""
 SHAPES: Final = ("pd_op.shape", "pd_op.shape64")
 """Operators that make sizes of an array, and nothing of its values."""
+END: Final = 2**31 - 1
+"""A place after the last of any axis."""
 OF_EACH_RESULT: Final = ("builtin.split", "builtin.slice")
 """Operators that take one of several arrays that another made."""
 NO_ATTRIBUTES: Final = frozenset(
@@ -72,6 +74,19 @@ class PirGraph:
             made = executor.run(program, feed=feed, fetch_list=[rows[place].value for place in wanted if place])
             others = iter([np.array(each, np.float32) for each in made])  # made is memory of the program's
         return [next(others) if place else tensor for place in wanted]
+
+    def samples(self, tensor: Array, step: int) -> list[Array]:
+        """Return every `step`-th row and column of each array; see `SamplesArrays.samples`."""
+        with isolated(), _loaded(self._program) as (block, feeds, _, program, executor):
+            import paddle
+
+            wanted = []
+            with paddle.static.program_guard(program):
+                for row in _rows(block)[1:]:
+                    paddle.pir.set_insertion_point_after(row.operator)
+                    wanted.append(_sample(row.value, step))
+            made = executor.run(program, feed={feeds[0]: np.ascontiguousarray(tensor)}, fetch_list=wanted)
+            return [tensor, *(np.array(each, np.float32) for each in made)]
 
     def operator_output(
         self, operator: str, attributes: Mapping[str, Any], array: Array, shape: Sequence[int]
@@ -140,6 +155,14 @@ def _rows(block: Any) -> list[_Row]:
                 rows.append(_Row(operator, value, tuple(inputs)))
         sources[operator.id()] = tuple(inputs)
     return rows
+
+
+def _sample(value: Any, step: int) -> Any:
+    import paddle
+
+    if len(value.shape) != 4:
+        return paddle.assign(value)
+    return paddle.strided_slice(value, axes=[2, 3], starts=[0, 0], ends=[END, END], strides=[step, step])
 
 
 def _index(operator: Any, value: Any) -> int:

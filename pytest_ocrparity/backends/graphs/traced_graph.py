@@ -15,6 +15,7 @@ from typing import Any
 
 from pytest_ocrparity.backends.graphs.pir_graph import LAYER, NAMED_IN, PirGraph
 from pytest_ocrparity.backends.isolation import isolated
+from pytest_ocrparity.errors import ModelError
 
 
 def traced_graph(
@@ -61,7 +62,9 @@ def _traced(
         wanted = decoded(whole)
         flat = [each for each in paddle.utils.flatten(outputs) if hasattr(each, "is_same")]
         paddle.jit.save(static, str(folder / "reference"))
-    place = next(index for index, each in enumerate(flat) if each.is_same(wanted))
+    place = next((index for index, each in enumerate(flat) if each.is_same(wanted)), None)
+    if place is None:
+        raise ModelError("what the trace returns is not the map: the network may have a branch on the size")
     return PirGraph(folder / "reference.json", output=place)
 
 

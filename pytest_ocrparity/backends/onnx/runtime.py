@@ -17,7 +17,7 @@ from pytest_ocrparity.backends.isolation import isolated
 from pytest_ocrparity.backends.onnx.half_file import HalfFile, read_half_file
 from pytest_ocrparity.backends.onnx.node_order import put_nodes_in_order
 from pytest_ocrparity.backends.onnx.quantised_file import QuantisedFile, read_quantised_file
-from pytest_ocrparity.backends.onnx.weights import weights_of_graph
+from pytest_ocrparity.backends.onnx.stored_weights import weights_of_graph
 from pytest_ocrparity.errors import ModelError
 
 CPU, CUDA, TENSORRT = "CPUExecutionProvider", "CUDAExecutionProvider", "TensorrtExecutionProvider"

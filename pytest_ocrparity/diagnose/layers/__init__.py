@@ -22,11 +22,13 @@ from pytest_ocrparity.contract import (
 from pytest_ocrparity.diagnose.budget import BudgetSpentError
 from pytest_ocrparity.diagnose.laboratory import Laboratory
 from pytest_ocrparity.diagnose.layers.attributes import AttributeDifference, attribute_difference, structural_difference
-from pytest_ocrparity.diagnose.layers.crops import crop_where_maps_differ
+from pytest_ocrparity.diagnose.layers.crops import SIDE, crop_where_maps_differ
 from pytest_ocrparity.diagnose.layers.feature_maps import feature_maps
 from pytest_ocrparity.diagnose.layers.layer_table import steps_around
 from pytest_ocrparity.diagnose.layers.layer_texts import describe_layer, guilty_node, layer_of_search, search_evidence
+from pytest_ocrparity.diagnose.layers.matching import largest
 from pytest_ocrparity.diagnose.layers.proved_attribute import graph_cause, network_with_attribute
+from pytest_ocrparity.diagnose.layers.sampled_search import search_whole_page
 from pytest_ocrparity.diagnose.layers.search import NOT_SHOWN, Runs, Search, search_layers
 from pytest_ocrparity.diagnose.network.input_size import tensor_of_size
 from pytest_ocrparity.diagnose.network.structure import kind_of
@@ -37,7 +39,10 @@ from pytest_ocrparity.stages import PROBABILITY_MAP, RECOGNITION
 Array: TypeAlias = "npt.NDArray[Any]"
 
 REFINED: Final = frozenset(
-    {"network.weights", "network.weights.partly_loaded", "network.graph", "network.fusion", UNKNOWN}
+    {
+        *("network.weights", "network.weights.partly_loaded", "network.graph", "network.traced_shape"),
+        *("network.fusion", UNKNOWN),
+    }
 )
 """The causes that say of a network that it differs, and not where."""
 
@@ -51,6 +56,8 @@ SETS: Final = 10
 """How many times all arrays of a network a search holds at most: 3.4 to 9.8 times, PP-OCRv5 mobile at 256x256."""
 MORE_RUNS: Final = 4
 """Network runs beyond those of the other experiments: as many as all of these count."""
+RUNS_OF_WHOLE: Final = 4
+"""Runs of a search on the whole page, where no part shows what differs."""
 LAYERS: Final = "layers"
 """How notes call the search."""
 FEATURE_MAPS: Final = "feature maps"
@@ -98,11 +105,13 @@ def _with_layer(lab: Laboratory, diagnosis: Diagnosis) -> Diagnosis:
     lab.reset_notes()
     if search is None or not search.places:
         return replace(diagnosis, not_tried=tuple(dict.fromkeys((*diagnosis.not_tried, *notes))))
-    layer = replace(layer_of_search(search), steps=steps_around(search))
+    layer = layer_of_search(search)
+    if not search.is_of_whole_page:  # which holds every few rows of an array
+        layer = replace(layer, steps=steps_around(search))
     evidence = search_evidence(search, layer, lab.names)
     reference, candidate = lab.names
     if layer.is_proved and (difference := _attribute_difference(search)) is not None:
-        run = network_with_attribute(lab, search, layer.name, difference)
+        run, is_tried = network_with_attribute(lab, search, layer.name, difference)
         if run is not None:
             layer = replace(layer, attribute=difference.text)
             proof = f"{reference}'s network with the export's there returns {candidate}'s map: {difference.text}"
@@ -111,12 +120,35 @@ def _with_layer(lab: Laboratory, diagnosis: Diagnosis) -> Diagnosis:
             if is_open and (found := graph_cause(lab, run)) is not None:
                 diagnosis, evidence = replace(found, evidence=()), [*evidence, *found.evidence]
         else:
-            evidence.append(f"in the graphs, {difference.text}; that was not tried in {reference}'s network")
+            other = f"{reference}'s network with the export's there returns another map than {candidate}"
+            result = other if is_tried else f"that was not tried in {reference}'s network"
+            evidence.append(f"in the graphs, {difference.text}; {result}")
     elif layer.is_proved:
         evidence += [f"in the graphs, {text}" for text in _attributes_of_several(search)]
-    lab.history.setdefault(FEATURE_MAPS, []).append(feature_maps(search, layer, lab.candidate.label))
+    if not search.is_of_whole_page:
+        lab.history.setdefault(FEATURE_MAPS, []).append(feature_maps(search, layer, lab.candidate.label))
     summary = _summary(lab, diagnosis, search, layer) if layer.is_proved else diagnosis.summary
     return replace(diagnosis, layer=layer, summary=summary, evidence=(*diagnosis.evidence, *evidence))
+
+
+def _search_whole_page(
+    lab: Laboratory, graphs: tuple[NetworkGraph, NetworkGraph], search: Search, limit: float
+) -> Search | None:
+    """Search the whole page, of which a part shows nothing; None where that can't be done. Raises BudgetSpentError."""
+    right, tensor = search.reference, lab.tensor
+    step = -(-max(tensor.shape[2:]) // SIDE)
+    per_pixel = sum(array.nbytes for array in right.arrays) / right.arrays[0].size
+    needed = per_pixel * tensor.size * (1 + SETS / step**2) + ONCE_BYTES  # as if a run let go of nothing
+    if not _is_available(lab, needed, tensor):
+        return None
+    lab.budget.more += RUNS_OF_WHOLE
+    shares = [limit / largest(array) for limit, array in zip(right.limits, right.arrays, strict=True)]
+    return lab.attempt(
+        lambda: search_whole_page(
+            *graphs, tensor, step, shares, lambda off: off <= limit, lambda: lab.budget.network_run(tensor.size)
+        ),
+        LAYERS,
+    )
 
 
 def _summary(lab: Laboratory, diagnosis: Diagnosis, search: Search, layer: Layer) -> str:
@@ -156,8 +188,11 @@ def search_page(lab: Laboratory) -> Search | None:
         return None
     runs = Runs(lambda: lab.budget.network_run(part.size, SHARE), MOST_ON_A_PART)
     search = lab.attempt(lambda: search_layers(reference, candidate, part, lambda off: off <= limit, runs), LAYERS)
+    where = f"of a part of {part.shape[3]}x{part.shape[2]} px"
+    if search is not None and search.why == NOT_SHOWN and part.shape != tensor.shape and not lab.maps_agree:
+        whole = _search_whole_page(lab, graphs, search, limit)
+        search, where = (search, where) if whole is None else (whole, f"{where} and of every few rows of the page")
     if search is not None and not search.places:
-        where = f"of a part of {part.shape[3]}x{part.shape[2]} px"
         lab.not_tried.append(
             f"{LAYERS}: {where}: {search.why}" if search.why == NOT_SHOWN else f"{LAYERS}: {search.why}"
         )
@@ -177,10 +212,15 @@ def _fits_in_memory(lab: Laboratory, reference: NetworkGraph, part: Array) -> bo
     if arrays is None:
         return False
     needed = SETS * sum(array.nbytes for array in arrays) * part.size / small.size + ONCE_BYTES
+    return _is_available(lab, needed, part)
+
+
+def _is_available(lab: Laboratory, needed: float, tensor: Array) -> bool:
+    """Return whether there is so much memory; where not, that is noted."""
     left = available_memory()
     if needed > left:
         text = f"may take {readable_bytes(needed)} of memory, and {readable_bytes(left)} is available"
-        lab.not_tried.append(f"{LAYERS}: memory: a part of {part.shape[3]}x{part.shape[2]} px {text}")
+        lab.not_tried.append(f"{LAYERS}: memory: a tensor of {tensor.shape[3]}x{tensor.shape[2]} px {text}")
     return needed <= left
 
 
@@ -238,8 +278,7 @@ def _attributes_of_several(search: Search) -> Iterator[str]:
     """Yield how attributes differ where several operators do, each with its layer."""
     for place in search.places:
         right, own = guilty_node(search, place)[0], search.candidate.nodes[place.own]
-        is_comparable = not (place.is_lacking or place.is_one_too_many) and kind_of(right.operator) == kind_of(
-            own.operator
-        )
-        if is_comparable and not place.is_one_too_many and (difference := attribute_difference(right, own)) is not None:
+        is_alone = not (place.is_lacking or place.is_one_too_many)
+        is_comparable = is_alone and kind_of(right.operator) == kind_of(own.operator)
+        if is_comparable and (difference := attribute_difference(right, own)) is not None:
             yield f"{right.layer or 'the network itself'} ({right.operator}) has {difference.text}"

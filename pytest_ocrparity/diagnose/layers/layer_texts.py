@@ -59,8 +59,8 @@ def search_evidence(search: Search, layer: Layer, names: Names) -> list[str]:
     further = [_node_text(each) for each in _further(search)]
     also = f" and in {', '.join(further)}" if further else ""
     if place.is_one_too_many:
-        text = f"{candidate}'s {_way_text(search, place)} behind {_node_text(guilty_node(search, place)[0])}"
-        text += f" changes the array by {off}; {reference} has none there"
+        text = f"behind {_node_text(guilty_node(search, place)[0])}, {candidate} has {_way_text(search, place)}, and"
+        text += f" {reference} has none: that changes the array by {off}"
     rounded = f" and at {search.others} place{'s' * (search.others > 1)} further on" if search.others else ""
     text += f"; with {reference}'s array there{also}{rounded}, the rest of {candidate} returns {reference}'s map "
     if place.is_lacking:

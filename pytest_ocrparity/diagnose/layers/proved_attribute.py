@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -31,22 +31,28 @@ WHOLE_RUNS: Final = 2
 """Network runs on the whole page, beyond those of a search, that show whether an attribute explains all of the map."""
 
 
-def network_with_attribute(lab: Laboratory, search: Search, name: str, difference: AttributeDifference) -> Run | None:
+class Tried(NamedTuple):
+    """What runs the trained network with the export's attributes, if it returns the export's map, and if it was run."""
+
+    run: Run | None = None
+    is_tried: bool = False
+
+
+def network_with_attribute(lab: Laboratory, search: Search, name: str, difference: AttributeDifference) -> Tried:
     """Return what runs the trained network with the export's attributes, if it returns the export's map of the part.
 
     An operator without weights is run in its place as the export has it; else the layer `name` is given its attributes.
     """
-    if not difference.values:
-        return None
+    if not difference.values or search.is_of_whole_page:  # whose runs are spent
+        return Tried()
     try:
-        return next(
-            (run for run in _ways(lab, search, name, difference) if _returns_map_of_part(lab, search, run)), None
-        )
+        run = _network(lab, search, name, difference)
+        return Tried() if run is None else Tried(run if _returns_map_of_part(lab, search, run) else None, is_tried=True)
     except BudgetSpentError:
-        return None
+        return Tried()
 
 
-def _ways(lab: Laboratory, search: Search, name: str, difference: AttributeDifference) -> Sequence[Run]:
+def _network(lab: Laboratory, search: Search, name: str, difference: AttributeDifference) -> Run | None:
     """Return what runs the trained network otherwise: with the operator where it can be run alone, else the layer."""
     place, reference = search.places[0], search.reference
     own, right = search.candidate.nodes[place.own], reference.nodes[place.right]
@@ -55,12 +61,12 @@ def _ways(lab: Laboratory, search: Search, name: str, difference: AttributeDiffe
         shape, given = reference.arrays[place.right].shape, reference.arrays[right.inputs[0]]
         array = lab.attempt(lambda: graph.operator_output(own.operator, own.attributes, given, shape))
         if array is not None and array.shape == shape:
-            return [_run_with_operator(reference.graph, place.right, graph, own.operator, own.attributes)]
+            return _run_with_operator(reference.graph, place.right, graph, own.operator, own.attributes)
     trained = offered(paired_network(lab), SetsAttributes)
     other: TrainedNetwork | None = None
     if trained is not None:
         other = lab.attempt(lambda: trained.with_attributes(name, difference.values))
-    return [] if other is None else [other.run]
+    return None if other is None else other.run
 
 
 def _run_with_operator(

@@ -124,6 +124,7 @@ class Search:
         off: how far it is off without.
         runs: how often a network ran.
         why: why nothing is proved, in words.
+        is_of_whole_page: whether the arrays are of every few rows and columns of a whole page, see `sampled_search`.
     """
 
     reference: Values
@@ -135,6 +136,7 @@ class Search:
     off: float = 0.0
     runs: int = 0
     why: str = ""
+    is_of_whole_page: bool = False
 
 
 @dataclass
@@ -360,10 +362,10 @@ def _is_lacking(state: _State, tensor: Array, runs: Runs) -> bool:
     place, right, graph = state.places[0], state.matches.reference, state.matches.candidate.graph
     own, meant = graph.nodes[place.own], right.nodes[place.right]
     is_comparable = kind_of(own.operator) == kind_of(meant.operator) and len(own.inputs) == len(meant.inputs)
-    if len(place.between) < 2 or len(meant.inputs) != 1 or not is_comparable or 0 in own.inputs:
+    if len(place.between) < 2 or len(meant.inputs) != 1 or not is_comparable:
         return False
     given = {each: right.arrays[other] for each, other in zip(own.inputs, meant.inputs, strict=True)}
     if any(array.shape != state.matches.candidate.arrays[each].shape for each, array in given.items()):
         return False
-    (made,) = runs.run(graph, tensor, [place.own], given)
+    (made,) = runs.run(graph, given.pop(0, tensor), [place.own], given)
     return distance(made, right.arrays[place.right]) <= right.limits[place.right]

@@ -93,8 +93,9 @@ def test_an_operator_too_many_stands_behind_the_layer_that_it_follows() -> None:
     text = "stem.act (relu): scale behind it in the export, none there in training"
     assert (layer.name, layer.operator, describe_layer(layer)) == ("stem.act", "relu", text)
     (proof,) = search_evidence(search, layer, NAMES)
-    assert proof.startswith("inference's scale behind stem.act (relu) changes the array by ")
-    assert "train has none there; with train's array there, the rest of inference returns train's map" in proof
+    start = "behind stem.act (relu), inference has scale, and train has none: that changes the array by "
+    assert proof.startswith(start)
+    assert "; with train's array there, the rest of inference returns train's map" in proof
 
 
 def test_one_before_all_layers_stands_behind_the_tensor() -> None:

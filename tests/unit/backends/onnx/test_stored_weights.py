@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from pytest_ocrparity.backends.onnx.weights import weights_of_graph
+from pytest_ocrparity.backends.onnx.stored_weights import weights_of_graph
 
 onnx = pytest.importorskip("onnx")
 

@@ -1,0 +1,103 @@
+"""Finds the first layer that differs on a whole page in four runs, where no part of it shows what differs.
+
+Two runs read some values of each array, which show where the export breaks. The arrays around that place are read whole
+in the third; and the fourth puts them into the export.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from typing import Any, TypeAlias
+
+import numpy.typing as npt
+
+from pytest_ocrparity.contract import NetworkGraph, offered
+from pytest_ocrparity.contract.network_graph import SamplesArrays
+from pytest_ocrparity.diagnose.layers.matching import Matches, Values, distance, largest
+from pytest_ocrparity.diagnose.layers.pairing import Pair, pairs_of
+from pytest_ocrparity.diagnose.layers.search import NO_PLACE, NOT_SHOWN, Place, Search
+from pytest_ocrparity.diagnose.network.structure import kind_of
+
+Array: TypeAlias = "npt.NDArray[Any]"
+Counted: TypeAlias = Callable[[], AbstractContextManager[None]]
+
+
+def search_whole_page(
+    reference: NetworkGraph,
+    candidate: NetworkGraph,
+    tensor: Array,
+    step: int,
+    shares: Sequence[float],
+    is_same_map: Callable[[float], bool],
+    counted: Counted,
+) -> Search | None:
+    """Return where an export begins to compute something else on a whole page; None where samples can't be taken.
+
+    Args:
+        reference: the network.
+        candidate: the export.
+        tensor: that of the whole page.
+        step: of how many rows and columns one is read.
+        shares: by place of the reference, how far an array that holds the same may lie from it, of its largest value.
+        is_same_map: whether maps that are so far apart are the same.
+        counted: is entered around each run, and may raise.
+    """
+    sides = [offered(graph, SamplesArrays) for graph in (reference, candidate)]
+    arrays = []
+    for side in sides:
+        if side is None:
+            return None
+        with counted():
+            arrays.append([tensor[:, :, ::step, ::step], *side.samples(tensor, step)[1:]])
+    limits = [share * largest(array) for share, array in zip(shares, arrays[0], strict=True)]
+    right, own = Values(reference, arrays[0], limits), Values(candidate, arrays[1])
+    off = distance(right.arrays[reference.output], own.arrays[candidate.output])
+    found = Search(right, own, off=off, left=off, runs=2, is_of_whole_page=True, why=NOT_SHOWN)
+    if is_same_map(off):
+        return found
+    matches = Matches(right, own)
+    pairs = [pair for place in matches.breaks[:1] for pair in pairs_of(matches, place)]
+    return _tried(found, pairs[0], tensor, is_same_map, counted) if pairs else replace(found, why=NO_PLACE)
+
+
+def _tried(found: Search, pair: Pair, tensor: Array, is_same_map: Callable[[float], bool], counted: Counted) -> Search:
+    """Return what a search found, with the arrays around one place read whole and put into the export."""
+    reference, candidate = found.reference, found.candidate
+    right, own = reference.nodes[pair.right], candidate.nodes[pair.own]
+    # What the export's operator makes of what the reference's own takes tells whether one before it is not there.
+    is_alike = (
+        kind_of(right.operator) == kind_of(own.operator)
+        and len(right.inputs) == len(own.inputs)
+        and all(candidate.consumers[each] == [pair.own] for each in own.inputs)
+    )
+    given = dict(zip(own.inputs, right.inputs, strict=True)) if is_alike and pair.between else dict(pair.frontier)
+    wanted = list(dict.fromkeys([pair.right, reference.graph.output, *given.values()]))
+    with counted():
+        arrays = dict(zip(wanted, reference.graph.run(tensor, wanted), strict=True))
+    replaced = {each: arrays[same] for each, same in given.items()} | {pair.own: arrays[pair.right]}
+    with counted():
+        made, output = candidate.graph.run(replaced.pop(0, tensor), [pair.own, candidate.graph.output], replaced)
+    if pair.own == candidate.graph.output:
+        output = arrays[pair.right]
+    if made.shape != arrays[pair.right].shape:
+        return replace(found, why=NO_PLACE, runs=4)
+    makes, left = distance(made, arrays[pair.right]), distance(output, arrays[reference.graph.output])
+    is_right = makes <= reference.limits[pair.right] / largest(reference.arrays[pair.right]) * largest(made)
+    is_lacking = is_alike and is_right and len(pair.between) > 1
+    place = Place(
+        own=pair.own,
+        right=pair.right,
+        between=tuple(sorted(pair.between)),
+        off=distance(candidate.arrays[pair.own], reference.arrays[pair.right]),
+        makes=0.0 if is_lacking else makes,
+        size=largest(arrays[pair.right]),
+        frontier=pair.frontier,
+        is_shown=True,
+        is_lacking=is_lacking,
+    )
+    why = "" if is_same_map(left) else f"with the reference's array there the map is still off by {left:.2g}"
+    if not why and is_right and not is_lacking:
+        why = "given the reference's own arrays, its operator makes what the reference's makes"
+    return replace(found, places=(place,), is_proved=not why, left=left, runs=4, why=why)

@@ -1,0 +1,95 @@
+"""The first layer that differs on a page of which no part shows it: found in four runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+from toy_graphs import ROWS, Function, SampledToyGraph, network
+
+from pytest_ocrparity.contract.network_graph import Node
+from pytest_ocrparity.diagnose.layers.sampled_search import search_whole_page
+from pytest_ocrparity.diagnose.layers.search import NOT_SHOWN, Search
+
+PAGE = np.random.default_rng(3).normal(size=(1, 3, 32, 48)).astype(np.float32)
+STEP = 4
+
+
+def wrong_where_large(array: np.ndarray) -> np.ndarray:
+    """Return what an operator makes that is right up to 16 rows, as of one that was written for a size."""
+    return array * 1.3 if array.shape[2] > 16 else array
+
+
+def search(
+    faults: Mapping[int, Function],
+    rows: Sequence[tuple[Node, Function]] = ROWS,
+    tensor: np.ndarray = PAGE,
+    reference: Sequence[tuple[Node, Function]] = ROWS,
+) -> tuple[Search, int]:
+    """Return what was found, and how many runs were counted."""
+    count = 0
+
+    @contextmanager
+    def counted() -> Iterator[None]:
+        nonlocal count
+        count += 1
+        yield
+
+    candidate = SampledToyGraph([(Node(node.operator, node.inputs), function) for node, function in rows], faults)
+    right = SampledToyGraph(reference)
+    found = search_whole_page(
+        right, candidate, tensor, STEP, [2e-5] * (len(reference) + 1), lambda off: off <= 1e-5, counted
+    )
+    assert found is not None
+    assert found.runs == count == candidate.runs + right.runs
+    return found, count
+
+
+@pytest.mark.parametrize("place", range(1, len(ROWS) + 1))
+def test_the_place_is_proved_in_four_runs(place: int) -> None:
+    found, count = search({place: wrong_where_large})
+    assert found.is_proved, found.why
+    assert ([each.own for each in found.places], count) == ([place], 4)
+    assert found.places[0].right == place
+    assert found.left < 1e-6 < found.off
+
+
+def test_a_part_does_not_show_it() -> None:
+    found, count = search({4: wrong_where_large}, tensor=np.ascontiguousarray(PAGE[:, :, :16]))
+    assert (found.places, found.why, count) == ((), NOT_SHOWN, 2)
+
+
+def test_of_two_faults_the_first_is_a_hint() -> None:
+    found, count = search({4: wrong_where_large, 7: wrong_where_large})
+    assert not found.is_proved
+    assert ([each.own for each in found.places], count) == ([4], 4)
+    assert found.why.startswith("with the reference's array there the map is still off by ")
+
+
+LINE: Sequence[tuple[Node, Function]] = [
+    *ROWS[:4],
+    (Node("slice", (4,), "head"), ROWS[7][1]),  # 5
+    (Node("sigmoid", (5,), "head"), ROWS[8][1]),  # 6
+]
+
+
+def test_an_operator_that_is_not_there_is_named_and_not_the_right_one_after_it() -> None:
+    rows = [*LINE[:2], *((Node(node.operator, (node.inputs[0] - 1,)), made) for node, made in LINE[3:])]
+    found, _ = search({}, rows, reference=LINE)
+    (place,) = found.places
+    assert found.is_proved, found.why
+    assert (place.between, place.is_lacking) == ((3, 4), True)
+    found, _ = search({4: wrong_where_large}, LINE, reference=LINE)
+    assert [(each.between, each.is_lacking) for each in found.places] == [((4,), False)]
+
+
+def test_a_graph_without_samples_is_not_searched() -> None:
+    assert search_whole_page(network(), network(), PAGE, STEP, [2e-5] * 10, lambda off: off <= 1e-5, _never) is None
+
+
+@contextmanager
+def _never() -> Iterator[None]:
+    pytest.fail("nothing runs")
+    yield
