@@ -89,7 +89,7 @@ class LayerStep:
         status: "same", "begins to differ", "differs", or "not found": the export may hold several operators as one.
         difference: the largest difference; None where no array of the export is the operator's.
         largest: the largest value that the operator makes.
-        movement: how far the array moves when the tensor is only rounded.
+        movement: how far the array moves when the tensor is only rounded; None where that is not known.
     """
 
     layer: Annotated[str, "dotted name in the trained network, empty for the network itself"]
@@ -97,7 +97,7 @@ class LayerStep:
     status: Annotated[str, "same, begins to differ, differs, not found"]
     difference: float | None
     largest: Annotated[float, "the largest value of the trained network's array"]
-    movement: Annotated[float, "how far that array moves when the tensor is only rounded"]
+    movement: Annotated[float | None, "how far that array moves when the tensor is only rounded, where that is known"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

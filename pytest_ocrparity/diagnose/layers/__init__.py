@@ -105,7 +105,9 @@ def _with_layer(lab: Laboratory, diagnosis: Diagnosis) -> Diagnosis:
     lab.reset_notes()
     if search is None or not search.places:
         return replace(diagnosis, not_tried=tuple(dict.fromkeys((*diagnosis.not_tried, *notes))))
-    layer = replace(layer_of_search(search), steps=steps_around(search))
+    layer = layer_of_search(search)
+    if not search.is_of_whole_page:  # which holds every few rows of an array
+        layer = replace(layer, steps=steps_around(search))
     evidence = search_evidence(search, layer, lab.names)
     reference, candidate = lab.names
     if layer.is_proved and (difference := _attribute_difference(search)) is not None:
@@ -123,7 +125,8 @@ def _with_layer(lab: Laboratory, diagnosis: Diagnosis) -> Diagnosis:
             evidence.append(f"in the graphs, {difference.text}; {result}")
     elif layer.is_proved:
         evidence += [f"in the graphs, {text}" for text in _attributes_of_several(search)]
-    lab.history.setdefault(FEATURE_MAPS, []).append(feature_maps(search, layer, lab.candidate.label))
+    if not search.is_of_whole_page:
+        lab.history.setdefault(FEATURE_MAPS, []).append(feature_maps(search, layer, lab.candidate.label))
     summary = _summary(lab, diagnosis, search, layer) if layer.is_proved else diagnosis.summary
     return replace(diagnosis, layer=layer, summary=summary, evidence=(*diagnosis.evidence, *evidence))
 

@@ -20,7 +20,8 @@ def layer_rows(search: Search) -> Iterator[tuple[str, ...]]:
     """Yield a row of text for each operator of the trained network, see `layer_steps`."""
     for step in layer_steps(search):
         off = "" if step.difference is None else f"{step.difference:.1e}"
-        amounts = off, step.status, f"{step.largest:.3g}", f"{step.movement:.1e}"
+        moves = "" if step.movement is None else f"{step.movement:.1e}"
+        amounts = off, step.status, f"{step.largest:.3g}", moves
         yield (step.layer or "(the network itself)", step.operator, *amounts)
 
 
@@ -65,7 +66,7 @@ def layer_steps(search: Search) -> Iterator[LayerStep]:
             status=BEGINS if place in broken else "same" if place in same else "differs" if own else "not found",
             difference=off,
             largest=largest(array),
-            movement=reference.movements[place],
+            movement=reference.movements[place] if reference.movements else None,
         )
 
 

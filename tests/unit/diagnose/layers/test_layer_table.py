@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from toy_graphs import FOLDED, TENSOR, export, network
@@ -34,6 +36,13 @@ def test_a_fault_is_where_it_begins_and_what_follows_differs() -> None:
 def test_what_an_export_folds_is_not_found() -> None:
     found = words(rows=FOLDED)
     assert (found["stem.conv"], found["stem.norm"], found["head"]) == ("not found", "same", "same")
+
+
+def test_what_is_not_known_of_a_whole_page_is_left_empty() -> None:
+    found = search_layers(network(), export(faults={6: moved}), TENSOR, lambda off: off < 1e-5)
+    assert all(row[-1] for row in layer_rows(found))
+    rows = list(layer_rows(replace(found, reference=replace(found.reference, movements=()))))
+    assert {row[-1] for row in rows} == {""}
 
 
 @pytest.mark.parametrize(("place", "first", "count"), [(1, "stem.conv", 6), (6, "stem.act", 7), (9, "neck", 4)])
