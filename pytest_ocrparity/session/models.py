@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from pytest_ocrparity.settings import Settings
     from pytest_ocrparity.settings.candidates import Candidate
 
-
 PAGES_FOLDER: Final = "pages"
 """The folder of the baselines of pages, in that of all baselines."""
 _LOADED: dict[str, Any] = {}
@@ -444,10 +443,8 @@ def _fingerprint_of_page(settings: Settings, detector: Mapping[str, str]) -> dic
     from pytest_ocrparity.artifacts.model_files import fingerprint_training_files
 
     lines: Mapping[str, str] = {}
-    if settings.golden_reference == "train" and settings.recognition is not None:
-        train = settings.recognition.train
-        if "config" in train:
-            root = train.get("paddleocr_root")
-            lines = fingerprint_training_files(train["config"], train.get("checkpoint"), root)
+    train = {} if settings.recognition is None else settings.recognition.train
+    if settings.golden_reference == "train" and "config" in train:
+        lines = fingerprint_training_files(train["config"], train.get("checkpoint"), train.get("paddleocr_root"))
     of_models = {DETECTION.name: detector, RECOGNITION.name: lines}
     return {f"{name} {part}": digest for name, parts in of_models.items() for part, digest in parts.items()}
