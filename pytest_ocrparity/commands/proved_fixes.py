@@ -13,10 +13,11 @@ from pytest_ocrparity.comparison import MATCHES
 from pytest_ocrparity.diagnosis import CAUSES, PAGE_SIDE, UNKNOWN, Change, Diagnosis, Fix, table_of
 from pytest_ocrparity.errors import ReportError
 from pytest_ocrparity.report.document import CandidateRecord, Results, SettingsRecord
-from pytest_ocrparity.session.models import config_of_candidate, page_values
+from pytest_ocrparity.session.models import config_of_candidate
 from pytest_ocrparity.settings import Settings
+from pytest_ocrparity.settings.page_settings import page_values
 from pytest_ocrparity.stages import DETECTION, RECOGNITION
-from pytest_ocrparity.wording import path_from
+from pytest_ocrparity.wording import image_label, path_from
 
 EXPORT, CODE, TRAINING = "in the export folder", "in your deployment's code", "in the training YAML file"
 GROUPS: Final = (EXPORT, CODE, TRAINING)
@@ -229,8 +230,19 @@ def recorded_values(record: SettingsRecord, task: str, candidate: str) -> Mappin
 
 def deployed_values(record: SettingsRecord, fix: ProvedFix) -> Mapping[str, Any]:
     """Return what the deployment of a fix was given: one that reads pages is a `PaddleOCR` around both models."""
-    values = recorded_values(record, DETECTION.name if fix.candidate == PAGE_SIDE else fix.task, fix.candidate)
-    return {"api": "PaddleOCR", **page_values(record.page, values)} if fix.candidate == PAGE_SIDE else values
+    if fix.candidate != PAGE_SIDE:
+        return recorded_values(record, fix.task, fix.candidate)
+    finds, reads = (recorded_values(record, task, PAGE_SIDE) for task in (DETECTION.name, RECOGNITION.name))
+    values = {"api": "PaddleOCR", **page_values(record.page, finds)}
+    if "factory" in values:
+        return values
+    models = {
+        f"{model}_{key}": image_label(of_model[key]) if key == "model_dir" else of_model[key]
+        for model, of_model in (("text_detection", finds), ("text_recognition", reads))
+        for key in ("model_name", "model_dir")
+        if isinstance(of_model.get(key), str)
+    }
+    return {**values, "options": {**models, **(values.get("options") or {})}}
 
 
 def config_of(settings: Settings, fix: ProvedFix) -> Path | None:

@@ -64,7 +64,7 @@ def _keys(trace: Trace) -> list[bytes]:
 class _Explained:
     """What both sides cut out of a page and read.
 
-    Raises AssertionError where a side does not show it.
+    Raises TypeError where a side does not show it.
     """
 
     def __init__(self, reference: Trace, candidate: Trace, tolerance: Tolerance) -> None:
@@ -72,8 +72,8 @@ class _Explained:
         shows = [offered(trace.source, ShowsLines) for trace in (reference, candidate)]
         models = [offered(trace.source, HasModels) for trace in (reference, candidate)]
         steps = offered(candidate.source, ChangesSteps)
-        assert shows[0] is not None and shows[1] is not None
-        assert models[0] is not None and models[1] is not None and steps is not None
+        if shows[0] is None or shows[1] is None or models[0] is None or models[1] is None or steps is None:
+            raise TypeError("a side does not show its lines")  # as a baseline and sides of the user's
         self._reference, self._candidate = shows[0].lines(reference), shows[1].lines(candidate)
         self._recognisers = models[0].recogniser, models[1].recogniser
         self._trace, self._steps, self._shows = candidate, steps, shows[1]

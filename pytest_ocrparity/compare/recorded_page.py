@@ -19,7 +19,7 @@ from pytest_ocrparity.compare.page_verdict import (
 )
 from pytest_ocrparity.comparison import MATCHES, UNDECIDED
 from pytest_ocrparity.report.document import RecordedComparison
-from pytest_ocrparity.stages import DETECTIONS, PROBABILITY_MAPS
+from pytest_ocrparity.stages import DETECTIONS
 
 _OF_PAIRS: Final = tuple(f"detections.{name}" for name in ("min_iou", "max_shift", "max_score_difference"))
 """The limits of a pair of boxes."""
@@ -52,22 +52,18 @@ def judge_recorded_page(
 
     found = judged(None)
     before = {each.kind: each for each in was.of_detectors}
-    if _are_texts_explained_alike(before, after):
+    are_maps_old = all(
+        each.value == limits[name].value for name, each in was.limits.items() if name.startswith("probability_maps.")
+    )
+    if are_maps_old and _are_boxes_explained_alike(before[DETECTIONS], after[DETECTIONS]):
         return found
     # Which texts other limits explain only both recognisers show; the run judges how many it is.
     ends = [(each.status, each.counts if each.status in MATCHES else None) for each in (judged(True), judged(False))]
     return found if ends[0] == ends[1] else structs.replace(found, status=UNDECIDED)
 
 
-def _are_texts_explained_alike(
-    before: Mapping[str, RecordedComparison], after: Mapping[str, RecordedComparison]
-) -> bool:
-    """Return whether the same texts are borderline: maps have the limits that they had; boxes too, or all keep both."""
-
-    def values(each: RecordedComparison, *names: str) -> list[object]:
-        return [each.limits[name].value for name in names or sorted(each.limits)]
-
-    judged = [each for each in after[DETECTIONS].measures if each.name in _OF_PAIRS]
-    do_all_keep = not before[DETECTIONS].boxes and all(each.is_within for each in judged)
-    are_boxes_old = values(before[DETECTIONS], *_OF_PAIRS) == values(after[DETECTIONS], *_OF_PAIRS)
-    return values(before[PROBABILITY_MAPS]) == values(after[PROBABILITY_MAPS]) and (are_boxes_old or do_all_keep)
+def _are_boxes_explained_alike(before: RecordedComparison, after: RecordedComparison) -> bool:
+    """Return whether the same boxes may hold borderline texts: they have the limits that they had, or keep both."""
+    judged = [each for each in after.measures if each.name in _OF_PAIRS]
+    do_all_keep = not before.boxes and all(each.is_within for each in judged)
+    return do_all_keep or all(before.limits[name].value == after.limits[name].value for name in _OF_PAIRS)

@@ -108,9 +108,9 @@ class PageComparisons:
         )
 
     def _made(self, status: str, **values: object) -> Comparison:
-        limits = {
-            name: limit for name, limit in self.tolerance.limits.items() if name.startswith(("detections.", "text."))
-        }
+        # Those of maps as well: by them a text is borderline.
+        of_kinds = ("detections.", "text.", "probability_maps.")
+        limits = {name: limit for name, limit in self.tolerance.limits.items() if name.startswith(of_kinds)}
         return comparison_of(
             PAGE, self.reference, self.candidate, self.tolerance, status=status, limits=limits, **values
         )

@@ -12,6 +12,7 @@ from pytest_ocrparity.diagnosis import PAGE_SIDE, in_table, table_of
 from pytest_ocrparity.errors import Mistakes, ModelError, SettingsError
 from pytest_ocrparity.session.other_sides import check_rapidocr_batch, load_other_side, other_side_problems
 from pytest_ocrparity.settings.engine_settings import RAPIDOCR, is_other_side, with_engine_setting
+from pytest_ocrparity.settings.page_settings import page_values
 from pytest_ocrparity.settings.result_files import PLACEHOLDER, RESULTS
 from pytest_ocrparity.stages import DETECTION, RECOGNITION, Task, task_named
 
@@ -379,16 +380,6 @@ def _page_candidate(settings: Settings, records: Collection[Record] | None) -> l
     finds = settings.first_candidate.values if settings.first_candidate else {}
     values = {"api": "PaddleOCR", **page_values(settings.page, finds), "folder": settings.root}
     return [Candidate(PAGE_SIDE, values, settings.tolerance)]
-
-
-def page_values(page: Mapping[str, Any] | None, finds: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what is deployed around both models: the table `page`, else what a detector's `PaddleOCR` is given.
-
-    `finds` are the values of the candidate that holds the detector.
-    """
-    if page or finds.get("api") != "PaddleOCR":
-        return dict(page or {})
-    return {key: finds[key] for key in ("options", "options_file", "predict_options") if key in finds}
 
 
 def golden_store_of_models(settings: Settings, kind: str = "model") -> GoldenStore:

@@ -11,11 +11,11 @@ from pytest_ocrparity.session.models import (
     config_of_candidate,
     inference_model_problems,
     load_once,
-    page_values,
     train_model,
     train_model_problems,
 )
 from pytest_ocrparity.settings.candidates import Candidate
+from pytest_ocrparity.settings.page_settings import page_values
 
 if TYPE_CHECKING:
     from pytest_ocrparity.contract.page_readers import PageReader

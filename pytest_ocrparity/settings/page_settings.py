@@ -26,3 +26,18 @@ def read_page_settings(where: str, table: Mapping[str, Any], root: Path) -> dict
     if "options" in values:
         values["options"] = with_absolute_option_paths(values["options"], root)
     return values
+
+
+def page_values(page: Mapping[str, Any] | None, finds: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is deployed around both models: the table `page`, over what a detector's `PaddleOCR` is given.
+
+    `finds` are the values of the candidate that holds the detector. Options are taken from it one by one, unless the
+    table names a file of them or a factory.
+    """
+    own = dict(page or {})
+    if finds.get("api") != "PaddleOCR" or own.keys() & {"factory", "options_file"}:
+        return own
+    found = {key: finds[key] for key in ("options", "options_file", "predict_options") if key in finds} | own
+    if "options" in found:
+        found["options"] = {**(finds.get("options") or {}), **(own.get("options") or {})}
+    return found

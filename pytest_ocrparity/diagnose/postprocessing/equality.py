@@ -41,7 +41,7 @@ class Page:
     @property
     def scale(self) -> tuple[float, float]:
         """Source pixels per map pixel, along x and along y."""
-        height, width = self.probability_map.shape[2:]
+        *_, height, width = self.probability_map.shape  # of a side of the user's it may lack axes
         return self.shape[1] / width, self.shape[0] / height
 
     @cached_property

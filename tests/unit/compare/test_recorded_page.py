@@ -30,6 +30,7 @@ WORDS = (
     *("text.allow_empty=true", "detections.max_shift=0", "detections.max_shift=5", "detections.max_shift=off"),
     *("detections.min_iou=0.99", "detections.max_unmatched=0.5", "detections.max_borderline=0"),
     *("detections.allow_empty=true", "probability_maps.atol=0.1", "probability_maps.atol=1e-6"),
+    "probability_maps.max_changed=0",
 )
 RECORDED = ("fp32", "int8", "detections.max_shift=off")
 

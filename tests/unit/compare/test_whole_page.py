@@ -175,6 +175,21 @@ def test_a_page_without_a_box_says_that_nothing_was_compared() -> None:
     assert_same_page(blank[0], blank[1], tolerance={"detections": {"allow_empty": True}})
 
 
+def test_a_page_without_a_box_whose_maps_differ_is_no_page_of_which_nothing_was_compared() -> None:
+    maps = np.zeros((1, 1, 8, 8), np.float32), np.full((1, 1, 8, 8), 0.2, np.float32)
+    shape = (8.0, 8.0, 1.0, 1.0)
+    blank = [
+        Trace(pipeline=name, image="p.png", detections=Detections(()), texts=(), probability_map=each, shape=shape)
+        for name, each in zip(("train", "mine"), maps, strict=True)
+    ]
+    made = compared(blank[1], blank[0])
+    assert (made.status, made.has_no_text) == ("different", False)
+    with pytest.raises(DifferenceError) as caught:
+        assert_same_page(blank[0], blank[1])
+    assert "let both sides return their probability_map" not in str(caught.value)
+    assert caught.value.diagnoses
+
+
 def test_a_page_of_boxes_without_a_text_says_so() -> None:
     with pytest.raises(DifferenceError, match="neither side reads anything in any box") as caught:
         assert_same_page(page("", ""), page("", "", name="page"))
@@ -323,9 +338,9 @@ def test_the_fewest_texts_that_moved_are_named_from_the_first(order: tuple[int, 
         assert found.candidate[0][0] == 60.0 and (found.candidate[0][1] - 10) / 40 in moved
 
 
-def test_limits_are_those_of_boxes_and_of_texts() -> None:
+def test_limits_are_those_of_boxes_texts_and_the_maps_that_explain_texts() -> None:
     names = {name.partition(".")[0] for name in compared(page(name="x")).limits}
-    assert names == {"detections", "text"}
+    assert names == {"detections", "probability_maps", "text"}
 
 
 @pytest.mark.parametrize(

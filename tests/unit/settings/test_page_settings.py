@@ -10,6 +10,7 @@ from projects import settings_file
 from pytest_ocrparity.errors import SettingsError
 from pytest_ocrparity.session.page_sides import inference_page, train_page
 from pytest_ocrparity.settings import Settings, load_settings
+from pytest_ocrparity.settings.page_settings import page_values
 
 
 def loaded(folder: Path, text: str) -> Settings:
@@ -51,3 +52,21 @@ def test_what_a_page_needs_is_said(tmp_path: Path) -> None:
     text = '[inference]\nmodel_dir = "det"\n[recognition.train]\nconfig = "rec.yml"'
     with pytest.raises(SettingsError, match=r"sets no recognition\.inference\.model_dir"):
         inference_page(loaded(tmp_path, text))
+
+
+def test_options_of_a_detectors_pipeline_are_taken_one_by_one() -> None:
+    """As where a fix names one for the table, the others must stay."""
+    finds = {
+        "api": "PaddleOCR",
+        "model_dir": "det",
+        "options": {"device": "cpu", "limit": 1},
+        "predict_options": {"a": 1},
+    }
+    assert page_values(None, finds) == {"options": finds["options"], "predict_options": {"a": 1}}
+    table = {"options": {"limit": 2}}
+    assert page_values(table, finds) == {"options": {"device": "cpu", "limit": 2}, "predict_options": {"a": 1}}
+    assert table == {"options": {"limit": 2}}
+    for own in ({"options_file": "ocr.yml"}, {"factory": "app:make"}):
+        assert page_values(own, finds) == own
+    assert page_values(table, {**finds, "api": "TextDetection"}) == table
+    assert page_values(None, {}) == {}

@@ -191,3 +191,9 @@ def test_each_coordinate_may_be_off_in_its_own_way() -> None:
     one = np.array([[0.0, 0], [40, 0], [40, 9], [0, 9]])
     other = np.array([[1.0, SAME], [40, SAME], [40, 9], [1, 9]])
     assert are_equal(Detections((one,)), Detections((other,)), page)
+
+
+def test_the_scale_of_a_map_is_that_of_its_last_two_axes() -> None:
+    for shape in ((8, 64), (1, 8, 64), (1, 1, 8, 64)):
+        page = replace(PAGE, probability_map=np.zeros(shape, np.float32), shape=(16.0, 192.0, 1.0, 1.0))
+        assert page.scale == (3.0, 2.0)
