@@ -209,9 +209,9 @@ class _PageExaminer:
         if step == BATCH:
             return f"{name} reads lines otherwise in a batch, where they are filled up to the widest"
         thresh = steps.get("text_rec_score_thresh")
-        read = "" if own.read is None or own.read.score is None else f", and that of {quoted(own.read.text)} is "
-        score = f"{own.read.score:.3g}" if own.read is not None and read else ""
-        return f"{name} leaves out texts with a score below {thresh}{read}{score}"
+        read = own.read
+        score = "" if read is None or read.score is None else f", and that of {quoted(read.text)} is {read.score:.3g}"
+        return f"{name} leaves out texts with a score below {thresh}{score}"
 
     def _of_recognisers(self, lines: Sequence[LineFinding]) -> list[Diagnosis]:
         """Return why both recognisers read the same pictures of lines otherwise, as far as they do."""

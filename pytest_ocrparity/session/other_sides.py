@@ -52,8 +52,8 @@ def check_rapidocr_batch(task: Task, batch: int) -> None:
     """
     if task == DETECTION and batch > 1:
         raise ModelError(
-            f"inference.batch = {batch}: RapidOCR hands its detector one page after the other, and its recogniser "
-            "lines in batches: remove it"
+            f"a batch of {batch} images was asked for, and RapidOCR hands its detector one page after the other (its "
+            "recogniser has batches): take `batch` out of the settings, or leave out --ocr-batch"
         )
 
 

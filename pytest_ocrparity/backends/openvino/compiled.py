@@ -48,7 +48,10 @@ def find_openvino_file(model_dir: Path | None, model_file: Path | None) -> tuple
         ModelError: there is none that it reads.
     """
     if model_file is not None:
-        return find_model_file(model_file)
+        file, config = find_model_file(model_file)
+        if config is not None:
+            _refuse_recogniser(config)
+        return file, config
     assert model_dir is not None  # the settings see to it
     export = find_export_files(model_dir)
     for name in READABLE:

@@ -214,7 +214,7 @@ def test_what_takes_no_network_comes_first() -> None:
     found = examine(lab)
     assert [each.cause for each in found] == ["unknown", "postprocess.box_thresh"]
     assert found[0].summary == "budget spent"
-    assert found[0].not_tried[-1].endswith("of 60 s of processor time; how many runs there are is fixed")
+    assert found[0].not_tried[-1].endswith("of 60 s of processor time; the number of runs is fixed")
 
 
 def test_networks_run_again_only_where_they_are_suspected() -> None:

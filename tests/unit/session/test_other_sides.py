@@ -66,5 +66,5 @@ def test_rapidocr_needs_its_file(tmp_path: Path) -> None:
 def test_rapidocr_runs_lines_in_batches_and_no_pages() -> None:
     check_rapidocr_batch(RECOGNITION, 6)
     check_rapidocr_batch(DETECTION, 1)
-    with pytest.raises(ModelError, match=r"inference\.batch = 2: RapidOCR hands its detector one page after the other"):
+    with pytest.raises(ModelError, match="a batch of 2 images was asked for, and RapidOCR hands its detector one page"):
         check_rapidocr_batch(DETECTION, 2)
