@@ -117,8 +117,7 @@ def test_ten_times_the_setting_on_the_clock_ends_it_and_is_said(time: Time, budg
         budget.check()
     assert (
         "ended by the clock after 102 s without waiting for a core, 10 times the setting (setting: "
-        "diagnosis_seconds = 10)"
-        in budget.spent()
+        "diagnosis_seconds = 10)" in budget.spent()
     )
 
 
