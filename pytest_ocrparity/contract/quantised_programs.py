@@ -1,4 +1,4 @@
-"""What a side may offer whose program computes with rounded weights or rounds what its layers return."""
+"""What a side may offer whose program rounds its weights or what its layers return, or computes in float16."""
 
 from __future__ import annotations
 

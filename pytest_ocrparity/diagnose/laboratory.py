@@ -168,9 +168,12 @@ class Laboratory:
                     continue
         return None
 
-    def run_network(self, run: Callable[[Array], Array], tensor: Array) -> Array | None:
-        """Run a network; return None where it raises. Raises BudgetSpentError."""
-        with self.budget.network_run(tensor.size):
+    def run_network(self, run: Callable[[Array], Array], tensor: Array, *, runs: int = 1) -> Array | None:
+        """Run a network; return None where it raises. Raises BudgetSpentError.
+
+        `run` counts as so many `runs`.
+        """
+        with self.budget.network_run(tensor.size, runs):
             return self.attempt(lambda: run(tensor))
 
     def attempt(self, run: Callable[[], Answer], what: str = "") -> Answer | None:
@@ -424,11 +427,11 @@ def describe_difference(made: Array, other: Array) -> str:
     return f"largest difference {float(np.nanmax(difference, initial=0.0)):.1e}"
 
 
-def returns_map(run: Callable[[Array], Array]) -> Callable[[Laboratory, Array | None], bool]:
-    """Return a check for another image: whether `run` returns the candidate's map there too."""
+def returns_map(run: Callable[[Array], Array], *, runs: int = 1) -> Callable[[Laboratory, Array | None], bool]:
+    """Return a check for another image: whether `run`, which counts as so many runs, returns its map there too."""
 
     def explains(lab: Laboratory, candidate_map: Array | None) -> bool:
-        made = lab.run_network(run, lab.tensor) if candidate_map is not None else None
+        made = lab.run_network(run, lab.tensor, runs=runs) if candidate_map is not None else None
         return made is not None and candidate_map is not None and are_equal_maps(lab, made, candidate_map)
 
     return explains

@@ -208,7 +208,7 @@ def test_a_run_keeps_no_arrays(kind: str) -> None:
 
 
 def test_an_onnx_file_is_not_read_without_onnx(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pytest_ocrparity.backends.graphs.onnx_graph.find_spec", lambda name: None)
+    monkeypatch.setattr("pytest_ocrparity.backends.onnx.onnx_reading.find_spec", lambda name: None)
     with pytest.raises(ModelError, match="onnx is not installed"):
         OnnxGraph(EXAMPLE / "inference_onnx" / "inference.onnx")
 

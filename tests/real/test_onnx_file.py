@@ -335,10 +335,11 @@ def test_weights_of_a_file_are_told_apart(
 def test_another_network_stays_unknown_and_its_weights_are_said_to_be_not_read(
     train: TrainingPipeline, page: Page, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pytest_ocrparity.backends.onnx.runtime.find_spec", lambda name: None)
+    monkeypatch.setattr("pytest_ocrparity.backends.onnx.onnx_reading.find_spec", lambda name: None)
     found = cause(assert_same_probability_maps, train.trace(page), blob(tmp_path, steep=1.2).trace(page))
     assert found.cause == "unknown"
-    assert any("not read: the weights in net.onnx need the package onnx" in text for text in found.not_tried)
+    told = "not read: the weights of net.onnx, as the package onnx is not installed"
+    assert any(told in text for text in found.not_tried)
     assert any("graph optimisation" in text for text in (*found.tried, *found.ruled_out))
 
 

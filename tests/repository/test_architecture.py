@@ -42,7 +42,6 @@ TESTED_BY = {
     "backends.checkout.script": "real/test_script_detector.py",
     "backends.checkout.side": "real/test_script_detector.py",
     "backends.decoders": "real/test_diagnose_decoding.py",
-    "diagnose.network.architecture": "real/test_architecture.py",
     "backends.graphs": "real/test_layers.py",
     "backends.graphs.legacy_graph": "real/test_layers.py",
     "backends.graphs.weightless_operators": "real/test_layers.py",
@@ -91,7 +90,6 @@ TESTED_BY = {
     "contract.recognisers": "real/test_recognisers.py",
     "diagnose.kept_state": "unit/diagnose/test_state.py",  # the words of both experiments with state
     "diagnose.layers": "real/test_layers.py",
-    "diagnose.layers.proved_attribute": "real/test_layers.py",
     "diagnose.recognition.line_sizes": "unit/diagnose/recognition/test_line_preprocessing.py",
     "diagnose.network.lookalikes": "real/test_lookalikes.py",
     "diagnose.preprocessing.decoding": "real/test_diagnose_decoding.py",

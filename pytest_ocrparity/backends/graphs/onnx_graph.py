@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeAlias
 
@@ -12,10 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from pytest_ocrparity.backends.isolation import isolated
-from pytest_ocrparity.backends.onnx.node_order import put_nodes_in_order
-from pytest_ocrparity.backends.onnx.onnx_reading import reading_onnx
+from pytest_ocrparity.backends.onnx.onnx_reading import load_onnx, reading_onnx
 from pytest_ocrparity.contract.network_graph import Node
-from pytest_ocrparity.errors import ModelError
 
 Array: TypeAlias = "npt.NDArray[Any]"
 
@@ -79,10 +76,8 @@ class OnnxGraph:
         Raises:
             ModelError: the package onnx, which alone reads its graph, is not installed, or the file is damaged.
         """
-        if find_spec("onnx") is None:
-            raise ModelError(f"not read: the graph of {file.name} needs the package onnx, and onnx is not installed")
         self._file = file
-        with reading_onnx(file):
+        with reading_onnx(file, "graph"):
             graph = _load(file).graph
             rows, known = _rows(graph)
             shapes, others = _stored_shapes(graph), _of_other_types(graph)
@@ -162,9 +157,7 @@ def _with_samples(graph: Any, names: Sequence[str], step: int) -> list[str]:
 def _load(file: Path) -> Any:
     import onnx
 
-    model = onnx.load(str(file))
-    put_nodes_in_order(model.graph)
-    return onnx.shape_inference.infer_shapes(model)
+    return onnx.shape_inference.infer_shapes(load_onnx(file))
 
 
 def _rows(graph: Any) -> tuple[list[_Row], dict[str, tuple[int, ...]]]:

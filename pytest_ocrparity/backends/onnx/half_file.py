@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pytest_ocrparity.backends.isolation import isolated
-from pytest_ocrparity.backends.onnx.onnx_reading import reading_onnx
+from pytest_ocrparity.backends.onnx.onnx_reading import load_onnx, reading_onnx
 
 Array: TypeAlias = "npt.NDArray[Any]"
 
@@ -24,12 +24,16 @@ class HalfFile:
     """An ONNX file whose operators compute in float16."""
 
     def __init__(self, file: Path, providers: Sequence[tuple[str, dict[str, Any]]]) -> None:
-        """Read a file, which ONNX Runtime is to run on these providers. The package onnx has to be installed."""
+        """Read a file, which ONNX Runtime is to run on these providers.
+
+        Raises:
+            ModelError: the package onnx is not installed, or the file is damaged.
+        """
         self._file, self._providers = file, list(providers)
-        with reading_onnx(file):
+        with reading_onnx(file, "float16 operators"):
             import onnx
 
-            graph = onnx.shape_inference.infer_shapes(onnx.load(str(file))).graph
+            graph = onnx.shape_inference.infer_shapes(load_onnx(file)).graph
         kinds = {each.name: each.type.tensor_type.elem_type for each in [*graph.value_info, *graph.output]}
         computing = [node for node in graph.node if node.op_type not in MOVES]
         self.operators = sum(any(kinds.get(name) == HALF for name in node.output) for node in computing)
@@ -37,10 +41,9 @@ class HalfFile:
     def run(self, tensor: npt.NDArray[np.float32], *, in_half: bool = True) -> npt.NDArray[np.float32]:
         """Run the file as ONNX Runtime does by default; see `contract.HalfProgram.run`."""
         with isolated():
-            import onnx
             import onnxruntime
 
-            model = onnx.load(str(self._file))
+            model = load_onnx(self._file)
             if not in_half:
                 _compute_in_single(model.graph)
             options = onnxruntime.SessionOptions()
@@ -48,12 +51,6 @@ class HalfFile:
             session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=self._providers)
             (made, *_) = session.run(None, {session.get_inputs()[0].name: np.ascontiguousarray(tensor)})
         return np.asarray(made, np.float32)
-
-
-def read_half_file(file: Path, providers: Sequence[tuple[str, dict[str, Any]]]) -> HalfFile | None:
-    """Return a file whose operators compute in float16; None where none does."""
-    found = HalfFile(file, providers)
-    return found if found.operators else None
 
 
 def _compute_in_single(graph: Any) -> None:

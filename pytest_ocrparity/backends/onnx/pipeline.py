@@ -283,19 +283,19 @@ class OnnxPipeline(StagedPipeline):
         return Fix(f"{steps}, and the same in the deployment's own code where it does not read that file", (change,))
 
     def stored_weights(self) -> Mapping[str, npt.NDArray[Any]]:
-        """Return the weights in the file by name. Raises ModelError where the package onnx is not installed."""
+        """Return the weights in the file by name. Raises ModelError where it cannot be read."""
         return runtime_arrays(self._file)
 
     def network_graph(self) -> NetworkGraph:
-        """Return the graph of the file. Raises ModelError where the package onnx is not installed."""
+        """Return the graph of the file. Raises ModelError where it cannot be read."""
         return OnnxGraph(self._file)
 
     def quantised_program(self) -> QuantisedFile | None:
-        """Return the file as a quantised one, or None. Raises ModelError where the package onnx is not installed."""
+        """Return the file as a quantised one, or None. Raises ModelError where it cannot be read."""
         return runtime_quantised(self._file)
 
     def half_program(self) -> HalfFile | None:
-        """Return a file that computes in float16, or None. Raises ModelError where onnx is not installed."""
+        """Return a file that computes in float16, or None. Raises ModelError where it cannot be read."""
         return runtime_half(self._file, self._providers)
 
     def input_size(self) -> tuple[int, int] | None:

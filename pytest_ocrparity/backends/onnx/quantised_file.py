@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pytest_ocrparity.backends.isolation import isolated
-from pytest_ocrparity.backends.onnx.onnx_reading import reading_onnx
+from pytest_ocrparity.backends.onnx.onnx_reading import load_onnx, reading_onnx
 from pytest_ocrparity.contract.quantised_programs import RoundedOperator
 
 Array: TypeAlias = "npt.NDArray[Any]"
@@ -26,14 +26,14 @@ class QuantisedFile:
     """A quantised ONNX file."""
 
     def __init__(self, file: Path) -> None:
-        """Read a file. The package onnx has to be installed.
+        """Read a file.
 
         Raises:
-            ModelError: the file is damaged.
+            ModelError: the package onnx is not installed, or the file is damaged.
         """
         self._file = file
-        with reading_onnx(file):
-            graph = _load(file).graph
+        with reading_onnx(file, "rounding"):
+            graph = load_onnx(file).graph
             self.operators: Sequence[RoundedOperator] = list(_operators(graph))
             self.rounded = len(_ways(graph))
 
@@ -50,7 +50,7 @@ class QuantisedFile:
             import onnxruntime
             from onnx import numpy_helper
 
-            model = _load(self._file)
+            model = load_onnx(self._file)
             graph = model.graph
             for undo, given, around in _ways(graph):
                 if not rounds or around <= kept.keys():
@@ -71,16 +71,6 @@ class QuantisedFile:
         return np.asarray(made, np.float32)
 
 
-def read_quantised_file(file: Path) -> QuantisedFile | None:
-    """Return a file as a quantised one; None where it has no rounded kernel and rounds nothing.
-
-    Raises:
-        ModelError: the file is damaged.
-    """
-    found = QuantisedFile(file)
-    return found if found.operators or found.rounded else None
-
-
 def dequantised_arrays(graph: Any) -> dict[str, Array]:
     """Return the stored steps of a graph as the numbers that they stand for, by the name of what takes them."""
     stored = {each.name: each for each in graph.initializer}
@@ -94,12 +84,6 @@ def dequantised_arrays(graph: Any) -> dict[str, Array]:
 def names_of_steps(graph: Any) -> set[str]:
     """Return the names of what says how large steps are and where their zero lies."""
     return {name for node in graph.node if node.op_type in (ROUNDS, UNDOES) for name in node.input[1:]}
-
-
-def _load(file: Path) -> Any:
-    import onnx
-
-    return onnx.load(str(file))
 
 
 def _undone(node: Any, stored: Mapping[str, Any]) -> tuple[Array, Array, str]:

@@ -7,17 +7,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import numpy.typing as npt
 
 from pytest_ocrparity.backends.isolation import isolated
-from pytest_ocrparity.backends.onnx.half_file import HalfFile, read_half_file
-from pytest_ocrparity.backends.onnx.node_order import put_nodes_in_order
-from pytest_ocrparity.backends.onnx.onnx_reading import reading_onnx
-from pytest_ocrparity.backends.onnx.quantised_file import QuantisedFile, read_quantised_file
+from pytest_ocrparity.backends.onnx.half_file import HalfFile
+from pytest_ocrparity.backends.onnx.onnx_reading import load_onnx, reading_onnx
+from pytest_ocrparity.backends.onnx.quantised_file import QuantisedFile
 from pytest_ocrparity.backends.onnx.stored_weights import weights_of_graph
 from pytest_ocrparity.errors import ModelError
 
@@ -161,39 +159,28 @@ def runtime_arrays(file: Path) -> dict[str, npt.NDArray[Any]]:
     Raises:
         ModelError: the package onnx, which alone reads them, is not installed, or the file is damaged.
     """
-    if find_spec("onnx") is None:
-        raise ModelError(f"not read: the weights in {file.name} need the package onnx, which is not installed")
-    with reading_onnx(file):
-        import onnx
-
-        model = onnx.load(str(file))
-        put_nodes_in_order(model.graph)
-        return weights_of_graph(model.graph)
+    with reading_onnx(file, "weights"):
+        return weights_of_graph(load_onnx(file).graph)
 
 
 def runtime_quantised(file: Path) -> QuantisedFile | None:
-    """Return a file as a quantised one; None where it is none.
+    """Return a file as a quantised one; None where it has no rounded kernel and rounds nothing.
 
     Raises:
         ModelError: the package onnx, which alone reads it, is not installed, or the file is damaged.
     """
-    _need_onnx(f"whether {file.name} is quantised")
-    return read_quantised_file(file)
+    found = QuantisedFile(file)
+    return found if found.operators or found.rounded else None
 
 
 def runtime_half(file: Path, providers: Sequence[Provider] = (Provider(CPU, {}),)) -> HalfFile | None:
     """Return a file whose operators compute in float16; None where none does.
 
     Raises:
-        ModelError: the package onnx, which alone reads it, is not installed.
+        ModelError: the package onnx, which alone reads it, is not installed, or the file is damaged.
     """
-    _need_onnx(f"whether {file.name} computes in float16")
-    return read_half_file(file, [(each.name, dict(each.options)) for each in providers])
-
-
-def _need_onnx(what: str) -> None:
-    if find_spec("onnx") is None:
-        raise ModelError(f"not read: {what} needs the package onnx, which is not installed")
+    found = HalfFile(file, [(each.name, dict(each.options)) for each in providers])
+    return found if found.operators else None
 
 
 def runtime_size_error(error: BaseException) -> str | None:

@@ -42,7 +42,7 @@ def stored_arrays(export: ExportFiles) -> Mapping[str, npt.NDArray[Any]]:
     """Return the weights of the ONNX file of an export folder by name; nothing where there is none.
 
     Raises:
-        ModelError: the package onnx, which alone reads them, is not installed.
+        ModelError: the package onnx, which alone reads them, is not installed, or the file is damaged.
     """
     file = export.folder / FILE
     return runtime.runtime_arrays(file) if file.is_file() else {}
@@ -52,7 +52,7 @@ def quantised_file(export: ExportFiles) -> QuantisedFile | None:
     """Return the ONNX file of an export folder as a quantised one; None where there is none, or it is not quantised.
 
     Raises:
-        ModelError: the package onnx, which alone reads it, is not installed.
+        ModelError: the package onnx, which alone reads it, is not installed, or the file is damaged.
     """
     file = export.folder / FILE
     return runtime.runtime_quantised(file) if file.is_file() else None
@@ -62,7 +62,7 @@ def half_file(export: ExportFiles) -> HalfFile | None:
     """Return the ONNX file of an export folder where it computes in float16; None where there is none, or it does not.
 
     Raises:
-        ModelError: the package onnx, which alone reads it, is not installed.
+        ModelError: the package onnx, which alone reads it, is not installed, or the file is damaged.
     """
     file = export.folder / FILE
     return runtime.runtime_half(file) if file.is_file() else None
@@ -72,7 +72,7 @@ def file_graph(export: ExportFiles) -> NetworkGraph:
     """Return the graph of the ONNX file of an export folder.
 
     Raises:
-        ModelError: there is none, or the package onnx, which alone reads it, is not installed.
+        ModelError: there is none, or the package onnx, which alone reads it, is not installed, or the file is damaged.
     """
     file = export.folder / FILE
     if not file.is_file():

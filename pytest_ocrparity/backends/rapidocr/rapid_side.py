@@ -220,19 +220,19 @@ class RapidSide(StagedSide):
         return type(self)(self._file, self._options, memory_limit=self._limit, name=self.name)
 
     def stored_weights(self) -> Mapping[str, npt.NDArray[Any]]:
-        """Return the weights in the file by name. Raises ModelError where the package onnx is not installed."""
+        """Return the weights in the file by name. Raises ModelError where it cannot be read."""
         return runtime_arrays(self._file)
 
     def network_graph(self) -> OnnxGraph:
-        """Return the graph of the file. Raises ModelError where the package onnx is not installed."""
+        """Return the graph of the file. Raises ModelError where it cannot be read."""
         return OnnxGraph(self._file)
 
     def quantised_program(self) -> QuantisedFile | None:
-        """Return the file as a quantised one, or None. Raises ModelError where the package onnx is not installed."""
+        """Return the file as a quantised one, or None. Raises ModelError where it cannot be read."""
         return runtime_quantised(self._file)
 
     def half_program(self) -> HalfFile | None:
-        """Return a file that computes in float16, or None. Raises ModelError where onnx is not installed."""
+        """Return a file that computes in float16, or None. Raises ModelError where it cannot be read."""
         return runtime_half(self._file)
 
     def other_engines(self) -> Iterator[Alternative]:

@@ -30,6 +30,7 @@ from pytest_ocrparity.diagnose.layers.matching import largest
 from pytest_ocrparity.diagnose.layers.proved_attribute import graph_cause, network_with_attribute
 from pytest_ocrparity.diagnose.layers.sampled_search import search_whole_page
 from pytest_ocrparity.diagnose.layers.search import NOT_SHOWN, Runs, Search, search_layers
+from pytest_ocrparity.diagnose.network.candidate_graph import candidate_graph
 from pytest_ocrparity.diagnose.network.input_size import tensor_of_size
 from pytest_ocrparity.diagnose.network.structure import kind_of
 from pytest_ocrparity.diagnose.network.weights import paired_network
@@ -229,9 +230,7 @@ def _graphs(lab: Laboratory, trained: TrainedNetwork) -> tuple[NetworkGraph, Net
     if "graphs" not in lab.memo:
         lab.budget.check()
         source = offered(trained, HasGraph)
-        candidate = lab.ask(
-            lab.candidate, HasGraph, lambda side: side.network_graph(), f"{LAYERS} of {lab.names.candidate}"
-        )
+        candidate = candidate_graph(lab)
         reference = None
         if candidate is not None and source is not None:
             reference = lab.attempt(source.network_graph, f"{LAYERS} of {lab.names.reference}")

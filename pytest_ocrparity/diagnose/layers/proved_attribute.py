@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
@@ -25,10 +25,11 @@ from pytest_ocrparity.stages import PROBABILITY_MAP, RECOGNITION
 Array: TypeAlias = "npt.NDArray[Any]"
 Run: TypeAlias = Callable[[Array], Array]
 
-SHARE: Final = 0.5
-"""What two runs on a part of the page count of a network run in the budget."""
-WHOLE_RUNS: Final = 2
-"""Network runs on the whole page, beyond those of a search, that show whether an attribute explains all of the map."""
+SHARE: Final = 0.25
+"""What a run on a part of the page counts of a network run in the budget."""
+WHOLE_RUNS: Final = 3
+"""Network runs on the whole page, beyond those of a search, that show at most whether an attribute explains all of the
+map: one of the export, and those of the network with the attribute."""
 
 
 class Tried(NamedTuple):
@@ -61,7 +62,7 @@ def _network(lab: Laboratory, search: Search, name: str, difference: AttributeDi
         shape, given = reference.arrays[place.right].shape, reference.arrays[right.inputs[0]]
         array = lab.attempt(lambda: graph.operator_output(own.operator, own.attributes, given, shape))
         if array is not None and array.shape == shape:
-            return _run_with_operator(reference.graph, place.right, graph, own.operator, own.attributes)
+            return WithOperator(reference.graph, place.right, graph, own.operator, own.attributes)
     trained = offered(paired_network(lab), SetsAttributes)
     other: TrainedNetwork | None = None
     if trained is not None:
@@ -69,23 +70,32 @@ def _network(lab: Laboratory, search: Search, name: str, difference: AttributeDi
     return None if other is None else other.run
 
 
-def _run_with_operator(
-    network: NetworkGraph, place: int, graph: RunsOperators, operator: str, attributes: Mapping[str, Any]
-) -> Run:
-    """Return what runs a network with another operator in a place; it keeps no arrays."""
+@dataclass(frozen=True)
+class WithOperator:
+    """Runs a network with another operator in a place: once up to there, and once from there; it keeps no arrays."""
 
-    def run(tensor: Array) -> Array:
-        given, right = network.run(tensor, [network.nodes[place].inputs[0], place])
-        array = graph.operator_output(operator, attributes, given, right.shape)
+    network: NetworkGraph
+    place: int
+    graph: RunsOperators
+    operator: str
+    attributes: Mapping[str, Any]
+
+    def __call__(self, tensor: Array) -> Array:
+        """Return its output."""
+        given, right = self.network.run(tensor, [self.network.nodes[self.place].inputs[0], self.place])
+        array = self.graph.operator_output(self.operator, self.attributes, given, right.shape)
         assert array is not None
-        return network.run(tensor, [network.output], {place: array})[0]
+        return self.network.run(tensor, [self.network.output], {self.place: array})[0]
 
-    return run
+
+def runs_of(run: Run) -> int:
+    """Return how many network runs one call is."""
+    return 2 if isinstance(run, WithOperator) else 1
 
 
 def _returns_map_of_part(lab: Laboratory, search: Search, run: Run) -> bool:
     tensor, own = search.reference.arrays[0], search.candidate.arrays[search.candidate.graph.output]
-    with lab.budget.network_run(tensor.size, SHARE):
+    with lab.budget.network_run(tensor.size, SHARE * runs_of(run)):
         made = lab.attempt(lambda: run(tensor))
     limit = sensitivity_limit(map_sensitivity(lab.reference))
     is_same = made is not None and made.shape == own.shape
@@ -98,7 +108,7 @@ def graph_cause(lab: Laboratory, run: Run) -> Diagnosis | None:
     source, candidate = pipeline_of(lab.reference), lab.names.candidate
     try:
         own = map_of_candidate(lab)
-        made = None if own is None else lab.run_network(run, lab.tensor)
+        made = None if own is None else lab.run_network(run, lab.tensor, runs=runs_of(run))
     except BudgetSpentError:
         return None
     if source is None or own is None or made is None or not are_equal_maps(lab, made, own):
@@ -107,7 +117,7 @@ def graph_cause(lab: Laboratory, run: Run) -> Diagnosis | None:
     found = lab.proven_cause(
         PROBABILITY_MAP, cause, f"the exported graph of {candidate} computes something else", [proof], graph_fix(lab)
     )
-    patched = replace(lab.patched, explains=returns_map(run), infer=source.infer)
+    patched = replace(lab.patched, explains=returns_map(run, runs=runs_of(run)), infer=source.infer)
     if lab.comparisons.task == RECOGNITION:
         lab.history.setdefault(KNOWN, []).append((lab.candidate.label, found, patched))
     lab.adopt_patch(PROBABILITY_MAP, cause, patched)

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from pytest_ocrparity.contract import HasGraph, HasTrainedNetwork, NetworkGraph, Node, TrainedNetwork, offered
 from pytest_ocrparity.diagnose.laboratory import Laboratory, are_equal_maps, describe_difference, returns_map
+from pytest_ocrparity.diagnose.network.candidate_graph import candidate_graph
 from pytest_ocrparity.diagnose.network.structure import kernels_of, kind_of, parts_of
 from pytest_ocrparity.diagnose.network.weights import paired_weights, weights_export_command
 from pytest_ocrparity.diagnosis import Change, Diagnosis, Fix
@@ -73,9 +74,14 @@ def by_architecture(lab: Laboratory, candidate_map: Array | None) -> Diagnosis |
     networks = [each for each in (side.network, side.network.fused) if each is not None]
     if any(_holds_values_of(each, found.exported) for each in networks):
         return None
-    own = lab.ask(lab.candidate, HasGraph, lambda each: each.network_graph(), TITLE)
-    graphs = [] if own is None else [_graph_of(lab, each) for each in networks]
-    if own is None or None in graphs:
+    own = candidate_graph(lab)
+    if own is None:
+        return None
+    if not kernels_of(own.nodes):  # as of a quantised file
+        lab.not_tried.append(f"{TITLE}: {lab.names.candidate} stores no kernels in float32")
+        return None
+    graphs = [_graph_of(lab, each) for each in networks]
+    if None in graphs:
         return None
     differences = [compare_structures(own.nodes, graph.nodes) for graph in graphs if graph is not None]
     nearest = min(differences, key=lambda each: sum(each.shares()))
@@ -95,12 +101,13 @@ def by_architecture(lab: Laboratory, candidate_map: Array | None) -> Diagnosis |
     reference, candidate = lab.names
     proof = f"{candidate}'s program by itself returns {candidate}'s map ({describe_difference(made, candidate_map)})"
     again = weights_export_command(lab) or "export again the network that was trained"
-    fix = f"if that network is meant, set train.config and train.checkpoint to its; if not, {again}"
+    fix = f"if that network is meant, set train.config and train.checkpoint to its own; if not, {again}"
     summary = f"{candidate} holds a network of another architecture than {reference}'s"
     return lab.proven_cause(PROBABILITY_MAP, TITLE, summary, [*facts, proof], Fix(fix, (Change("export"),)))
 
 
 def _graph_of(lab: Laboratory, network: TrainedNetwork) -> NetworkGraph | None:
+    lab.budget.check()
     source = offered(network, HasGraph)
     return None if source is None else lab.attempt(source.network_graph, TITLE)
 
@@ -132,7 +139,8 @@ def _facts(difference: Difference, reference: str, candidate: str) -> list[str]:
     own = difference.nodes[0]
     of_shape, of_part = difference.kernels[0].total(), difference.parts[0].total()
     text = f"{of_shape} of {candidate}'s {kernels_of(own).total()} kernels have a shape that {reference}'s lack"
-    text += f"; {of_part} of its {parts_of(own).total()} operators with kernels or several inputs take other operators"
+    text += f"; {of_part} of its {parts_of(own).total()} operators with kernels or several inputs are made of "
+    text += "other operators than there"
     if of_shape and not of_part and not difference.parts[1]:
         text += f": it is built as {reference}'s, with other numbers of channels, as after pruning"
     texts = [text]

@@ -23,7 +23,7 @@ CAUSE: Final = "precision.fp16"
 
 def by_half(lab: Laboratory, candidate_map: Array | None) -> Diagnosis | None:
     """Run a program that computes in float16 in float32, and the trained network with the weights that it stores."""
-    program = lab.ask(lab.candidate, ComputesInHalf, lambda side: side.half_program(), CAUSE)
+    program = _half_program(lab)
     if program is None or candidate_map is None:
         return None
     reference, candidate = lab.names
@@ -71,6 +71,15 @@ def by_half(lab: Laboratory, candidate_map: Array | None) -> Diagnosis | None:
         f"{text}from before it was converted to float16, or convert it with the operators that lose most left out"
     )
     return lab.proven_cause(PROBABILITY_MAP, CAUSE, summary, proof, fix)
+
+
+def _half_program(lab: Laboratory) -> HalfProgram | None:
+    """Return the candidate's program as one that computes in float16, read once; None where it is none."""
+    if "half" not in lab.memo:
+        lab.budget.check()
+        lab.memo["half"] = lab.ask(lab.candidate, ComputesInHalf, lambda side: side.half_program(), CAUSE)
+    found: HalfProgram | None = lab.memo["half"]
+    return found
 
 
 def _single(lab: Laboratory, program: HalfProgram) -> Array | None:

@@ -144,10 +144,8 @@ def _run_with_stored_weights(lab: Laboratory, found: StoredWeights, candidate_ma
     if made is None or not are_equal_maps(lab, made, candidate_map):
         text = f"network.weights: {reference}'s network with {candidate}'s weights does not return {candidate}'s map"
         differ = f"({len(found.differing)} of {total} arrays differ)"
-        if found.is_named:
-            lab.tried.append(f"{text} {differ}")
-        else:
-            lab.not_tried.append(f"{text} {differ}; arrays were paired by shape and order, which may be wrong")
+        paired = "" if found.is_named else "; arrays were paired by shape and order, which may be wrong"
+        lab.tried.append(f"{text} {differ}{paired}")
         return None
     lab.patched = replace(lab.patched, explains=returns_map(transplanted.run))
     same = total - len(found.differing)

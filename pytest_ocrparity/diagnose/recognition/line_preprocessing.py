@@ -46,7 +46,7 @@ from pytest_ocrparity.diagnose.recognition.line_rules import (
     line_rule_of_parameters,
 )
 from pytest_ocrparity.diagnose.recognition.line_sizes import columns_of_picture, line_sizes_text, size_of_line
-from pytest_ocrparity.diagnose.recognition.scaled_lines import SCALED, scaled_line_cause
+from pytest_ocrparity.diagnose.recognition.scaled_lines import SCALED, scaled_line_cause, with_scaled_line
 from pytest_ocrparity.diagnosis import UNKNOWN, Change, Diagnosis, Fix
 from pytest_ocrparity.stages import DECODE, PREPROCESSING, RESIZE, TENSOR
 from pytest_ocrparity.trace import Image, Trace
@@ -84,15 +84,20 @@ def examine_line_preprocessing(lab: Laboratory) -> list[Diagnosis]:
     trace = lab.run_preprocessing()
     if trace is None or trace.tensor is None:
         return found if found and trace is not None and trace.error is None else [*found, lab.unknown_cause(first)]
-    if (scaled := scaled_line_cause(lab, trace)) is not None:
-        found.append(scaled)
-        trace = lab.run_preprocessing() or trace
-    sized = _examine_size(lab, trace)
-    found += sized
-    if any(each.cause == UNKNOWN for each in sized):
+    if (scaled := scaled_line_cause(lab, trace)) is None:
+        found += _examine_resized(lab, trace)
+    else:
+        found += with_scaled_line(scaled, _examine_resized(lab, lab.run_preprocessing() or trace))
+    return found or [lab.unknown_cause(first)]
+
+
+def _examine_resized(lab: Laboratory, trace: Trace) -> list[Diagnosis]:
+    """Return each cause from the resize on."""
+    found = _examine_size(lab, trace)
+    if any(each.cause == UNKNOWN for each in found):
         return found
     trace = lab.run_preprocessing() or trace  # with an option put right, if one was the cause
-    content = columns_of_picture(lab, trace) if trace.tensor is not None else 0
+    content = columns_of_picture(trace) if trace.tensor is not None else 0
     if trace.tensor is not None and not lab.is_same_stage(TENSOR, trace):
         arranged = examine_arrangement(lab, trace, content)
         if arranged is not None:
@@ -102,12 +107,12 @@ def examine_line_preprocessing(lab: Laboratory) -> list[Diagnosis]:
         numbers = examine_numbers(lab, trace, content)
         is_known = all(each.cause != UNKNOWN for each in numbers)
         found += [*numbers, *(examine_fill(lab, trace, content) if is_known else [])]
-    return found or [lab.unknown_cause(first)]
+    return found
 
 
 def _examine_size(lab: Laboratory, trace: Trace) -> list[Diagnosis]:
     """Return why the line has another size, or other pixels at the same size; then `lab.before` is at its size."""
-    sizes = size_of_line(lab, lab.before), size_of_line(lab, trace)
+    sizes = size_of_line(lab.before), size_of_line(trace)
     if None in sizes or sizes[1] is None:
         return [lab.unknown_cause(RESIZE, "a tensor is not (1, 3, height, width)")]
     is_same_size = sizes[0] == sizes[1]
@@ -159,17 +164,12 @@ def _by_options(lab: Laboratory, trace: Trace) -> list[Diagnosis]:
     for cause, values in changes if side is not None else ():
         patched = lab.attempt(lambda values=values: lab.patched.varied({RESIZE: values}), cause)  # type: ignore[misc]
         made = None if patched is None else lab.run_preprocessing(patched)
-        if (
-            patched is None
-            or made is None
-            or made.tensor is None
-            or size_of_line(lab, made) == size_of_line(lab, trace)
-        ):
+        if patched is None or made is None or made.tensor is None or size_of_line(made) == size_of_line(trace):
             continue
         also: list[Diagnosis] = []
         shown = None
-        if size_of_line(lab, made) != size_of_line(lab, lab.reference) or not _are_same_pictures(lab.reference, made):
-            shown = _shown_at_its_size(lab, made, size_of_line(lab, made) or (0, 0, 0))
+        if size_of_line(made) != size_of_line(lab.reference) or not _are_same_pictures(lab.reference, made):
+            shown = _shown_at_its_size(lab, made, size_of_line(made) or (0, 0, 0))
             rules = None if shown is None else _by_rules(lab, made, shown[1], patched.pipeline)
             if not rules:
                 lab.tried.append(f"{cause}: with {_values_text(values)}, the size still differs")
@@ -335,7 +335,7 @@ def _by_rules(lab: Laboratory, trace: Trace, proof: str, pipeline: Any = None) -
     None where a side's rule is not known, or does not say this line's size.
     """
     line = None if trace.decode is None else (int(trace.decode.shape[0]), int(trace.decode.shape[1]))
-    own_size, right_size = size_of_line(lab, trace), size_of_line(lab, lab.reference)
+    own_size, right_size = size_of_line(trace), size_of_line(lab.reference)
     if line is None or own_size is None or right_size is None:
         return None
     right = _rule_of(lab, pipeline_of(lab.reference), lab.reference, {line: right_size})
@@ -370,7 +370,7 @@ def _rule_of(lab: Laboratory, side: Any, trace: Trace, here: dict[Size, Made]) -
     sizes = dict(here)
     for probe in PROBES if side is not None else ():
         made = lab.attempt(lambda probe=probe: side.preprocess(np.full((*probe, 3), 90, np.uint8)))  # type: ignore[misc]
-        size = None if made is None or made.error is not None else size_of_line(lab, made)
+        size = None if made is None or made.error is not None else size_of_line(made)
         if size is not None and made is not None and not SCALED.keys() & made.parameters.get(RESIZE, {}).keys():
             sizes[probe] = size
     if len(sizes) <= len(PROBES) // 2:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -10,7 +12,7 @@ from pytest_ocrparity.contract import TakesParameters, WordsFixes, offered
 from pytest_ocrparity.diagnose.laboratory import Laboratory
 from pytest_ocrparity.diagnose.parameter_experiments import OWN_CAUSES
 from pytest_ocrparity.diagnose.recognition.line_sizes import line_sizes_text
-from pytest_ocrparity.diagnosis import Diagnosis, Fix
+from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis, Fix
 from pytest_ocrparity.stages import RESIZE
 from pytest_ocrparity.trace import Trace
 
@@ -43,3 +45,11 @@ def scaled_line_cause(lab: Laboratory, trace: Trace) -> Diagnosis | None:
     summary = f"{candidate} scales the line by {scale} before it resizes it, and {lab.names.reference} does not"
     said = fix or Fix(f"let {candidate} resize the line as it is in the file")
     return lab.proven_cause(RESIZE, SCALED[name], summary, [proof], said)
+
+
+def with_scaled_line(scaled: Diagnosis, rest: Sequence[Diagnosis]) -> list[Diagnosis]:
+    """Return the cause before those of what differs without it; where some of that is unknown, it is a hint there."""
+    if all(each.cause != UNKNOWN for each in rest):
+        return [scaled, *rest]
+    hint = f"not proved: {scaled.summary}; {scaled.evidence[0]}; what differs then is not explained"
+    return [replace(each, evidence=(*each.evidence, hint)) if each.cause == UNKNOWN else each for each in rest]

@@ -122,6 +122,8 @@ class TestMaps:
         assert not returns_map(toy.infer)(lab, None)
         assert not returns_map(lambda tensor: 1 // 0)(lab, own)  # type: ignore[arg-type,return-value]
         assert lab.budget.runs == 3
+        assert returns_map(toy.infer, runs=2)(lab, own)
+        assert lab.budget.runs == 5
 
     def test_what_is_judgeable(self) -> None:
         lab = laboratory()

@@ -29,6 +29,15 @@ def test_what_is_taken_comes_first_and_the_rest_stays(given: str, order: str) ->
     assert ordered(given) == order
 
 
+def test_operators_that_stand_in_order_are_not_copied() -> None:
+    nodes = [onnx.helper.make_node("Relu", ["x"], ["a"]), onnx.helper.make_node("Relu", ["a"], ["b"])]
+    for first, is_kept in ((nodes, True), (nodes[::-1], False)):
+        graph: Any = onnx.helper.make_graph(first, "net", [], [])
+        held = list(graph.node)
+        put_nodes_in_order(graph)
+        assert all(own is other for own, other in zip(held, graph.node, strict=True)) == is_kept
+
+
 def test_a_graph_that_goes_in_circles_stays_as_it_is() -> None:
     assert ordered("ba", {"a": "b", "b": "a"}) == "ba"
     assert ordered("bac", {"a": "x", "b": "c", "c": "b"}) == "bac"

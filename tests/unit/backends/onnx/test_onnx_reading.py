@@ -8,12 +8,18 @@ import pytest
 from onnx_files import write_blob
 
 from pytest_ocrparity.backends.graphs.onnx_graph import OnnxGraph
+from pytest_ocrparity.backends.onnx.half_file import HalfFile
 from pytest_ocrparity.backends.onnx.onnx_reading import reading_onnx
 from pytest_ocrparity.backends.onnx.quantised_file import QuantisedFile
 from pytest_ocrparity.backends.onnx.runtime import runtime_arrays
 from pytest_ocrparity.errors import ModelError
 
-READERS = [OnnxGraph, QuantisedFile, runtime_arrays]
+
+def half_file(file: Path) -> HalfFile:
+    return HalfFile(file, [("CPUExecutionProvider", {})])
+
+
+READERS = [OnnxGraph, QuantisedFile, half_file, runtime_arrays]
 
 
 @pytest.mark.parametrize("read", READERS)
@@ -27,6 +33,36 @@ def test_a_file_that_was_cut_is_named(read: type[OnnxGraph], is_cut: bool, tmp_p
     file.write_bytes(file.read_bytes()[:-100])
     with pytest.raises(ModelError, match=r"inference\.onnx: not read: it is no whole ONNX file: DecodeError: "):
         read(file)
+
+
+@pytest.mark.parametrize(
+    ("read", "what"),
+    [(OnnxGraph, "graph"), (QuantisedFile, "rounding"), (half_file, "float16 operators"), (runtime_arrays, "weights")],
+)
+def test_without_the_package_onnx_nothing_is_read(
+    read: type[OnnxGraph], what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pytest_ocrparity.backends.onnx.onnx_reading.find_spec", lambda name: None)
+    with pytest.raises(ModelError) as raised:
+        read(Path("project/net.onnx"))
+    assert str(raised.value) == f"not read: the {what} of net.onnx, as the package onnx is not installed"
+
+
+def test_operators_in_float16_are_counted_in_whatever_order_they_are_written(tmp_path: Path) -> None:
+    onnx = pytest.importorskip("onnx")
+    helper = onnx.helper
+    kinds = [("in", "Cast", "a"), ("a", "Relu", "b"), ("b", "Sigmoid", "c"), ("c", "Cast", "out")]
+    nodes = [
+        helper.make_node(operator, [given], [made], **({"to": 10 if made == "a" else 1} if operator == "Cast" else {}))
+        for given, operator, made in kinds
+    ]
+    ends = [helper.make_tensor_value_info(name, 1, [1, 3, None, None]) for name in ("in", "out")]
+    counts = []
+    for order in (nodes, nodes[::-1]):
+        file = tmp_path / "net.onnx"
+        onnx.save(helper.make_model(helper.make_graph(order, "net", ends[:1], ends[1:])), str(file))
+        counts.append(half_file(file).operators)
+    assert counts == [2, 2]
 
 
 def test_a_graph_without_an_output_is_refused(tmp_path: Path) -> None:
@@ -53,6 +89,6 @@ def test_steps_of_other_channels_are_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("error", [ImportError("onnx"), MemoryError(), ModelError("said already")])
 def test_what_is_no_fault_of_the_file_is_not_said_of_it(error: Exception) -> None:
-    with pytest.raises((ModelError, MemoryError)) as raised, reading_onnx(Path("inference.onnx")):
+    with pytest.raises((ModelError, MemoryError)) as raised, reading_onnx(Path("inference.onnx"), "graph"):
         raise error
     assert "ONNX file" not in str(raised.value)

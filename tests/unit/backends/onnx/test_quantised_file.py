@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from pytest_ocrparity.backends.onnx.quantised_file import QuantisedFile, read_quantised_file
-from pytest_ocrparity.backends.onnx.runtime import runtime_arrays
+from pytest_ocrparity.backends.onnx.quantised_file import QuantisedFile
+from pytest_ocrparity.backends.onnx.runtime import runtime_arrays, runtime_quantised
 
 onnx = pytest.importorskip("onnx")
 
@@ -127,5 +127,5 @@ def test_a_file_without_steps_is_not_quantised() -> None:
     from paths import EXAMPLE
 
     file = EXAMPLE / "inference_onnx" / "inference.onnx"
-    assert read_quantised_file(file) is None
+    assert runtime_quantised(file) is None
     assert len(runtime_arrays(file)) == 50, "the trained ones, without what its Resize operators take"

@@ -103,5 +103,5 @@ def test_an_error_about_the_size_names_both_sizes() -> None:
 
 @pytest.mark.skipif(find_spec("onnx") is not None, reason="where it is installed, weights are read")
 def test_weights_that_cannot_be_read_are_said_to_be_not_read() -> None:
-    with pytest.raises(ModelError, match=r"^not read: the weights in net\.onnx need the package onnx"):
+    with pytest.raises(ModelError, match=r"^not read: the weights of net\.onnx, as the package onnx is not installed"):
         runtime.runtime_arrays(Path("net.onnx"))

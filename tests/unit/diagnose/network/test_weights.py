@@ -116,7 +116,7 @@ class TestWeights:
         export = replace(export_with(head_b=NO_BIAS), power=2)
         found = cause_of(on(Trained()), on(Renamed.of(export, ("a", "b", "c"))))
         assert not any(text.startswith("network.weights") for text in found.ruled_out)
-        assert any("arrays were paired by shape and order, which may be wrong" in text for text in found.not_tried)
+        assert any("arrays were paired by shape and order, which may be wrong" in text for text in found.tried)
 
     def test_that_cannot_be_read_are_noted_once(self) -> None:
         class Unreadable(Exported):

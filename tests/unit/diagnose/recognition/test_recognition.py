@@ -108,3 +108,18 @@ def test_texts_of_one_map_are_told_apart() -> None:
     other = replace(candidate, recognition=replace(candidate.recognition, text="other"))
     (found,) = cache.diagnose(Comparisons(reference, other, BUILT_IN))
     assert (found.stage, found.cause) == ("text", UNKNOWN)
+
+
+def test_whether_a_program_is_of_reduced_precision_is_read_once_for_all_lines() -> None:
+    read: list[str] = []
+
+    class Reads(Port):
+        def quantised_program(self) -> None:
+            read.append("quantised")
+
+        def half_program(self) -> None:
+            read.append("half")
+
+    found = run(Reader(), Reads(noise=0.05))
+    assert [[each.cause for each in line] for line in found] == [[UNKNOWN]] * len(TEXTS)
+    assert read == ["quantised", "half"]
