@@ -105,7 +105,9 @@ class Budget:
         runs = f"{self.runs:g} of {MOST_RUNS + self.more} network runs"
         text = f"used {runs} and {self.used:.0f} of {self.seconds:g} s of processor time"
         if self.used < self.seconds <= self.passed / CLOCK:
-            text += f"; ended by the clock after {self.passed:.0f} s, {CLOCK} times the setting"
+            text += (
+                f"; ended by the clock after {self.passed:.0f} s without waiting for a core, {CLOCK} times the setting"
+            )
         if self.runs >= MOST_RUNS + self.more and self.used < self.seconds:
             return f"{text}; how many runs there are is fixed"
         return f"{text} (setting: diagnosis_seconds = {self.seconds:g})"
