@@ -110,20 +110,23 @@ class Layer:
         is_proved: whether both experiments hold: given the reference's inputs the export's operator returns another
             output than the reference's, and with the reference's output in its place the rest of the export returns the
             reference's map.
-        same_as: the other layers that the export cannot tell apart from it, such as a batch norm that was folded into
-            its convolution.
+        same_as: the other layers that cannot be told apart from it in the export, such as a batch norm that was folded
+            into its convolution.
         amounts: numbers by name: how far its output is off, of its largest value, and what of the map's difference is
             left with the reference's output in its place.
-        attribute: how its attributes differ, where setting the export's in the trained network returns its map.
+        attribute: how it differs: its attributes, where the trained network with the export's returns the export's map;
+            or the operators that the export has behind it, and training has not.
         steps: the operators around it in the order of computation, on the image on which it was found.
     """
 
     name: str
     operator: str
     is_proved: Annotated[bool, "false: a hint, which explains nothing"]
-    same_as: Annotated[tuple[str, ...], "layers that the export cannot tell apart from it"] = ()
+    same_as: Annotated[tuple[str, ...], "layers that cannot be told apart from it in the export"] = ()
     amounts: Mapping[str, float]
-    attribute: Annotated[str, "proved by setting it in the trained network"] = ""
+    attribute: Annotated[
+        str, "its attributes that differ, where that is proved, or the operators behind it that training has not"
+    ] = ""
     steps: Annotated[
         tuple[LayerStep, ...], "the operators around it in the order of computation, where it was found"
     ] = ()
@@ -171,6 +174,7 @@ class Diagnosis:
         cause: a code of `CAUSES`, or "unknown".
         summary: what is wrong, in one clause.
         evidence: the experiments that showed it, each with its numbers.
+        noticed: hints beside them, which prove nothing.
         fix: what removes it; None where the cause is unknown.
         ruled_out: what was shown to be no cause of it, whatever else is.
         tried: what alone does not remove the difference; it may still be one of several causes.
@@ -192,6 +196,7 @@ class Diagnosis:
     tried: tuple[str, ...] = ()
     rivals: tuple[str, ...] = ()
     layer: Layer | None = None
+    noticed: Annotated[tuple[str, ...], "hints beside the evidence, which prove nothing"] = ()
     model: Annotated[
         str, "of a page, whose fault it is: detection, recognition, or pipeline, what runs around them; else empty"
     ] = ""

@@ -136,6 +136,7 @@ def _found(search: Search, lab: Laboratory) -> Iterator[str]:
         yield f"no layer differs: the maps lie {search.off:.1e} apart"
     else:
         yield f"no layer is named: {search.why}"
+        yield from (f"not tried: {note}" for note in lab.not_tried if search.why not in note)
 
 
 def _aligned(rows: Table) -> Iterator[str]:

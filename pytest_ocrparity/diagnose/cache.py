@@ -107,7 +107,8 @@ class DiagnosisCache:
         """Return what a search compared at the layer of a diagnosis, where that was found on this image, or a line."""
         known = [each for history in self.histories.values() for each in history.get(FEATURE_MAPS, ())]
         here = [each for each in known if each.image == image or each.image.startswith(f"{image}, ")]
-        return next((each for each in here if any(each.layer is found.layer for found in diagnoses)), None)
+        # In the order of the diagnoses, as a page describes the first that has a layer.
+        return next((each for found in diagnoses for each in here if each.layer is found.layer), None)
 
     def _guarded(
         self, examine_all: Callable[[], Sequence[Diagnosis]], unknown: Callable[[str], Diagnosis]
@@ -337,6 +338,6 @@ def _restated_diagnosis(diagnosis: Diagnosis, image: str, stages: str) -> Diagno
     """Return a diagnosis as it is stated for an image other than the one that it was found on."""
     if diagnosis.cause == UNKNOWN:
         not_tried = f"the experiments that were made on {image}, which explained nothing there"
-        return replace(diagnosis, evidence=(), ruled_out=(), tried=(), not_tried=(not_tried,))
+        return replace(diagnosis, evidence=(), noticed=(), ruled_out=(), tried=(), not_tried=(not_tried,))
     proof = f"found on {image}; here as well the stage differs unless it is put right, and then the {stages} agree"
-    return replace(diagnosis, evidence=(proof,))
+    return replace(diagnosis, evidence=(proof,), noticed=())

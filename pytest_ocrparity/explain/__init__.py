@@ -187,14 +187,15 @@ def known_rows(diagnosis: Diagnosis, *, heads: bool) -> list[tuple[str, str]]:
     rows = [("cause" if heads else "and", f"{diagnosis.cause}{summary}")]
     if diagnosis.fix is not None:
         rows.append(("fix", diagnosis.fix.text))
-    return rows + [("proof" if index == 0 else "", text) for index, text in enumerate(diagnosis.evidence)]
+    rows += [("proof" if index == 0 else "", text) for index, text in enumerate(diagnosis.evidence)]
+    return rows + [("noticed", text) for text in diagnosis.noticed]
 
 
 def unknown_rows(diagnosis: Diagnosis) -> list[tuple[str, str]]:
     """Return what is known of a difference whose cause is not."""
     """Return what is known of a difference whose cause is not."""
     rows = [("cause", f"unknown at {diagnosis.stage}: {diagnosis.summary}")]
-    rows += [("noticed", text) for text in diagnosis.evidence]
+    rows += [("noticed", text) for text in (*diagnosis.evidence, *diagnosis.noticed)]
     rows += [("ruled out", text) for text in diagnosis.ruled_out]
     rows += [("tried", text) for text in diagnosis.tried]
     return rows + [("not tried", text) for text in diagnosis.not_tried]

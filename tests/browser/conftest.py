@@ -15,14 +15,14 @@ from browser.toy_report import write_report
 WIDE, NARROW = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")  # playwright runs an event loop in this thread for as long
 def browser() -> Iterator[Any]:
     skip_without_browser()
     with launched() as found:
         yield found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")  # playwright runs an event loop in this thread for as long
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_report(tmp_path_factory.mktemp("browser") / "project")
 

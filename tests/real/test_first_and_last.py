@@ -36,7 +36,7 @@ def test_what_init_writes_runs(
         shutil.copy(EXAMPLE / name, pytester.path / name)
     assert main(["init", f"--paddleocr-root={operators_root()}"]) == 0
     assert capsys.readouterr().out.endswith("Now run: pytest\n")
-    run(pytester).assert_outcomes(passed=4)
+    run(pytester).assert_outcomes(passed=6)
 
 
 @pytest.fixture

@@ -96,7 +96,7 @@ def test_the_layers_that_lose_most_are_those_that_take_masked_channels(
     advised = lines[-2].partition("nodes_to_exclude = ")[2]
     assert set(ast.literal_eval(advised)) == set(EXCLUDED)
     assert main([*args, "inference"]) == 2
-    assert "no layers to rank: the export's weights are not known" in capsys.readouterr().err
+    assert "no layers to rank: all weights are the checkpoint's" in capsys.readouterr().err
 
 
 def test_what_onnx_runtime_rounds_again_is_the_engines_doing(project: pytest.Pytester, folder: Path) -> None:

@@ -89,7 +89,6 @@ TESTED_BY = {
     "contract.quantised_programs": "unit/diagnose/network/test_rounding.py",
     "contract.recognisers": "real/test_recognisers.py",
     "diagnose.kept_state": "unit/diagnose/test_state.py",  # the words of both experiments with state
-    "diagnose.layers": "real/test_layers.py",
     "diagnose.recognition.line_sizes": "unit/diagnose/recognition/test_line_preprocessing.py",
     "diagnose.network.lookalikes": "real/test_lookalikes.py",
     "diagnose.preprocessing.decoding": "real/test_diagnose_decoding.py",

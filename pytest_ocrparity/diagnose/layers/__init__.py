@@ -50,13 +50,13 @@ REFINED: Final = frozenset(
 SHARE: Final = 0.25
 """What a run on a part of the page counts of a network run in the budget."""
 MOST_ON_A_PART: Final = 10
-"""Runs of a search, beside four that show that the graphs are the sides', one for memory and one for an attribute."""
+"""Runs of a search, beside four that show that the graphs are the sides', one for memory and two for an attribute."""
 SMALL: Final = 96
 """The side in px of the part that shows how much memory is taken."""
 SETS: Final = 10
 """How many times all arrays of a network a search holds at most: 3.4 to 9.8 times, PP-OCRv5 mobile at 256x256."""
 MORE_RUNS: Final = 4
-"""Network runs beyond those of the other experiments: as many as all of these count."""
+"""Network runs beyond those of the other experiments: all of a part count 4.25 at most; the last begins below 4."""
 RUNS_OF_WHOLE: Final = 4
 """Runs of a search on the whole page, where no part shows what differs."""
 LAYERS: Final = "layers"
@@ -104,32 +104,50 @@ def _with_layer(lab: Laboratory, diagnosis: Diagnosis) -> Diagnosis:
         lab.not_tried.append(f"{LAYERS}: {lab.budget.spent()}")
     notes = tuple(lab.not_tried)
     lab.reset_notes()
-    if search is None or not search.places:
-        return replace(diagnosis, not_tried=tuple(dict.fromkeys((*diagnosis.not_tried, *notes))))
+    if search is not None and search.places:
+        diagnosis = _with_layer_of(lab, diagnosis, search)
+        notes += tuple(lab.not_tried)
+        lab.reset_notes()
+    return replace(diagnosis, not_tried=tuple(dict.fromkeys((*diagnosis.not_tried, *notes))))
+
+
+def _with_layer_of(lab: Laboratory, diagnosis: Diagnosis, search: Search) -> Diagnosis:
+    """Return a diagnosis with the layer that a search found; what can't be tried is noted as such."""
     layer = layer_of_search(search)
-    if not search.is_of_whole_page:  # which holds every few rows of an array
-        layer = replace(layer, steps=steps_around(search))
     evidence = search_evidence(search, layer, lab.names)
+    proofs, hints = (evidence, []) if layer.is_proved else ([], evidence)
     reference, candidate = lab.names
     if layer.is_proved and (difference := _attribute_difference(search)) is not None:
         run, is_tried = network_with_attribute(lab, search, layer.name, difference)
         if run is not None:
             layer = replace(layer, attribute=difference.text)
-            proof = f"{reference}'s network with the export's there returns {candidate}'s map: {difference.text}"
-            evidence.append(proof)
-            is_open = diagnosis.cause == UNKNOWN and not diagnosis.rivals
-            if is_open and (found := graph_cause(lab, run)) is not None:
-                diagnosis, evidence = replace(found, evidence=()), [*evidence, *found.evidence]
+            same = f"{reference}'s network with the export's there returns {candidate}'s map of a part of the page"
+            proofs.append(f"{same}: {difference.text}")
+            if diagnosis.cause == UNKNOWN and not diagnosis.rivals:
+                cause = graph_cause(lab, run)
+                if isinstance(cause, str):
+                    hints.append(cause)
+                else:
+                    diagnosis, proofs = replace(cause, evidence=()), [*proofs, *cause.evidence]
         else:
             other = f"{reference}'s network with the export's there returns another map than {candidate}"
             result = other if is_tried else f"that was not tried in {reference}'s network"
-            evidence.append(f"in the graphs, {difference.text}; {result}")
+            hints.append(f"in the graphs, {difference.text}; {result}")
     elif layer.is_proved:
-        evidence += [f"in the graphs, {text}" for text in _attributes_of_several(search)]
-    if not search.is_of_whole_page:
-        lab.history.setdefault(FEATURE_MAPS, []).append(feature_maps(search, layer, lab.candidate.label))
+        hints += [f"in the graphs, {text}" for text in _attributes_of_several(search)]
+    if not search.is_of_whole_page:  # which holds every few rows of an array
+        # What only a report shows must not take a cause with it.
+        layer = replace(layer, steps=lab.attempt(lambda: steps_around(search), "operators around the layer") or ())
+        drawn = lab.attempt(lambda: feature_maps(search, layer, lab.candidate.label), FEATURE_MAPS)
+        lab.history.setdefault(FEATURE_MAPS, []).extend([drawn] if drawn is not None and layer.steps else [])
     summary = _summary(lab, diagnosis, search, layer) if layer.is_proved else diagnosis.summary
-    return replace(diagnosis, layer=layer, summary=summary, evidence=(*diagnosis.evidence, *evidence))
+    return replace(
+        diagnosis,
+        layer=layer,
+        summary=summary,
+        evidence=(*diagnosis.evidence, *proofs),
+        noticed=(*diagnosis.noticed, *hints),
+    )
 
 
 def _search_whole_page(
@@ -191,8 +209,11 @@ def search_page(lab: Laboratory) -> Search | None:
     search = lab.attempt(lambda: search_layers(reference, candidate, part, lambda off: off <= limit, runs), LAYERS)
     where = f"of a part of {part.shape[3]}x{part.shape[2]} px"
     if search is not None and search.why == NOT_SHOWN and part.shape != tensor.shape and not lab.maps_agree:
-        whole = _search_whole_page(lab, graphs, search, limit)
-        search, where = (search, where) if whole is None else (whole, f"{where} and of every few rows of the page")
+        whole = _search_whole_page(lab, graphs, search, limit) if size is None else None
+        if whole is None:
+            search = replace(search, why=f"{where} {NOT_SHOWN}, and the whole page could not be searched")
+        else:
+            search, where = whole, f"{where} and of every few rows of the page"
     if search is not None and not search.places:
         lab.not_tried.append(
             f"{LAYERS}: {where}: {search.why}" if search.why == NOT_SHOWN else f"{LAYERS}: {search.why}"

@@ -15,12 +15,11 @@ TENSOR: Final = "data"
 """What a graph calls the tensor itself."""
 
 
-def layer_of_search(search: Search, attribute: str = "") -> Layer:
+def layer_of_search(search: Search) -> Layer:
     """Return the first layer that a search found; it found at least one."""
     place = search.places[0]
     guilty, others = guilty_node(search, place)
-    if place.is_one_too_many:
-        attribute = f"{_way_text(search, place)} behind it in the export, none there in training"
+    more = f"{_way_text(search, place)} behind it in the export, none there in training"
     return Layer(
         name=guilty.layer or "",
         operator=guilty.operator,
@@ -32,7 +31,7 @@ def layer_of_search(search: Search, attribute: str = "") -> Layer:
             "map_difference": search.off,
             "map_difference_after": search.left,
         },
-        attribute=attribute,
+        attribute=more if place.is_one_too_many else "",
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
-from pytest_ocrparity.diagnose.layers.matching import Matches, Values, unlikeness
+from pytest_ocrparity.diagnose.layers.matching import Matches, Values, distance, unlikeness
 from pytest_ocrparity.diagnose.network.structure import kind_of
 
 MOST_AFTER: Final = 6
@@ -69,6 +69,18 @@ def pairs_of(matches: Matches, place: int) -> list[Pair]:
     near = NEAR * min(row[2] for row in found)
     found.sort(key=lambda row: (not row[0].is_certain, row[1], 0 if row[2] <= near else row[2], row[3]))
     return [*too_many, *(row[0] for row in found)]
+
+
+def is_ambiguous(matches: Matches, pair: Pair) -> bool:
+    """Return whether another layer of the reference makes the same of the same, and may be meant as well."""
+    reference = matches.reference
+    return any(
+        distance(reference.arrays[each.right], reference.arrays[pair.right]) <= reference.limits[pair.right]
+        and not (each.between <= pair.between or pair.between <= each.between)
+        and reference.nodes[each.right].layer != reference.nodes[pair.right].layer
+        for each in pairs_of(matches, pair.own)
+        if each.own == pair.own and each.right != pair.right
+    )
 
 
 def _too_many(matches: Matches, place: int) -> Iterator[Pair]:

@@ -48,9 +48,16 @@ def network_with_attribute(lab: Laboratory, search: Search, name: str, differenc
         return Tried()
     try:
         run = _network(lab, search, name, difference)
-        return Tried() if run is None else Tried(run if _returns_map_of_part(lab, search, run) else None, is_tried=True)
+        is_same = None if run is None else _returns_map_of_part(lab, search, run)
+        return Tried(run if is_same else None, is_tried=is_same is not None)
     except BudgetSpentError:
+        lab.not_tried.append(f"{_title(lab)}: {lab.budget.spent()}")
         return Tried()
+
+
+def _title(lab: Laboratory) -> str:
+    """Return how notes call the experiment."""
+    return f"{lab.names.reference}'s network with attributes of the export"
 
 
 def _network(lab: Laboratory, search: Search, name: str, difference: AttributeDifference) -> Run | None:
@@ -93,27 +100,36 @@ def runs_of(run: Run) -> int:
     return 2 if isinstance(run, WithOperator) else 1
 
 
-def _returns_map_of_part(lab: Laboratory, search: Search, run: Run) -> bool:
+def _returns_map_of_part(lab: Laboratory, search: Search, run: Run) -> bool | None:
+    """Return whether a network returns the export's map of the part; None where it returns none."""
     tensor, own = search.reference.arrays[0], search.candidate.arrays[search.candidate.graph.output]
     with lab.budget.network_run(tensor.size, SHARE * runs_of(run)):
-        made = lab.attempt(lambda: run(tensor))
+        made = lab.attempt(lambda: run(tensor), _title(lab))
+    if made is None:
+        return None
     limit = sensitivity_limit(map_sensitivity(lab.reference))
-    is_same = made is not None and made.shape == own.shape
-    return is_same and float(np.max(np.abs(made - own), initial=0.0)) <= limit
+    return made.shape == own.shape and float(np.max(np.abs(made - own), initial=0.0)) <= limit
 
 
-def graph_cause(lab: Laboratory, run: Run) -> Diagnosis | None:
-    """Return the exported graph as the cause where the network with its attributes returns all of the export's map."""
+def graph_cause(lab: Laboratory, run: Run) -> Diagnosis | str:
+    """Return the exported graph as the cause where the network with its attributes returns all of the export's map.
+
+    Where it does not, return what it does instead.
+    """
     lab.budget.more += WHOLE_RUNS
     source, candidate = pipeline_of(lab.reference), lab.names.candidate
     try:
         own = map_of_candidate(lab)
         made = None if own is None else lab.run_network(run, lab.tensor, runs=runs_of(run))
     except BudgetSpentError:
-        return None
-    if source is None or own is None or made is None or not are_equal_maps(lab, made, own):
-        return None
-    cause, proof = "network.graph", f"so it does of the whole tensor ({describe_difference(made, own)})"
+        return f"the whole page was not run so: {lab.budget.spent()}"
+    if source is None or own is None or made is None:
+        return "of the whole page, no map was made so"
+    network = f"{lab.names.reference}'s network with the export's there returns"
+    if not are_equal_maps(lab, made, own):
+        return f"{network} another map of the whole page than {candidate} ({describe_difference(made, own)})"
+    cause = "network.graph"
+    proof = f"{network} {candidate}'s map of the whole page, too ({describe_difference(made, own)})"
     found = lab.proven_cause(
         PROBABILITY_MAP, cause, f"the exported graph of {candidate} computes something else", [proof], graph_fix(lab)
     )

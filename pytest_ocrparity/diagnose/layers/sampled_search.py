@@ -16,8 +16,15 @@ import numpy.typing as npt
 from pytest_ocrparity.contract import NetworkGraph, offered
 from pytest_ocrparity.contract.network_graph import SamplesArrays
 from pytest_ocrparity.diagnose.layers.matching import Matches, Values, distance, largest
-from pytest_ocrparity.diagnose.layers.pairing import Pair, pairs_of
-from pytest_ocrparity.diagnose.layers.search import NO_PLACE, NOT_SHOWN, Place, Search
+from pytest_ocrparity.diagnose.layers.pairing import Pair, is_ambiguous, pairs_of
+from pytest_ocrparity.diagnose.layers.search import (
+    NO_PLACE,
+    NOT_NEEDED,
+    NOT_SHOWN,
+    SAME_OF_SAME,
+    Place,
+    Search,
+)
 from pytest_ocrparity.diagnose.network.structure import kind_of
 
 Array: TypeAlias = "npt.NDArray[Any]"
@@ -44,11 +51,12 @@ def search_whole_page(
         is_same_map: whether maps that are so far apart are the same.
         counted: is entered around each run, and may raise.
     """
-    sides = [offered(graph, SamplesArrays) for graph in (reference, candidate)]
+    offers = [offered(graph, SamplesArrays) for graph in (reference, candidate)]
+    sides = [side for side in offers if side is not None]
+    if len(sides) < len(offers):
+        return None
     arrays = []
     for side in sides:
-        if side is None:
-            return None
         with counted():
             arrays.append([tensor[:, :, ::step, ::step], *side.samples(tensor, step)[1:]])
     limits = [share * largest(array) for share, array in zip(shares, arrays[0], strict=True)]
@@ -58,8 +66,26 @@ def search_whole_page(
     if is_same_map(off):
         return found
     matches = Matches(right, own)
-    pairs = [pair for place in matches.breaks[:1] for pair in pairs_of(matches, place)]
-    return _tried(found, pairs[0], tensor, is_same_map, counted) if pairs else replace(found, why=NO_PLACE)
+    pairs = pairs_of(matches, matches.breaks[0]) if matches.breaks else []
+    if not pairs:
+        return replace(found, why=NO_PLACE)
+    found = _tried(found, pairs[0], tensor, is_same_map, counted)
+    why = found.why
+    if not why and is_ambiguous(matches, pairs[0]):
+        why = SAME_OF_SAME
+    if not why and not pairs[0].between and not _is_one_too_many(matches, pairs):
+        why = NOT_NEEDED
+    return replace(found, is_proved=not why, why=why)
+
+
+def _is_one_too_many(matches: Matches, pairs: Sequence[Pair]) -> bool:
+    """Return whether no other array may belong in the place of the first pair, and no operator breaks beside it.
+
+    With all arrays of the rest of the export that would be seen; here they are not read.
+    """
+    own = pairs[0].own
+    within = matches.candidate.sources(own, matches.equal)[0]
+    return within.issuperset(matches.breaks) and not any(pair.own == own and pair.between for pair in pairs)
 
 
 def _tried(found: Search, pair: Pair, tensor: Array, is_same_map: Callable[[float], bool], counted: Counted) -> Search:
@@ -100,4 +126,4 @@ def _tried(found: Search, pair: Pair, tensor: Array, is_same_map: Callable[[floa
     why = "" if is_same_map(left) else f"with the reference's array there the map is still off by {left:.2g}"
     if not why and is_right and not is_lacking:
         why = "given the reference's own arrays, its operator makes what the reference's makes"
-    return replace(found, places=(place,), is_proved=not why, left=left, runs=4, why=why)
+    return replace(found, places=(place,), left=left, runs=4, why=why)

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from pytest_ocrparity.contract.network_graph import NetworkGraph
 from pytest_ocrparity.diagnose.layers.matching import Matches, Values, distance, largest, reference_values
-from pytest_ocrparity.diagnose.layers.pairing import Pair, pairs_of
+from pytest_ocrparity.diagnose.layers.pairing import Pair, is_ambiguous, pairs_of
 from pytest_ocrparity.diagnose.network.structure import kind_of
 
 Array: TypeAlias = "npt.NDArray[Any]"
@@ -199,9 +199,9 @@ def search_layers(
     if not why and not all(place.is_shown for place in places):
         why = "which of the reference's arrays belongs in a place is not known"
     if not why and len(wrong) < len(places) and any(place.is_one_too_many for place in places):
-        why = "an operator before it may as well not be there"
+        why = NOT_NEEDED
     if not why and places[0].is_ambiguous:
-        why = "another layer makes the same of the same"
+        why = SAME_OF_SAME
     named = places if why else wrong
     others = len(places) - len(named)
     return Search(right, own, tuple(named), not why, others, state.left(), off, runs.count, why)
@@ -209,6 +209,8 @@ def search_layers(
 
 NOT_SHOWN: Final = "both make the same map of it"
 NO_PLACE: Final = "no operator of it makes something else of what both make alike"
+NOT_NEEDED: Final = "an operator before it may as well not be there"
+SAME_OF_SAME: Final = "another layer makes the same of the same"
 
 
 def _values_of_reference(reference: NetworkGraph, tensor: Array, runs: Runs) -> Values:
@@ -297,14 +299,6 @@ def _with_arrays(state: _State, pair: Pair, rest: Sequence[tuple[int, int]], ten
     matches = state.matches
     reference, candidate = matches.reference, matches.candidate
     array = reference.arrays[pair.right]
-    layer = reference.nodes[pair.right].layer
-    is_ambiguous = any(
-        distance(reference.arrays[each.right], array) <= reference.limits[pair.right]
-        and not _is_part(each.between, pair.between)
-        and reference.nodes[each.right].layer != layer
-        for each in pairs_of(matches, pair.own)
-        if each.own == pair.own and each.right != pair.right
-    )
     place = Place(
         own=pair.own,
         right=pair.right,
@@ -314,15 +308,11 @@ def _with_arrays(state: _State, pair: Pair, rest: Sequence[tuple[int, int]], ten
         size=largest(array),
         frontier=pair.frontier,
         is_shown=pair.is_certain,
-        is_ambiguous=is_ambiguous,
+        is_ambiguous=is_ambiguous(matches, pair),
     )
     here = {pair.own: array, **{own: reference.arrays[right] for own, right in rest}}
     made = Values(candidate.graph, runs.values_with(candidate, tensor, {**state.replaced, **here}, pair.own))
     return _State(Matches(reference, made, matches), [*state.placed, here], [*state.places, place])
-
-
-def _is_part(one: frozenset[int], other: frozenset[int]) -> bool:
-    return one <= other or other <= one
 
 
 def _made_of_right_arrays(state: _State, tensor: Array, runs: Runs) -> list[Array]:

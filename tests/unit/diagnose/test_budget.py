@@ -115,10 +115,8 @@ def test_ten_times_the_setting_on_the_clock_ends_it_and_is_said(time: Time, budg
     time.passes(4.1, working=0.1)
     with pytest.raises(BudgetSpentError):
         budget.check()
-    assert (
-        "ended by the clock after 102 s without waiting for a core, 10 times the setting (setting: "
-        "diagnosis_seconds = 10)" in budget.spent()
-    )
+    said = "ended by the clock after 102 s without waiting for a core, 10 times the setting"
+    assert f"{said} (setting: diagnosis_seconds = 10)" in budget.spent()
 
 
 def test_network_runs_are_counted_and_paced(time: Time, budget: Budget) -> None:

@@ -33,6 +33,7 @@ from pytest_ocrparity import Detections, DifferenceError, Trace, assert_same_det
 from pytest_ocrparity.compare import Comparisons
 from pytest_ocrparity.diagnose.cache import DiagnosisCache
 from pytest_ocrparity.diagnose.laboratory import Laboratory
+from pytest_ocrparity.diagnose.layers import FEATURE_MAPS
 from pytest_ocrparity.diagnosis import UNKNOWN, Alternative, Diagnosis
 from pytest_ocrparity.tolerance import BUILT_IN
 from pytest_ocrparity.trace import Image, Shape
@@ -324,6 +325,24 @@ def test_feature_maps_are_those_of_the_image_on_which_the_layer_was_found() -> N
     assert cache.feature_maps(found[1], "b") is None
     assert cache.feature_maps([replace(found[0][0], layer=None)], "a") is None
     assert cache.feature_maps((), "a") is None
+    other = replace(maps, layer=replace(maps.layer, name="other"))  # that of the first diagnosis is shown
+    cache.histories.setdefault("others", {})[FEATURE_MAPS] = [other]
+    two = [replace(found[0][0], layer=each.layer) for each in (other, maps)]
+    assert cache.feature_maps(two, "a") is other
+    assert cache.feature_maps(two[::-1], "a") is maps
+
+
+@pytest.mark.parametrize("name", ["steps_around", "feature_maps"])
+def test_what_only_a_report_shows_takes_no_cause_with_it(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*given: object) -> None:
+        raise IndexError("no such channel")
+
+    monkeypatch.setattr(f"pytest_ocrparity.diagnose.layers.{name}", fails)
+    cache = DiagnosisCache(60)
+    (found,) = found_by(cache, on(LayeredTrained(), PAGE, "a"), on(layered_export(bias=0.05), PAGE, "a"))
+    assert found.layer is not None and found.layer.is_proved
+    assert found.not_tried[-1].endswith(": IndexError: no such channel")
+    assert cache.feature_maps([found], "a") is None
 
 
 def test_a_fault_before_the_network_has_no_feature_maps() -> None:

@@ -59,3 +59,14 @@ class TestTheWhole:
         without, patched = (explain(comparisons, comparisons[-1], [each]).splitlines() for each in (known, with_fix))
         assert without[1:3] == ["  cause       rescale.frame", "  proof       seen once"]
         assert patched[2] == "  fix         correct it"
+
+    def test_a_hint_does_not_stand_under_the_proof(self) -> None:
+        comparisons = compare(reference=Toy().trace(PAGE), candidate=Toy(name="port", pad=9).trace(PAGE))
+        known = Diagnosis(
+            stage="detections", cause="rescale.frame", summary="", evidence=("seen",), noticed=("a hint",)
+        )
+        rows = explain(comparisons, comparisons[-1], [known]).splitlines()
+        assert rows[2:4] == ["  proof       seen", "  noticed     a hint"]
+        rows = explain(comparisons, comparisons[-1], [replace(known, cause="unknown")]).splitlines()
+        assert "  noticed     a hint" in rows
+        assert not any(row.startswith("  proof") for row in rows)

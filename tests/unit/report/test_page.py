@@ -134,6 +134,16 @@ def test_where_the_network_begins_to_differ(tmp_path: Path) -> None:
     assert re.findall(r'<rect width="([^"]+)" height="8"/>', page) == ["0.0", "75.0", "0.0", "100.0"]
 
 
+@pytest.mark.parametrize("cause", ["network.graph", "unknown"])
+def test_hints_stand_beside_the_proof(tmp_path: Path, cause: str) -> None:
+    found = Diagnosis(stage="probability_map", cause=cause, summary="x", evidence=("shown",), noticed=("not proved",))
+    compared = replace(drawn(tmp_path, "probability_maps", mean=0.6), diagnoses=(found,))
+    heads = ["proof", "noticed"] if cause == "network.graph" else ["noticed"]
+    shown = re.findall(r"<dt>(proof|noticed)</dt><dd><ul>(.*?)</ul></dd>", page_text(tmp_path, compared), re.DOTALL)
+    assert [head for head, _ in shown] == heads
+    assert "not proved" in shown[-1][1] and "shown" in shown[0][1]
+
+
 @pytest.mark.parametrize(("is_proved", "is_drawn"), [(False, True), (True, False)])
 def test_a_layer_is_marked_where_it_is_not_proved_and_missing_where_nothing_was_drawn(
     tmp_path: Path, is_proved: bool, is_drawn: bool

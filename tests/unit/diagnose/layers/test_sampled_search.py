@@ -11,7 +11,7 @@ from toy_graphs import ROWS, Function, SampledToyGraph, network
 
 from pytest_ocrparity.contract.network_graph import Node
 from pytest_ocrparity.diagnose.layers.sampled_search import search_whole_page
-from pytest_ocrparity.diagnose.layers.search import NOT_SHOWN, Search
+from pytest_ocrparity.diagnose.layers.search import NOT_NEEDED, NOT_SHOWN, SAME_OF_SAME, Search
 
 PAGE = np.random.default_rng(3).normal(size=(1, 3, 32, 48)).astype(np.float32)
 STEP = 4
@@ -85,8 +85,32 @@ def test_an_operator_that_is_not_there_is_named_and_not_the_right_one_after_it()
     assert [(each.between, each.is_lacking) for each in found.places] == [((4,), False)]
 
 
-def test_a_graph_without_samples_is_not_searched() -> None:
-    assert search_whole_page(network(), network(), PAGE, STEP, [2e-5] * 10, lambda off: off <= 1e-5, _never) is None
+def test_another_layer_that_makes_the_same_of_the_same_leaves_a_hint() -> None:
+    twin: Sequence[tuple[Node, Function]] = [*ROWS[:4], (Node("conv2d", (3,), "right"), ROWS[3][1]), *ROWS[5:]]
+    found, _ = search({4: wrong_where_large}, twin, reference=twin)
+    assert ([each.own for each in found.places], found.is_proved, found.why) == ([4], False, SAME_OF_SAME)
+
+
+@pytest.mark.parametrize("is_meant", [False, True])
+def test_an_operator_too_many_is_proved_where_no_array_may_belong_there(is_meant: bool) -> None:
+    """A scale behind the first activation; near miss: the reference holds an array of that shape further on."""
+    line: list[tuple[Node, Function]] = [*ROWS[:3]]
+    if is_meant:
+        line.append((Node("sigmoid", (3,), "gate"), ROWS[8][1]))
+    line += [(Node("conv2d", (len(line),), "left"), ROWS[3][1]), (Node("slice", (len(line) + 1,), "head"), ROWS[7][1])]
+    more = [(Node(node.operator, tuple(each + (each > 2) for each in node.inputs)), made) for node, made in line[3:]]
+    rows = [*line[:3], (Node("scale", (3,)), wrong_where_large), *more]
+    rows[4] = (Node(rows[4][0].operator, (4,)), rows[4][1])
+    found, _ = search({}, rows, reference=line)
+    (place,) = found.places
+    assert place.is_one_too_many
+    assert (found.is_proved, found.why) == ((False, NOT_NEEDED) if is_meant else (True, ""))
+
+
+@pytest.mark.parametrize("has_samples", [(False, False), (True, False), (False, True)])
+def test_a_graph_without_samples_is_not_searched(has_samples: tuple[bool, bool]) -> None:
+    right, own = (SampledToyGraph(ROWS) if each else network() for each in has_samples)
+    assert search_whole_page(right, own, PAGE, STEP, [2e-5] * 10, lambda off: off <= 1e-5, _never) is None
 
 
 @contextmanager
