@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from paths import EXAMPLE
 from real.blob import LIMITS, operators_root
-from real.deployments import causes, example_train, merge, named
+from real.deployments import causes, example_train, fixed_options, named
 from real.test_recorded_precision import PAGE, RECORDED, SMALL, recorded_map, small_train
 
 from pytest_ocrparity import (
@@ -56,9 +56,7 @@ def test_its_default_precision_is_named_and_the_fix_passes(trained: TrainingPipe
     assert found.cause == "engine.precision" and found.fix is not None
     assert found.summary == "inference's engine computes in bf16, where the trained model computes in float32"
     assert 'compile the model with INFERENCE_PRECISION_HINT = "f32"' in found.fix.text
-    options: dict[str, Any] = dict(LIMITS)
-    for change in found.fix.changes:
-        merge(options, change.values)
+    options = fixed_options((found,), LIMITS)
     assert causes(trained, load_openvino_pipeline(model_dir=ONNX, options=options), PAGE) == ()
 
 

@@ -18,7 +18,7 @@ import pytest
 import yaml
 from paths import EXAMPLE
 from real.blob import operators_root, write_yml
-from real.deployments import merge, named
+from real.deployments import example_reader, named, put_right_by_options
 
 from pytest_ocrparity import (
     Recognition,
@@ -26,7 +26,6 @@ from pytest_ocrparity import (
     assert_same_probability_maps,
     assert_same_text,
 )
-from pytest_ocrparity.backends.ppocr.pipeline import load_ppocr_pipeline
 from pytest_ocrparity.backends.ppocr.trained_recogniser import TrainedRecogniser
 from pytest_ocrparity.backends.rapidocr.rapid_loading import load_rapidocr_side
 from pytest_ocrparity.backends.rapidocr.rapid_recogniser import RapidRecogniser
@@ -47,18 +46,6 @@ RIGHT = {**OWN, "Rec.rec_img_shape": [3, 32, 160], "Global.use_preprocess_img": 
 """What the example's training yml evaluates with, where RapidOCR's defaults are others."""
 
 
-def example_reader(config: Path = EXAMPLE / "configs" / "tiny_rec.yml") -> TrainedRecogniser:
-    side = load_ppocr_pipeline(
-        config=config,
-        checkpoint=EXAMPLE / "checkpoints" / "tiny_rec",
-        network="tiny_rec.network:build",
-        network_folder=EXAMPLE,
-        paddleocr_root=operators_root(),
-    )
-    assert isinstance(side, TrainedRecogniser)
-    return side
-
-
 @pytest.fixture(scope="module")
 def trained() -> TrainedRecogniser:
     return example_reader()
@@ -76,15 +63,7 @@ def causes(train: TrainedRecogniser, side: RapidRecogniser, image: Any = PRICE) 
 
 def put_right(train: TrainedRecogniser, options: Mapping[str, Any], image: Any = PRICE) -> tuple[Diagnosis, ...]:
     """Return what is found; with its fixes applied nothing may be."""
-    found, changed = causes(train, reading(options), image), dict(options)
-    assert found
-    for each in found:
-        assert each.fix is not None, each
-        for change in each.fix.changes:
-            assert change.where == "inference.options"
-            merge(changed, change.values)
-    assert causes(train, reading(changed), image) == ()
-    return found
+    return put_right_by_options(lambda given: causes(train, reading(given), image), options)
 
 
 @pytest.mark.parametrize("name", ["price.png", "spaces.png", "wide_receipt.png", "blank.png", "exif_orientation.jpg"])

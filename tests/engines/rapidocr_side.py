@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ import cv2
 import numpy as np
 import pytest
 from paths import EXAMPLE
-from real.deployments import RECEIPT, causes, example_train, merge, named
+from real.deployments import RECEIPT, causes, example_train, fixed_options, named
 
 from pytest_ocrparity import (
     assert_same_detections,
@@ -23,7 +22,6 @@ from pytest_ocrparity import (
 from pytest_ocrparity.backends.ppocr.pipeline import TrainingPipeline
 from pytest_ocrparity.backends.rapidocr.rapid_detector import RapidDetector
 from pytest_ocrparity.backends.rapidocr.rapid_loading import load_rapidocr_side
-from pytest_ocrparity.diagnosis import Diagnosis
 from pytest_ocrparity.errors import ImageError, ModelError, NotEnoughMemory, StageError
 from pytest_ocrparity.trace import Detections, Shape
 
@@ -45,16 +43,6 @@ def trained() -> TrainingPipeline:
     return example_train()
 
 
-def fixed(found: tuple[Diagnosis, ...], options: Mapping[str, Any]) -> dict[str, Any]:
-    changed = dict(options)
-    for each in found:
-        assert each.fix is not None, each
-        for change in each.fix.changes:
-            assert change.where == "inference.options"
-            merge(changed, change.values)
-    return changed
-
-
 @pytest.mark.parametrize("name", ["receipt.png", "border.png", "exif_orientation.jpg", "blank.png"])
 def test_with_the_right_params_it_passes(trained: TrainingPipeline, name: str) -> None:
     reference, trace = (each.trace(EXAMPLE / "images" / name) for each in (trained, RapidDetector(FILE, RIGHT)))
@@ -68,7 +56,7 @@ def test_its_five_defaults_are_named_in_its_own_words_and_pass_once_they_are_set
         "normalize.mean_std",
         *("postprocess.box_thresh", "postprocess.unclip_ratio", "postprocess.use_dilation"),
     ]
-    changed = fixed(found, {})
+    changed = fixed_options(found, {})
     assert changed == RIGHT
     assert causes(trained, RapidDetector(FILE, changed), DENSE) == ()
     by_cause = {each.cause: each for each in found}
@@ -93,7 +81,7 @@ def test_a_wrong_param_is_named_and_its_fix_passes(
     found = causes(trained, RapidDetector(FILE, given), RECEIPT)
     assert named(found) == [cause]
     assert found[0].fix is not None and param in found[0].fix.text
-    assert causes(trained, RapidDetector(FILE, fixed(found, given)), RECEIPT) == ()
+    assert causes(trained, RapidDetector(FILE, fixed_options(found, given)), RECEIPT) == ()
 
 
 def page_of(width: int, height: int) -> Any:
@@ -120,7 +108,7 @@ def test_what_it_does_to_a_page_before_is_named_and_can_be_switched_off(
     page = page_of(*size)
     found = causes(trained, RapidDetector(FILE, RIGHT), page)
     assert named(found) == [cause]
-    changed = fixed(found, RIGHT)
+    changed = fixed_options(found, RIGHT)
     assert changed == {**RIGHT, **dict.fromkeys(params, False)}
     assert causes(trained, RapidDetector(FILE, changed), page) == ()
 
@@ -154,7 +142,7 @@ def test_its_openvino_engine_has_no_param_for_a_precision(trained: TrainingPipel
         pytest.skip("not tried: OpenVINO does not compute in bf16 on this processor")
     found = causes(trained, side, RECEIPT)
     assert named(found) == ["engine.precision"]
-    assert causes(trained, RapidDetector(FILE, fixed(found, RIGHT)), RECEIPT) == ()
+    assert causes(trained, RapidDetector(FILE, fixed_options(found, RIGHT)), RECEIPT) == ()
 
 
 @pytest.mark.parametrize(

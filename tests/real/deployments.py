@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,8 @@ import yaml
 from paths import EXAMPLE
 
 from pytest_ocrparity.backends.paddlex.pipeline import InferencePipeline, load_inference
-from pytest_ocrparity.backends.ppocr.pipeline import TrainingPipeline, load_training
+from pytest_ocrparity.backends.ppocr.pipeline import TrainingPipeline, load_ppocr_pipeline, load_training
+from pytest_ocrparity.backends.ppocr.trained_recogniser import TrainedRecogniser
 from pytest_ocrparity.diagnose import diagnose
 from pytest_ocrparity.diagnosis import Change, Diagnosis
 from real.blob import operators_root
@@ -34,6 +35,19 @@ def example_train(config: Path = EXAMPLE / "configs" / "tiny_db.yml") -> Trainin
         network_folder=EXAMPLE,
         paddleocr_root=operators_root(),
     )
+
+
+def example_reader(config: Path = EXAMPLE / "configs" / "tiny_rec.yml") -> TrainedRecogniser:
+    """Load the example's trained recogniser, under another yml where one is given."""
+    side = load_ppocr_pipeline(
+        config=config,
+        checkpoint=EXAMPLE / "checkpoints" / "tiny_rec",
+        network="tiny_rec.network:build",
+        network_folder=EXAMPLE,
+        paddleocr_root=operators_root(),
+    )
+    assert isinstance(side, TrainedRecogniser)
+    return side
 
 
 @dataclass
@@ -102,6 +116,27 @@ def put_right(train: TrainingPipeline, given: Given, image: Path = TINY) -> tupl
             changed.apply(change)
     assert causes(train, changed.load(), image) == ()
     return found
+
+
+def put_right_by_options(
+    find: Callable[[Mapping[str, Any]], tuple[Diagnosis, ...]], options: Mapping[str, Any]
+) -> tuple[Diagnosis, ...]:
+    """Return what is found under options of a deployment, after its fixes, which change them, are seen to remove it."""
+    found = find(options)
+    assert found
+    assert find(fixed_options(found, options)) == ()
+    return found
+
+
+def fixed_options(found: tuple[Diagnosis, ...], options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return options with what the fixes of causes change of them; they change nothing else."""
+    changed = dict(options)
+    for each in found:
+        assert each.fix is not None, each
+        for change in each.fix.changes:
+            assert change.where == "inference.options"
+            merge(changed, change.values)
+    return changed
 
 
 def pipeline_yaml(path: Path, **detector: Any) -> Path:

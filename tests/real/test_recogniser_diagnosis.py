@@ -16,13 +16,13 @@ from paths import EXAMPLE
 from pytest_ocrparity.backends.isolation import isolated
 from pytest_ocrparity.backends.paddlex.deployed_recogniser import DeployedRecogniser
 from pytest_ocrparity.backends.paddlex.pipeline import load_paddlex_pipeline
-from pytest_ocrparity.backends.ppocr.pipeline import load_ppocr_pipeline
 from pytest_ocrparity.backends.ppocr.trained_recogniser import TrainedRecogniser
 from pytest_ocrparity.diagnose import diagnose
 from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis
 from pytest_ocrparity.tolerance import BUILT_IN
 from pytest_ocrparity.trace import Recognition
-from real.blob import edited, operators_root, write_yml
+from real.blob import edited, write_yml
+from real.deployments import example_reader
 from real.lines import HEIGHT, LETTERS, YML, Line, Reader, export_yml, line, transforms, write_dictionary
 from real.test_recognisers import WIDE, trained
 from real.test_recognisers import deployed as deployed_with
@@ -312,21 +312,9 @@ def test_a_line_of_arrays_is_diagnosed_too(
     assert only(trained_reader, deployed_reader, drawn).cause == "resize.width"
 
 
-def example(config: Path) -> TrainedRecogniser:
-    side = load_ppocr_pipeline(
-        config=config,
-        checkpoint=EXAMPLE / "checkpoints" / "tiny_rec",
-        network="tiny_rec.network:build",
-        network_folder=EXAMPLE,
-        paddleocr_root=operators_root(),
-    )
-    assert isinstance(side, TrainedRecogniser)
-    return side
-
-
-@pytest.fixture(scope="module")
-def example_reader() -> TrainedRecogniser:
-    return example(EXAMPLE / "configs" / "tiny_rec.yml")
+@pytest.fixture(scope="module", name="example_reader")
+def read_by_the_example() -> TrainedRecogniser:
+    return example_reader()
 
 
 class TestTheExample:
@@ -374,7 +362,7 @@ class TestTheExample:
         yml["Global"]["character_dict_path"] = str(EXAMPLE / "configs" / "tiny_rec_dict.txt")
         for entry in yml["Eval"]["dataset"]["transforms"]:
             entry.get("RecResizeImg", {}).pop("eval_mode", None)
-        squeezes, side = example(write_yml(tmp_path / "rec.yml", yml)), self.deployed(tmp_path, lambda yml: None)
+        squeezes, side = example_reader(write_yml(tmp_path / "rec.yml", yml)), self.deployed(tmp_path, lambda yml: None)
         named = {}
         for path in sorted((EXAMPLE / "lines").glob("*.png")):
             one, two = squeezes.trace(path), side.trace(path)

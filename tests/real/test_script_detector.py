@@ -27,7 +27,7 @@ from pytest_ocrparity.diagnosis import Diagnosis
 from pytest_ocrparity.errors import ImageError, ModelError, NotEnoughMemory
 from pytest_ocrparity.trace import Detections, Shape
 from real.blob import YML, export_yml, operators_root, write_yml
-from real.deployments import RECEIPT, TINY, causes, example_train, merge, named
+from real.deployments import RECEIPT, TINY, causes, example_train, named, put_right_by_options
 
 EXPORT = EXAMPLE / "inference_pdmodel"
 RIGHT = {"det_limit_side_len": 736, "det_limit_type": "min"}
@@ -50,15 +50,7 @@ def detector(options: Mapping[str, Any] = RIGHT, folder: Path = EXPORT) -> Scrip
 
 def put_right(train: TrainingPipeline, options: Mapping[str, Any], image: Path) -> tuple[Diagnosis, ...]:
     """Return what is found, after its fixes are seen to remove it."""
-    found, changed = causes(train, detector(options), image), dict(options)
-    assert found
-    for each in found:
-        assert each.fix is not None, each
-        for change in each.fix.changes:
-            assert change.where == "inference.options"
-            merge(changed, change.values)
-    assert causes(train, detector(changed), image) == ()
-    return found
+    return put_right_by_options(lambda given: causes(train, detector(given), image), options)
 
 
 def test_with_the_right_flags_it_passes_and_says_what_ran(trained: TrainingPipeline) -> None:

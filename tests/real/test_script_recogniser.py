@@ -19,7 +19,7 @@ from pytest_ocrparity.diagnose import diagnose
 from pytest_ocrparity.diagnosis import Diagnosis
 from pytest_ocrparity.errors import ModelError
 from real.blob import operators_root, write_yml
-from real.deployments import merge, named
+from real.deployments import named, put_right_by_options
 from real.lines import HEIGHT, LETTERS, YML, export_yml, line, write_dictionary
 from real.test_script_detector import pytestmark  # noqa: F401
 
@@ -57,14 +57,7 @@ def causes(train: TrainedRecogniser, side: ScriptSide, image: Any = PAGE) -> tup
 
 
 def put_right(train: TrainedRecogniser, folder: Path, options: Mapping[str, Any]) -> tuple[Diagnosis, ...]:
-    found, changed = causes(train, reading(folder, **options)), dict(options)
-    assert found
-    for each in found:
-        assert each.fix is not None, each
-        for change in each.fix.changes:
-            merge(changed, change.values)
-    assert causes(train, reading(folder, **changed)) == ()
-    return found
+    return put_right_by_options(lambda given: causes(train, reading(folder, **given)), options)
 
 
 def test_with_its_dictionary_it_reads_what_the_train_side_reads(

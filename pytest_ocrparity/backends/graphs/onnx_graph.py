@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pytest_ocrparity.backends.isolation import isolated
-from pytest_ocrparity.backends.onnx.onnx_reading import load_onnx, reading_onnx
+from pytest_ocrparity.backends.onnx.onnx_reading import load_onnx, reading_onnx, session_of
 from pytest_ocrparity.contract.network_graph import Node
 
 Array: TypeAlias = "npt.NDArray[Any]"
@@ -113,24 +113,21 @@ class OnnxGraph:
             rows, _ = _rows(model.graph)
             names = _with_samples(model.graph, [row.name for row in rows[1:]], step)
             made = _made(model, names, {rows[0].name: np.ascontiguousarray(tensor)})
-        whole = [each if name.startswith(SAMPLE) or each.ndim != 4 else each[:, :, ::step, ::step].copy()
-                 for name, each in zip(names, made, strict=True)]  # fmt: skip
-        return [tensor, *(np.asarray(each, np.float32) for each in whole)]
+        for place, (name, array) in enumerate(zip(names, made, strict=True)):
+            if array.ndim == 4 and not name.startswith(SAMPLE):
+                made[place] = array[:, :, ::step, ::step].copy()  # so that the whole array is let go of
+        return [tensor, *(np.asarray(each, np.float32) for each in made)]
 
 
 def _made(model: Any, names: Sequence[str], feed: Mapping[str, Array]) -> list[Array]:
     """Run a model without ONNX Runtime's own changes of it; return the arrays of these names."""
     import onnx
-    import onnxruntime
 
     had = {each.name for each in model.graph.output}
     model.graph.output.extend(
         onnx.helper.make_tensor_value_info(name, FLOAT, None) for name in names if name not in had
     )
-    options = onnxruntime.SessionOptions()
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    options.log_severity_level = 4
-    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    session = session_of(model)
     used = {each.name for each in session.get_inputs()}
     found: list[Array] = session.run(names, {name: array for name, array in feed.items() if name in used})
     return found

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pytest_ocrparity.backends.isolation import isolated
-from pytest_ocrparity.backends.onnx.onnx_reading import load_onnx, reading_onnx
+from pytest_ocrparity.backends.onnx.onnx_reading import load_onnx, reading_onnx, session_of
 
 Array: TypeAlias = "npt.NDArray[Any]"
 
@@ -41,14 +41,10 @@ class HalfFile:
     def run(self, tensor: npt.NDArray[np.float32], *, in_half: bool = True) -> npt.NDArray[np.float32]:
         """Run the file as ONNX Runtime does by default; see `contract.HalfProgram.run`."""
         with isolated():
-            import onnxruntime
-
             model = load_onnx(self._file)
             if not in_half:
                 _compute_in_single(model.graph)
-            options = onnxruntime.SessionOptions()
-            options.log_severity_level = 4
-            session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=self._providers)
+            session = session_of(model, self._providers, is_optimized=True)
             (made, *_) = session.run(None, {session.get_inputs()[0].name: np.ascontiguousarray(tensor)})
         return np.asarray(made, np.float32)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -39,3 +39,14 @@ def load_onnx(file: Path) -> Any:
     model = onnx.load(str(file))
     put_nodes_in_order(model.graph)
     return model
+
+
+def session_of(model: Any, providers: Sequence[Any] = ("CPUExecutionProvider",), *, is_optimized: bool = False) -> Any:
+    """Return a session of a model in memory, without ONNX Runtime's own changes of it unless they are asked for."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    if not is_optimized:
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=list(providers))

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pytest_ocrparity.backends.isolation import isolated
-from pytest_ocrparity.backends.onnx.onnx_reading import load_onnx, reading_onnx
+from pytest_ocrparity.backends.onnx.onnx_reading import load_onnx, reading_onnx, session_of
 from pytest_ocrparity.contract.quantised_programs import RoundedOperator
 
 Array: TypeAlias = "npt.NDArray[Any]"
@@ -47,7 +47,6 @@ class QuantisedFile:
         """Run the file without ONNX Runtime's own changes of the graph; see `contract.QuantisedProgram.run`."""
         kept = kept or {}
         with isolated():
-            import onnxruntime
             from onnx import numpy_helper
 
             model = load_onnx(self._file)
@@ -63,10 +62,7 @@ class QuantisedFile:
                         name = f"kept_{node.name}_{place}"
                         graph.initializer.append(numpy_helper.from_array(np.asarray(array, np.float32), name))
                         node.input[place:] = [name, *node.input[place + 1 :]]
-            options = onnxruntime.SessionOptions()
-            options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-            options.log_severity_level = 4
-            session = onnxruntime.InferenceSession(model.SerializeToString(), options, ["CPUExecutionProvider"])
+            session = session_of(model)
             (made, *_) = session.run(None, {session.get_inputs()[0].name: np.ascontiguousarray(tensor)})
         return np.asarray(made, np.float32)
 

@@ -12,11 +12,9 @@ import numpy.typing as npt
 from pytest_ocrparity.backends.memory_guard import ONCE_BYTES, available_memory, readable_bytes
 from pytest_ocrparity.compare.sensitivity import map_sensitivity, sensitivity_limit
 from pytest_ocrparity.contract import (
-    HasGraph,
     HasInputSize,
     NetworkGraph,
     TrainedNetwork,
-    offered,
     pipeline_of,
 )
 from pytest_ocrparity.diagnose.budget import BudgetSpentError
@@ -25,13 +23,19 @@ from pytest_ocrparity.diagnose.layers.attributes import AttributeDifference, att
 from pytest_ocrparity.diagnose.layers.crops import SIDE, crop_where_maps_differ
 from pytest_ocrparity.diagnose.layers.feature_maps import feature_maps
 from pytest_ocrparity.diagnose.layers.layer_table import steps_around
-from pytest_ocrparity.diagnose.layers.layer_texts import describe_layer, guilty_node, layer_of_search, search_evidence
+from pytest_ocrparity.diagnose.layers.layer_texts import (
+    describe_layer,
+    guilty_node,
+    layer_of_search,
+    node_text,
+    search_evidence,
+)
 from pytest_ocrparity.diagnose.layers.matching import largest
 from pytest_ocrparity.diagnose.layers.proved_attribute import graph_cause, network_with_attribute
 from pytest_ocrparity.diagnose.layers.sampled_search import search_whole_page
 from pytest_ocrparity.diagnose.layers.search import NOT_SHOWN, Runs, Search, search_layers
-from pytest_ocrparity.diagnose.network.candidate_graph import candidate_graph
 from pytest_ocrparity.diagnose.network.input_size import tensor_of_size
+from pytest_ocrparity.diagnose.network.side_graphs import candidate_graph, trained_graph
 from pytest_ocrparity.diagnose.network.structure import kind_of
 from pytest_ocrparity.diagnose.network.weights import paired_network
 from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis, Layer
@@ -247,17 +251,10 @@ def _is_available(lab: Laboratory, needed: float, tensor: Array) -> bool:
 
 
 def _graphs(lab: Laboratory, trained: TrainedNetwork) -> tuple[NetworkGraph, NetworkGraph] | None:
-    """Return the graphs of both sides, read once; None, and a note, where one can't be read."""
-    if "graphs" not in lab.memo:
-        lab.budget.check()
-        source = offered(trained, HasGraph)
-        candidate = candidate_graph(lab)
-        reference = None
-        if candidate is not None and source is not None:
-            reference = lab.attempt(source.network_graph, f"{LAYERS} of {lab.names.reference}")
-        lab.memo["graphs"] = None if candidate is None or reference is None else (reference, candidate)
-    found: tuple[NetworkGraph, NetworkGraph] | None = lab.memo["graphs"]
-    return found
+    """Return the graphs of both sides; None, and a note, where one can't be read."""
+    candidate = candidate_graph(lab)
+    reference = None if candidate is None else trained_graph(lab, trained, f"{LAYERS} of {lab.names.reference}")
+    return None if candidate is None or reference is None else (reference, candidate)
 
 
 def _are_the_sides(
@@ -301,4 +298,4 @@ def _attributes_of_several(search: Search) -> Iterator[str]:
         is_alone = not (place.is_lacking or place.is_one_too_many)
         is_comparable = is_alone and kind_of(right.operator) == kind_of(own.operator)
         if is_comparable and (difference := attribute_difference(right, own)) is not None:
-            yield f"{right.layer or 'the network itself'} ({right.operator}) has {difference.text}"
+            yield f"{node_text(right)} has {difference.text}"

@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from pytest_ocrparity.diagnose.layers.layer_texts import node_text
 from pytest_ocrparity.diagnose.layers.search import Search
 from pytest_ocrparity.diagnosis import FeatureMap, FeatureMaps, Layer
 
@@ -52,7 +53,7 @@ def _feature_map(
     reference = search.reference
     part = _part(reference.arrays[right], search.candidate.arrays[own], weight, center)
     node, place = reference.nodes[right], search.places[0]
-    name = f"{node.layer or 'the network itself'} ({node.operator})" if right else "the tensor"
+    name = node_text(node)
     if own == place.own and place.is_one_too_many:
         name = f"{search.candidate.nodes[own].operator} in the export alone, behind {name}"
     return FeatureMap(part.reference, part.candidate, f"{name}, {part.text}", reference.limits[right])

@@ -55,10 +55,10 @@ def search_evidence(search: Search, layer: Layer, names: Names) -> list[str]:
     if not layer.is_proved:
         return [f"not proved, as {search.why}: the first layer that differs is {where}{count}, by {off}"]
     text = f"given {reference}'s own arrays, {candidate}'s operator for {where}{count} is off by {off}"
-    further = [_node_text(each) for each in _further(search)]
+    further = [node_text(each) for each in _further(search)]
     also = f" and in {', '.join(further)}" if further else ""
     if place.is_one_too_many:
-        text = f"behind {_node_text(guilty_node(search, place)[0])}, {candidate} has {_way_text(search, place)}, and"
+        text = f"behind {node_text(guilty_node(search, place)[0])}, {candidate} has {_way_text(search, place)}, and"
         text += f" {reference} has none: that changes the array by {off}"
     rounded = f" and at {search.others} place{'s' * (search.others > 1)} further on" if search.others else ""
     text += f"; with {reference}'s array there{also}{rounded}, the rest of {candidate} returns {reference}'s map "
@@ -107,13 +107,14 @@ def _wiring(search: Search, place: Place, name: str) -> list[str]:
     if taken == meant:
         is_turned = [place.frontier[each] for each in own.inputs] != list(right.inputs)
         return [f"takes the arrays in another order than {name}'s"] if is_turned else []
-    wrong, missed = ([_node_text(nodes[each]) for each in (one - other).elements()]
+    wrong, missed = ([node_text(nodes[each]) for each in (one - other).elements()]
                      for one, other in ((taken, meant), (meant, taken)))  # fmt: skip
     instead = f"takes the array of {', '.join(wrong)}" if wrong else "takes none"
     return [f"{instead} where {name}'s takes that of {', '.join(missed)}"] if missed else []
 
 
-def _node_text(node: Node) -> str:
+def node_text(node: Node) -> str:
+    """Return an operator with the layer that it belongs to."""
     return "the tensor" if node.operator == TENSOR else f"{node.layer or 'the network itself'} ({node.operator})"
 
 

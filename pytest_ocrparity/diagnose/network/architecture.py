@@ -10,9 +10,9 @@ from typing import Any, Final, NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from pytest_ocrparity.contract import HasGraph, HasTrainedNetwork, NetworkGraph, Node, TrainedNetwork, offered
+from pytest_ocrparity.contract import HasTrainedNetwork, Node, TrainedNetwork, offered
 from pytest_ocrparity.diagnose.laboratory import Laboratory, are_equal_maps, describe_difference, returns_map
-from pytest_ocrparity.diagnose.network.candidate_graph import candidate_graph
+from pytest_ocrparity.diagnose.network.side_graphs import candidate_graph, trained_graph
 from pytest_ocrparity.diagnose.network.structure import kernels_of, kind_of, parts_of
 from pytest_ocrparity.diagnose.network.weights import paired_weights, weights_export_command
 from pytest_ocrparity.diagnosis import Change, Diagnosis, Fix
@@ -80,7 +80,7 @@ def by_architecture(lab: Laboratory, candidate_map: Array | None) -> Diagnosis |
     if not kernels_of(own.nodes):  # as of a quantised file
         lab.not_tried.append(f"{TITLE}: {lab.names.candidate} stores no kernels in float32")
         return None
-    graphs = [_graph_of(lab, each) for each in networks]
+    graphs = [trained_graph(lab, each, TITLE) for each in networks]
     if None in graphs:
         return None
     differences = [compare_structures(own.nodes, graph.nodes) for graph in graphs if graph is not None]
@@ -104,12 +104,6 @@ def by_architecture(lab: Laboratory, candidate_map: Array | None) -> Diagnosis |
     fix = f"if that network is meant, set train.config and train.checkpoint to its own; if not, {again}"
     summary = f"{candidate} holds a network of another architecture than {reference}'s"
     return lab.proven_cause(PROBABILITY_MAP, TITLE, summary, [*facts, proof], Fix(fix, (Change("export"),)))
-
-
-def _graph_of(lab: Laboratory, network: TrainedNetwork) -> NetworkGraph | None:
-    lab.budget.check()
-    source = offered(network, HasGraph)
-    return None if source is None else lab.attempt(source.network_graph, TITLE)
 
 
 def _holds_values_of(network: TrainedNetwork, exported: Mapping[str, Array]) -> bool:

@@ -15,7 +15,7 @@ from pytest_ocrparity.contract.network_graph import Node
 from pytest_ocrparity.diagnose.budget import BudgetSpentError
 from pytest_ocrparity.diagnose.laboratory import Laboratory
 from pytest_ocrparity.diagnose.network.architecture import by_architecture
-from pytest_ocrparity.diagnose.network.candidate_graph import candidate_graph
+from pytest_ocrparity.diagnose.network.side_graphs import candidate_graph
 from pytest_ocrparity.tolerance import BUILT_IN
 
 OTHER_WEIGHTS = {"k": np.random.default_rng(7).normal(size=(5, 7, 3, 3)).astype(np.float32)}

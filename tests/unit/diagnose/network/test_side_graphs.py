@@ -1,8 +1,9 @@
-"""The candidate's graph is read once, and what it can't be read for is noted once."""
+"""The graphs of both sides are made once, and why one can't be is noted."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from diagnosing import on
 from networks import Exported, Trained
@@ -10,7 +11,7 @@ from toy_graphs import ROWS, ToyGraph
 
 from pytest_ocrparity.compare import Comparisons
 from pytest_ocrparity.diagnose.laboratory import Laboratory
-from pytest_ocrparity.diagnose.network.candidate_graph import candidate_graph
+from pytest_ocrparity.diagnose.network.side_graphs import candidate_graph, trained_graph
 from pytest_ocrparity.tolerance import BUILT_IN
 
 
@@ -50,3 +51,21 @@ def test_a_side_without_a_graph_is_no_fault() -> None:
     lab = lab_of(Exported(name="port"))
     assert candidate_graph(lab) is None
     assert lab.not_tried == []
+
+
+def test_a_trained_network_is_traced_once() -> None:
+    network: Any = Port()
+    other: Any = Port()
+    lab = lab_of(Exported(name="port"))
+    found = trained_graph(lab, network, "one")
+    assert found is not None and found is trained_graph(lab, network, "another")
+    assert trained_graph(lab, other, "one") is not found
+    assert (network.reads, other.reads, lab.not_tried) == (1, 1, [])
+
+
+def test_each_experiment_notes_that_a_network_cannot_be_traced() -> None:
+    network: Any = Port(is_whole=False)
+    lab = lab_of(Exported(name="port"))
+    for title in ("one", "another"):
+        assert trained_graph(lab, network, title) is None
+    assert lab.not_tried == ["one: OSError: truncated", "another: OSError: truncated"]
