@@ -9,7 +9,7 @@ from pytest_ocrparity.report.schema import SCHEMA, schema_text
 
 
 def in_one_order(value: dict[str, Any]) -> dict[str, Any]:
-    """Return an object of a schema, its alternatives sorted: msgspec 0.19 writes `null` before a type, and 0.20 after it."""
+    """Return an object of a schema with its alternatives sorted: msgspec 0.19 writes `null` first, a later one last."""
     return {key: sorted(each, key=repr) if key == "anyOf" else each for key, each in value.items()}
 
 
