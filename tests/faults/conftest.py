@@ -101,10 +101,14 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     terminalreporter.line(counts(found))
     BUILD.mkdir(exist_ok=True)
     (BUILD / "faults.json").write_text(json.dumps(found, indent=1))
-    git = ["git", "-C", str(BUILD.parent), "rev-parse", "--short=12", "HEAD"]
-    commit = subprocess.run(git, capture_output=True, text=True, check=True).stdout.strip()
     docs = BUILD.parent / "docs" / "explanation"
     if ALL and all(ROWS.values()):
-        (docs / "faults.md").write_text(markdown(found, commit))
+        (docs / "faults.md").write_text(markdown(found, commit()))
     if port_rows.is_whole(PORTS):
-        (docs / "ports.md").write_text(port_rows.markdown(found["ports"], commit))
+        (docs / "ports.md").write_text(port_rows.markdown(found["ports"], commit()))
+
+
+def commit() -> str:
+    """Return the commit that a table is made on."""
+    git = ["git", "-C", str(BUILD.parent), "rev-parse", "--short=12", "HEAD"]
+    return subprocess.run(git, capture_output=True, text=True, check=True).stdout.strip()
