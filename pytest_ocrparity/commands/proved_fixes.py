@@ -209,7 +209,7 @@ def values_of(settings: Settings, task: str, candidate: str) -> Mapping[str, Any
     """
     part = settings.of_task(task)
     found = part.candidates.get(candidate)
-    if candidate == PAGE_SIDE and "factory" not in (settings.page or {}):
+    if candidate == PAGE_SIDE and "factory" not in settings.page:
         found = part.first_candidate
     return None if found is None else found.values
 

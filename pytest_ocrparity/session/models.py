@@ -375,7 +375,7 @@ def _page_candidate(settings: Settings, records: Collection[Record] | None) -> l
     from pytest_ocrparity.settings.candidates import Candidate
 
     is_used = records is None or any(getattr(each, "side", "") == PAGE_SIDE for each in records)
-    if settings.page is None or "factory" in settings.page or not is_used:
+    if not settings.reads_pages or "factory" in settings.page or not is_used:
         return []
     finds = settings.first_candidate.values if settings.first_candidate else {}
     values = {"api": "PaddleOCR", **page_values(settings.page, finds), "folder": settings.root}

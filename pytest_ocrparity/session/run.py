@@ -418,7 +418,7 @@ class Run:
             f"{part.prefix}{name}": batch for part in self.settings.parts for name, batch in part.batches().items()
         }
         named += [f"{name} in batches of {batch} as well as alone" for name, batch in asked.items()]
-        if self.settings.page is not None or any("api" in each.values for each in candidates.values()):
+        if self.settings.reads_pages or any("api" in each.values for each in candidates.values()):
             from pytest_ocrparity.session.models import parts_without_models
 
             named += parts_without_models(self.settings)
