@@ -23,6 +23,7 @@ from pytest_ocrparity.stages import DECODE, RESIZE
 from pytest_ocrparity.trace import Image, Recognition, Trace, trace_copy
 
 SHAPE, DECODER = "rec_image_shape", "CTCLabelDecode"
+"""The flag that sets the size of a line, and the decoder that is compared."""
 
 
 class ScriptRecogniser(ScriptSide, StagedRecogniser):
