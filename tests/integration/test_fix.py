@@ -162,7 +162,8 @@ def test_a_pipeline_has_its_block_of_yaml(project: Project, capsys: pytest.Captu
     project.write(("a.png", proved(change, cause="resize.limits")), values={"api": "PaddleOCR"})
     assert project.fix() == 0
     told = capsys.readouterr().out
-    assert "paddleocr ocr -i IMAGE --text_det_limit_side_len 736\n" in told
+    named = "--text_detection_model_name PP-OCRv5_mobile_det --text_detection_model_dir inference"
+    assert f"paddleocr ocr -i IMAGE {named} --text_det_limit_side_len 736\n" in told
     assert "nothing was written" not in told
     assert project.fix("--write") == 0
     assert "nothing was written: no proved fix changes an inference.yml alone\n" in capsys.readouterr().out
