@@ -20,9 +20,7 @@ _COMMANDS: Final = {"TextDetection": "text_detection", "TextRecognition": "text_
 _PREDICT: Final = "predict_options"
 
 
-def deployment_lines(
-    fixes: Sequence[ProvedFix], values: Mapping[str, Any], models: Mapping[str, str]
-) -> Iterator[str]:
+def deployment_lines(fixes: Sequence[ProvedFix], values: Mapping[str, Any], models: Mapping[str, str]) -> Iterator[str]:
     """Yield what to paste for the fixes of one candidate.
 
     Args:

@@ -32,7 +32,7 @@ from pytest_ocrparity.errors import ModelError, OcrParityError, SettingsError
 from pytest_ocrparity.report.document import Results, read_report_document
 from pytest_ocrparity.settings import Settings, load_settings
 from pytest_ocrparity.settings.settings_file import find_settings_file
-from pytest_ocrparity.wording import number_of_images, printable
+from pytest_ocrparity.wording import listed, number_of_images, printable
 
 DESCRIPTION = """Print each fix that a run has proved as a change to apply: in the export folder, in the deployment's
 code and in the training YAML file. --write applies the first group alone, to inference.yml; the old file is kept beside
@@ -123,8 +123,7 @@ def _lines_of_fix(fix: ProvedFix, *, is_known: bool = False) -> Iterator[str]:
 
 
 def _image_names(images: Sequence[str]) -> str:
-    more = f" and {len(images) - _MOST_IMAGES} more" if len(images) > _MOST_IMAGES else ""
-    return f"{number_of_images(len(images))}: {', '.join(images[:_MOST_IMAGES])}{more}"
+    return f"{number_of_images(len(images))}: {listed(images, _MOST_IMAGES)}"
 
 
 def _export_lines(
