@@ -118,6 +118,11 @@ class StagedSide(ABC):
         """Merge what is always in effect with what this image's preprocessing recorded."""
         return {**self.parameters, **trace.parameters}
 
+    @property
+    def code(self) -> str:
+        """The class that runs, which is part of a side's identity."""
+        return f"{type(self).__module__}.{type(self).__qualname__}"
+
     def surrounding(self) -> AbstractContextManager[None]:
         """Return what all stages run in: what keeps a framework from changing the process."""
         return isolated()

@@ -196,7 +196,7 @@ class ScriptSide(StagedSide):
     def identity(self) -> Mapping[str, Any]:
         """Identifies this side; two live sides of the same identity are one model, see `contract.HasIdentity`."""
         setup = self._setup
-        own: dict[str, Any] = {"api": setup.script.label, "code": f"{type(self).__module__}.{type(self).__qualname__}"}
+        own: dict[str, Any] = {"api": setup.script.label, "code": self.code}
         own |= {"root": str(setup.script.root), "files": self.fingerprint, "options": setup.options}
         found: Mapping[str, Any] = jsonable({**own, "engine": self._engine_parameters, "changes": self._changes})
         return found

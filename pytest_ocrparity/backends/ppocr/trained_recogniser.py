@@ -23,7 +23,7 @@ from pytest_ocrparity.backends.effective_parameters import effective_text_parame
 from pytest_ocrparity.backends.isolation import isolated
 from pytest_ocrparity.backends.line_probes import SQUEEZED, probed_classes, probed_line_widths, probed_width_rule
 from pytest_ocrparity.backends.memory_guard import Watched
-from pytest_ocrparity.backends.ppocr.network import MisfitError, Network, TextNetwork, build_network
+from pytest_ocrparity.backends.ppocr.network import MisfitError, TextNetwork, build_network
 from pytest_ocrparity.backends.ppocr.operators import Parts, build_ppocr_operators, reading_operators, without_global
 from pytest_ocrparity.backends.ppocr.trained_side import TrainedSide
 from pytest_ocrparity.backends.staged import StagedRecogniser
@@ -64,7 +64,7 @@ class TrainedRecogniser(TrainedSide, StagedRecogniser):
             if stored is None:
                 raise
             raise ModelError(_misfit(files, decoder, str(files.checkpoint), stored)) from error
-        found = _classes_of(network)
+        found = probed_classes(lambda: network.run(np.zeros(network.small, np.float32)))
         if found not in (None, classes):
             raise ModelError(_misfit(files, decoder, f"the network of {files.checkpoint}", found))
         return _with_resize(build_ppocr_operators(files.yml, network, files.config, decoder), files)
@@ -196,14 +196,6 @@ def _with_resize(parts: Parts, files: TrainingFiles) -> Parts:
     return replace(
         parts, parameters={**parts.parameters, RESIZE: {"rule": rule, "image_shape": shape, "max_width": None}}
     )
-
-
-def _classes_of(network: Network) -> int | None:
-    """Return how many classes a network has; None where it does not run, which each image will show."""
-    try:
-        return probed_classes(network.run(np.zeros(network.small, np.float32)))
-    except Exception:  # whatever a network raises
-        return None
 
 
 def _other_number_of_classes(error: MisfitError, classes: int) -> int | None:

@@ -146,7 +146,7 @@ class TrainedSide(StagedSide):
         found: Mapping[str, Any] = jsonable(
             {
                 "api": "PaddleOCR's training side",
-                "code": f"{type(self).__module__}.{type(self).__qualname__}",
+                "code": self.code,
                 "files": self.fingerprint,
                 "options": {name: getattr(self.files, name) for name in ("network", "sub_model", "paddleocr_root")},
                 "engine": {"engine": "dygraph", "device": self._parts.network.device},
