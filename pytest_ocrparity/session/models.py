@@ -106,9 +106,9 @@ def inference_model(settings: Settings, name: str | None = None) -> Pipeline:
         try:
             if is_other_side(values):
                 side = load_other_side(values, settings.train.get("paddleocr_root"), limit, name)
-                if values.get("api") == RAPIDOCR:  # whose file alone says what it is of
-                    task = task_named(getattr(side, "task", None)) or DETECTION
-                    _check_task(settings, task, values["model_file"])
+                task = task_named(getattr(side, "task", None)) or DETECTION
+                _check_task(settings, task, values.get("model_file") or values["model_dir"])
+                if values.get("api") == RAPIDOCR:
                     check_rapidocr_batch(task, settings.batch_of(name))
                 return side
             if "model_file" in values:
