@@ -67,11 +67,11 @@ class TrainedRecogniser(TrainedSide, StagedRecogniser):
         found = probed_classes(lambda: network.run(np.zeros(network.small, np.float32)))
         if found not in (None, classes):
             raise ModelError(_misfit(files, decoder, f"the network of {files.checkpoint}", found))
-        return _with_resize(build_ppocr_operators(files.yml, network, files.config, decoder), files)
+        return _with_resize(build_ppocr_operators(files.yml, network, files.config, decoder))
 
     def _parts_under(self, yml: Mapping[str, Any]) -> Parts:
         parts = build_ppocr_operators(yml, self.network, self.files.config, self._parts.post_process)
-        return _with_resize(parts, replace(self.files, yml=yml))
+        return _with_resize(parts)
 
     def _record_resize(self, trace: Trace, state: Mapping[str, Any], watched: Watched) -> Trace:
         resize = {**trace.parameters[RESIZE], **probed_line_widths(state["image"], watched.picture)}
@@ -187,7 +187,7 @@ def _image_shape(files: TrainingFiles) -> tuple[int, int, int]:
     return recogniser_config_shape(files.yml["Eval"]["dataset"]["transforms"], files.config)
 
 
-def _with_resize(parts: Parts, files: TrainingFiles) -> Parts:
+def _with_resize(parts: Parts) -> Parts:
     """Return the parts with the parameters of their resize, of which the rule is that which it follows."""
     resize: Any = [run for name, run in parts.operators if name in RESIZES][-1]
     shape = [int(side) for side in resize.image_shape]
