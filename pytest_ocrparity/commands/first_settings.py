@@ -277,8 +277,6 @@ def _needs(trained: Trained, export: Path) -> tuple[Needs, Mapping[str, Any]]:
     deployed = Deployed(
         config=config,
         written=config_parameters(yml["PreProcess"]["transform_ops"], yml["PostProcess"], config),
-        options={},
-        predict_options={},
     )
     return needs_of(evaluated_parameters(trained.yml, trained.config), deployed), deployed.written.get(DETECTIONS, {})
 

@@ -105,9 +105,6 @@ class Wrong(OpenVinoRecogniser):
         noise = np.random.default_rng(1).uniform(0, 0.4, found.shape).astype(np.float32)
         return [(found + noise) / (found + noise).sum(axis=-1, keepdims=True), *rest]
 
-    def _run(self, x: list[Any]) -> list[Any]:
-        return cast("list[Any]", self._run_network(x[0]))
-
 
 def test_another_fault_of_the_map_is_not_said_to_be_the_precision(
     trained: TrainedRecogniser, folder: Path, monkeypatch: pytest.MonkeyPatch

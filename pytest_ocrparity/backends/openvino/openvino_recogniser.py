@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,7 +17,6 @@ from pytest_ocrparity.backends.openvino.compiled import (
     find_openvino_file,
     is_openvino_recogniser,
     openvino_recogniser_options,
-    run_openvino_model,
 )
 from pytest_ocrparity.backends.openvino.on_openvino import OnOpenVino
 from pytest_ocrparity.backends.openvino.pipeline import OpenVinoPipeline, load_openvino_pipeline
@@ -56,8 +54,7 @@ def load_openvino_side(
         return load_openvino_pipeline(**given, options=options, name=name)
     options = dict(options or {})
     compiling, own = openvino_recogniser_options(options)
-    given = {"config": Path(), "written": {}, "predict_options": {}}
-    deployed = Deployed(**given, name=name, options=options, memory_limit=memory_limit)
+    deployed = Deployed(name=name, options=options, memory_limit=memory_limit)
     export, deployed = read_export(model_dir, None, TEXT_RECOGNITION, deployed)
     side = OpenVinoRecogniser(export, deployed, file, compiling, own)
     side.check()
@@ -84,10 +81,10 @@ class OpenVinoRecogniser(OnOpenVino, DeployedRecogniser):
             model = SimpleNamespace(paddlex_predictor=inner, predict=inner.predict)
             tapped = TextPredictor(model, {})
         load = partial(OpenVinoRecogniser, export, deployed, file, compiling, own)
-        super().__init__(tapped, export, replace(deployed, options=deployed.options), load)
+        super().__init__(tapped, export, deployed, load)
 
     def _run(self, x: list[Any]) -> list[Any]:
-        return run_openvino_model(self._compiled, np.asarray(x[0]))
+        return self._run_network(np.asarray(x[0]))
 
     def _engine_parameters(self) -> dict[str, Any]:
         return self._openvino_parameters()

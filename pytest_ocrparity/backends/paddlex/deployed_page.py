@@ -181,10 +181,7 @@ def load_page(
     Raises:
         ModelError: a file, a value in it, an option, or something to import is missing or wrong.
     """
-    given = Deployed(
-        name=name, config=Path(), written={}, options={}, predict_options=dict(predict_options or {}),
-        memory_limit=memory_limit,
-    )  # fmt: skip
+    given = Deployed(name=name, predict_options=dict(predict_options or {}), memory_limit=memory_limit)
     if factory is not None:
         made = made_by_factory(factory, folder)
         if not made.api.has_pipeline:

@@ -77,10 +77,7 @@ def load_paddlex_pipeline(
         model_name=model_name, memory_limit=memory_limit, name=name, api=api, factory=factory,
         options_file=options_file, folder=folder,
     )  # fmt: skip
-    given = Deployed(
-        name=name, config=Path(), written={}, options={}, predict_options=dict(predict_options or {}),
-        memory_limit=memory_limit,
-    )  # fmt: skip
+    given = Deployed(name=name, predict_options=dict(predict_options or {}), memory_limit=memory_limit)
     if factory is not None:
         made = made_by_factory(factory, folder)
         given = replace(given, options=made.options, factory=factory, has_own_predict=made.has_own_predict)
