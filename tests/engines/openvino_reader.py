@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import yaml
 from paths import EXAMPLE
+from projects import settings_file
 from real.blob import operators_root, write_yml
 from real.deployments import example_reader, fixed_options, named
 
@@ -23,6 +24,8 @@ from pytest_ocrparity.diagnose import diagnose
 from pytest_ocrparity.diagnose.batch_runs import BatchRun
 from pytest_ocrparity.diagnosis import Diagnosis
 from pytest_ocrparity.errors import ModelError
+from pytest_ocrparity.session.models import inference_model
+from pytest_ocrparity.settings import load_settings
 from pytest_ocrparity.tolerance import BUILT_IN
 
 pytest.importorskip("openvino", reason="openvino is not installed: make engines installs it")
@@ -95,6 +98,25 @@ def test_a_dictionary_in_another_order_is_named(trained: TrainedRecogniser, fold
     assert found.cause == "text.dictionary"
     edit(folder, lambda yml: yml["PostProcess"]["character_dict"].reverse())
     assert causes(trained, reading(folder)) == ()
+
+
+def test_weights_that_are_not_the_checkpoints_are_named(trained: TrainedRecogniser, folder: Path) -> None:
+    onnx = pytest.importorskip("onnx")
+    model = onnx.load(folder / "inference.onnx")
+    constants = [each.attribute[0].t for each in model.graph.node if each.op_type == "Constant"]
+    kernel = next(each for each in constants if len(each.dims) == 4)
+    kernel.CopyFrom(onnx.numpy_helper.from_array(onnx.numpy_helper.to_array(kernel) * np.float32(1.3), kernel.name))
+    onnx.save(model, folder / "inference.onnx")
+    assert named(causes(trained, reading(folder))) == ["network.weights"]
+
+
+def test_among_the_settings_of_a_detector_it_is_refused(folder: Path, tmp_path: Path) -> None:
+    text = f"[inference]\nmodel_dir = {json.dumps(str(folder))}\nengine = 'openvino'\n"
+    text += "options = { INFERENCE_PRECISION_HINT = 'f32' }\n"
+    beside = "[recognition.train]\nconfig = 'rec.yml'\n"
+    with pytest.raises(ModelError, match=r"of a recogniser: \[tool.ocrparity.recognition\] holds the recogniser"):
+        inference_model(load_settings(settings_file(tmp_path, f"{text}{beside}"), {}, tmp_path))
+    assert isinstance(inference_model(load_settings(settings_file(tmp_path, text), {}, tmp_path)), OpenVinoRecogniser)
 
 
 class Wrong(OpenVinoRecogniser):
