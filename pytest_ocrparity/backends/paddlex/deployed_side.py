@@ -81,10 +81,6 @@ class DeployedSide(StagedSide):
         self._called: dict[str, Mapping[str, Any]] = {}
         self._surroundings: Mapping[str, Any] = {}
 
-    def _height(self) -> int | None:
-        """Return the height in px of the network's input, where there is one alone."""
-        return None
-
     def check(self) -> None:
         """Look at what can be wrong before any image is run."""
 

@@ -48,7 +48,7 @@ class TrainedRecogniser(TrainedSide, StagedRecogniser):
         return find_dictionary(yml, config, paddleocr_root)
 
     @classmethod
-    def _height(cls, files: TrainingFiles) -> int | None:
+    def _line_height(cls, files: TrainingFiles) -> int | None:
         return _image_shape(files)[1]
 
     @classmethod

@@ -77,10 +77,6 @@ class RapidSide(StagedSide):
         """RapidOCR's own detector or recogniser."""
         return getattr(self._engine, self.part.attribute)
 
-    def _height(self) -> int | None:
-        """Return the height in px of the network's input, where there is one alone."""
-        return None
-
     @abstractmethod
     def _recorded(self) -> AbstractContextManager[Run]:
         """Run the block with what records a run, which ends before the network."""
