@@ -14,6 +14,7 @@ from pytest_ocrparity.backends.paddlex.deployed import API_OF, APIS, DETECTOR_BL
 from pytest_ocrparity.backends.paddlex.fixes import fix_keyword_text
 from pytest_ocrparity.commands.proved_fixes import CODE, ProvedFix
 from pytest_ocrparity.diagnosis import Change
+from pytest_ocrparity.settings.engine_settings import is_other_side
 
 _COMMANDS: Final = {"TextDetection": "text_detection", "TextRecognition": "text_recognition", "PaddleOCR": "ocr"}
 """The subcommand of `paddleocr` that runs each class."""
@@ -37,7 +38,8 @@ def deployment_lines(fixes: Sequence[ProvedFix], values: Mapping[str, Any], mode
         name: by_setting[name] for name in ("options", _PREDICT) if name in by_setting
     }
     api = values.get("api", API_OF.get(fixes[0].task, TEXT_DETECTION).name)
-    if given and isinstance(api, str) and api in APIS and not values.keys() & {"model_file", "factory"}:
+    is_called = isinstance(api, str) and api in APIS and not values.keys() & {"model_file", "factory"}
+    if given and is_called and not is_other_side(values):
         yield from _call_lines(api, given, values, models)
     elif given:
         in_file |= {name: value for each in given.values() for name, value in each.items()}
@@ -61,6 +63,8 @@ def _call_lines(
     api: str, given: Mapping[str, Mapping[str, Any]], values: Mapping[str, Any], models: Mapping[str, str]
 ) -> Iterator[str]:
     before = {name: _options(values.get(name)) for name in ("options", _PREDICT)}
+    if isinstance(values.get("engine"), str):
+        before["options"] = {"engine": values["engine"], **before["options"]}
     after = {name: _changed(options, given.get(name, {})) for name, options in before.items()}
     yield "the call:"
     old, new = (_call(api, models, each) for each in (before, after))

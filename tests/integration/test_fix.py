@@ -170,6 +170,24 @@ def test_a_pipeline_has_its_block_of_yaml(project: Project, capsys: pytest.Captu
     assert "        TextDetection:\n          limit_side_len: 736\n" in told
 
 
+def test_a_call_has_its_engine(project: Project, capsys: pytest.CaptureFixture[str]) -> None:
+    project.write(("a.png", proved(OPTIONS, cause="resize.limits")), values={"engine": "onnxruntime"})
+    assert project.fix() == 0
+    told = capsys.readouterr().out
+    assert '       model = TextDetection(\n           model_name="PP-OCRv5_mobile_det",\n' in told
+    assert '           engine="onnxruntime",\n      +    limit_side_len=736,\n' in told
+    assert " --engine onnxruntime --limit_side_len 736 " in told
+
+
+def test_what_no_class_of_paddleocr_runs_has_no_call(project: Project, capsys: pytest.CaptureFixture[str]) -> None:
+    change = Change("inference.options", {"INFERENCE_PRECISION_HINT": "f32"})
+    project.write(("a.png", proved(change, cause="engine.precision")), values={"engine": "openvino"})
+    assert project.fix() == 0
+    told = capsys.readouterr().out
+    assert "as YAML, where the deployment has its options:\n      INFERENCE_PRECISION_HINT: f32\n" in told
+    assert "TextDetection" not in told and "the command line" not in told
+
+
 def test_fixes_that_contradict_each_other_are_shown_and_not_written(
     project: Project, capsys: pytest.CaptureFixture[str]
 ) -> None:
