@@ -234,7 +234,11 @@ def deployed_values(record: SettingsRecord, fix: ProvedFix) -> Mapping[str, Any]
     """Return what the deployment of a fix was given: one that reads pages is a `PaddleOCR` around both models."""
     if fix.candidate != PAGE_SIDE:
         return recorded_values(record, fix.task, fix.candidate)
-    return {"api": "PaddleOCR", **page_values(record.page, recorded_values(record, DETECTION.name, PAGE_SIDE))}
+    of_page, finds = (
+        {name: value for name, value in values.items() if name != "options" or isinstance(value, Mapping)}
+        for values in (record.page, recorded_values(record, DETECTION.name, PAGE_SIDE))  # which may hold anything
+    )
+    return {"api": "PaddleOCR", **page_values(of_page, finds)}
 
 
 def model_arguments(record: SettingsRecord, settings: Settings, fix: ProvedFix) -> dict[str, str]:

@@ -170,6 +170,22 @@ def test_a_pipeline_has_its_block_of_yaml(project: Project, capsys: pytest.Captu
     assert "        TextDetection:\n          limit_side_len: 736\n" in told
 
 
+@pytest.mark.parametrize("options", [{"device": "cpu"}, ["device"]], ids=["table", "list"])
+def test_options_of_a_page_that_are_no_table_are_left_out(
+    project: Project, capsys: pytest.CaptureFixture[str], options: Any
+) -> None:
+    def as_page(document: dict[str, Any]) -> None:
+        document["settings"]["page"] = {"options": options}
+
+    change = Change("page.options", {"text_det_limit_side_len": 736})
+    values = {"api": "PaddleOCR", "options": options}
+    project.write(("a.png", proved(change, cause="resize.limits")), values=values, edit=as_page, candidate="page")
+    assert project.fix() == 0
+    told = capsys.readouterr().out
+    assert ("--device cpu " in told) == isinstance(options, dict)
+    assert "--text_det_limit_side_len 736\n" in told
+
+
 def test_a_call_has_its_engine(project: Project, capsys: pytest.CaptureFixture[str]) -> None:
     project.write(("a.png", proved(OPTIONS, cause="resize.limits")), values={"engine": "onnxruntime"})
     assert project.fix() == 0
