@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from freeing import models_are_freed  # noqa: F401
 
 from faults import port_rows
 from faults.recognition.judging import missed
