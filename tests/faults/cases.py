@@ -406,7 +406,8 @@ PADDLE = metadata.version("paddlepaddle")
 HAS_STALE_PROGRAMS = not PADDLE.startswith("3.0.")
 if HAS_STALE_PROGRAMS:
     OTHERS += [fault("W10 stale inference.json", exports.stale_program, "probability_map:network.stale_program")]
-if PADDLE.startswith("3.2."):
+HAS_WRONG_BILINEAR = PADDLE.startswith("3.2.")
+if HAS_WRONG_BILINEAR:
     OTHERS += [fault("E1 oneDNN of paddle 3.2", exports.bilinear_maps, "probability_map:engine.onednn")]
 if PADDLE.startswith("3.3."):
     OTHERS += [fault("E2 oneDNN of paddle 3.3", options(enable_mkldnn=True), "probability_map:engine.onednn")]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from faults import ports
-from faults.cases import FAULTS, HAS_STALE_PROGRAMS
+from faults.cases import FAULTS, HAS_STALE_PROGRAMS, HAS_WRONG_BILINEAR, PADDLE
 from faults.deployment import Deployment
 from faults.harmless import HARMLESS
 from faults.near_misses import NEAR_MISSES
@@ -49,6 +49,7 @@ def test_every_cause_is_injected_somewhere() -> None:
     # What stands between the two models of a page: tests/page_faults.
     nowhere = {"unknown", "engine.batch", "engine.precision", "precision.activations", *OF_RECOGNISERS, *OF_PAGES}
     nowhere |= set() if HAS_STALE_PROGRAMS else {"network.stale_program"}
+    nowhere |= set() if HAS_WRONG_BILINEAR or PADDLE.startswith("3.3.") else {"engine.onednn"}
     assert {cause for case in FAULTS for cause in case.causes} == CAUSES.keys() - nowhere
 
 
@@ -63,6 +64,7 @@ OF_RECOGNISERS = {
 def test_the_short_list_has_every_cause() -> None:
     listed = [case for case in FAULTS if case.name in FAST]
     nowhere = set() if HAS_STALE_PROGRAMS else {"W10 stale inference.json"}
+    nowhere |= set() if HAS_WRONG_BILINEAR else {"E1 oneDNN of paddle 3.2"}
     assert {case.name for case in listed} == {*FAST} - nowhere
     assert {cause for case in listed for cause in case.causes} == {cause for case in FAULTS for cause in case.causes}
 
@@ -77,6 +79,7 @@ def test_every_cause_has_its_paragraph() -> None:
         assert "- **Fix.** " in text
 
 
+@pytest.mark.skipif(not HAS_WRONG_BILINEAR, reason="the tables are those of paddle 3.2")
 def test_the_explanation_quotes_the_tables() -> None:
     folder = Path(__file__).parents[2] / "docs" / "explanation"
     told, page = (folder / "diagnosis.md").read_text(), (folder / "faults.md").read_text()
