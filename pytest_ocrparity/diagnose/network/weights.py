@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -22,7 +22,7 @@ from pytest_ocrparity.contract import (
     offered,
 )
 from pytest_ocrparity.diagnose.laboratory import Laboratory, are_equal_maps, describe_difference, returns_map
-from pytest_ocrparity.diagnose.network.grids import grid_of
+from pytest_ocrparity.diagnose.network.grids import Grid, grid_of
 from pytest_ocrparity.diagnose.network.lookalikes import has_nearer_lookalike, lookalikes, nearest_lookalike_checkpoint
 from pytest_ocrparity.diagnosis import Alternative, Change, Diagnosis, Fix
 from pytest_ocrparity.stages import PROBABILITY_MAP
@@ -58,12 +58,19 @@ def _pairings(lab: Laboratory) -> list[StoredWeights]:
                 continue
             arrays = each.arrays()
             for pairs, is_named in align_parameters(exported, arrays, each.used):
-                own = {name: exported[name].reshape(arrays[right].shape) for name, right in pairs.items()}
+                own = {name: _as_trained(exported[name], arrays[right]) for name, right in pairs.items()}
                 found.append(StoredWeights(own, each, each is not network, unfused, pairs, is_named))
         found.sort(key=lambda each: len(each.differing))
         lab.memo["stored"] = found or [StoredWeights(exported, network, False, unfused, None, False)]
     stored: list[StoredWeights] = lab.memo["stored"]
     return stored
+
+
+def _as_trained(array: Array, trained: Array) -> Array:
+    """Return an array in the shape of a trained one, and in its type where that loses nothing."""
+    shaped = array.reshape(trained.shape)
+    cast = shaped.astype(trained.dtype)
+    return cast if np.array_equal(cast.astype(array.dtype), shaped, equal_nan=array.dtype.kind == "f") else shaped
 
 
 def paired_weights(lab: Laboratory) -> StoredWeights | None:
@@ -109,6 +116,12 @@ def by_weights(lab: Laboratory, candidate_map: Array | None) -> Diagnosis | None
         changed = next((each for each in _pairings(lab) if each.network is found.network and each.differing), None)
         if changed is not None:  # the same arrays, of which some of one shape stand in another order
             return _run_with_stored_weights(lab, changed, candidate_map)
+        if found.missing:
+            which = f"{len(found.missing)} that {reference} uses were not found in it: {_some(found.missing)}"
+            lab.not_tried.append(
+                f"network.weights: the {total} arrays read of {candidate} are {reference}'s, but {which}"
+            )
+            return None
         lab.has_equal_weights = True
         lab.ruled_out.append(f"network.weights: all {total} arrays of {candidate} are {reference}'s, bit for bit")
         return None
@@ -148,13 +161,27 @@ def _run_with_stored_weights(lab: Laboratory, found: StoredWeights, candidate_ma
         lab.tried.append(f"{text} {differ}{paired}")
         return None
     lab.patched = replace(lab.patched, explains=returns_map(transplanted.run))
-    same = total - len(found.differing)
     difference = describe_difference(made, candidate_map)
     proof = [f"{reference}'s network with {candidate}'s weights returns {candidate}'s map ({difference})"]
-    proof += [f"{same} of {total} stored arrays are the checkpoint's bit for bit; not: {differing_keys_text(found)}"]
+    proof += describe_stored_weights(found)
     cause, summary = cause_of_differing_weights(found, candidate)
     fix = export_fix(lab, Alternative(cause, "", transplanted.run))
     return lab.proven_cause(PROBABILITY_MAP, cause, summary, proof, fix)
+
+
+def describe_stored_weights(found: StoredWeights) -> list[str]:
+    """Return in words which of the stored arrays differ, and what they are instead as far as that is known."""
+    total, differing = len(found.exported), found.differing
+    same = f"{total - len(differing)} of {total} stored arrays are the checkpoint's bit for bit"
+    texts = [f"{same}; not: {differing_keys_text(found)}"]
+    grid, rounded = found.rounded
+    if grid is not None and len(rounded) < len(differing):
+        texts.append(f"{len(rounded)} of those are the checkpoint's, rounded to {grid.text}; the others are not")
+    if found.elsewhere:
+        texts.append(
+            f"of other layers are: {_some([f'{found.key(n)} (that of {k})' for n, k in found.elsewhere.items()])}"
+        )
+    return texts
 
 
 def lookalike_networks(lab: Laboratory) -> Iterator[Alternative]:
@@ -250,6 +277,28 @@ class StoredWeights:
             if n not in pairs or array.tobytes() != self.trained[pairs[n]].tobytes()
         ]
 
+    @cached_property
+    def missing(self) -> list[str]:
+        """The keys of what an evaluation uses and no exported array is."""
+        paired, keys = set((self.pairs or {}).values()), self.network.keys()
+        return [keys[name] for name in self.network.used if name not in paired]
+
+    @cached_property
+    def elsewhere(self) -> dict[str, str]:
+        """By exported array that differs, the checkpoint's key of the other place where it stands, bit for bit."""
+        keys = self.network.keys()
+        known = {(array.shape, array.tobytes()): keys[name] for name, array in self.trained.items() if np.ptp(array)}
+        found = {name: (self.exported[name].shape, self.exported[name].tobytes()) for name in self.differing}
+        return {name: known[array] for name, array in found.items() if array in known}
+
+    @cached_property
+    def rounded(self) -> tuple[Grid | None, list[str]]:
+        """The grid that some of the arrays which differ lie on, and these arrays."""
+        pairs = self.pairs or {}
+        near = {name: (self.exported[name], self.trained[pairs[name]]) for name in self.differing if name in pairs}
+        on_grid = [name for name, pair in near.items() if grid_of([pair]) is not None]
+        return grid_of([near[name] for name in on_grid]), on_grid
+
     def key(self, name: str) -> str:
         """Return the checkpoint's key of an exported array."""
         keys: Mapping[str, str] = self.network.keys()
@@ -271,9 +320,14 @@ def cause_of_differing_weights(found: StoredWeights, candidate: str) -> tuple[st
     if found.is_fused and all(found.key(name) not in found.unfused for name in differing):
         return "network.fusion", f"branches of {candidate} were fused wrongly"
     are_unrelated = all(_are_unrelated(exported, trained) for exported, trained in pairs)
-    if are_unrelated and _are_whole_layers(found) and not _are_elsewhere(found):
+    if are_unrelated and _are_whole_layers(found) and not found.elsewhere:
         summary = f"{len(differing)} of {candidate}'s {total} weights have nothing of the checkpoint's"
         return "network.weights.partly_loaded", summary
+    if {name for name in differing if np.ptp(found.exported[name])} <= found.elsewhere.keys():
+        return (
+            "network.weights",
+            f"{len(differing)} of {candidate}'s {total} weights are the checkpoint's of other layers",
+        )
     return "network.weights", f"{len(differing)} of {candidate}'s {total} weights are not the checkpoint's"
 
 
@@ -282,13 +336,6 @@ def _are_whole_layers(found: StoredWeights) -> bool:
     differing = {found.key(name).rpartition(".")[0] for name in found.differing}
     equal = {found.key(name).rpartition(".")[0] for name in found.exported if name not in found.differing}
     return bool(equal) and not differing & equal
-
-
-def _are_elsewhere(found: StoredWeights) -> bool:
-    """Return whether an array that differs is the checkpoint's of another place, such as of the other direction."""
-    known = {(array.shape, array.tobytes()) for array in found.trained.values() if array.size > 1}
-    stored = (found.exported[name] for name in found.differing)
-    return any((array.shape, array.tobytes()) in known for array in stored)
 
 
 def _are_unrelated(exported: Array, trained: Array) -> bool:
@@ -317,6 +364,10 @@ def _is_untrained(found: StoredWeights) -> bool:
 
 
 def differing_keys_text(found: StoredWeights) -> str:
-    """Return the checkpoint's keys of the arrays that differ, as a text."""
-    names = [found.key(name) for name in found.differing]
+    """Return the checkpoint's keys of the arrays that differ, those that are merely rounded last, as a text."""
+    rounded = set(found.rounded[1])
+    return _some([found.key(name) for name in sorted(found.differing, key=lambda name: name in rounded)])
+
+
+def _some(names: Sequence[str]) -> str:
     return ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
