@@ -30,7 +30,7 @@ from pytest_ocrparity.diagnose.layers.feature_maps import feature_maps
 from pytest_ocrparity.diagnose.layers.layer_table import steps_around
 from pytest_ocrparity.diagnose.layers.layer_texts import (
     describe_layer,
-    further_nodes,
+    further_places,
     guilty_node,
     layer_of_search,
     node_text,
@@ -92,7 +92,7 @@ def _is_of_a_network(diagnosis: Diagnosis) -> bool:
 
 def _refined(lab: Laboratory, diagnosis: Diagnosis) -> list[Diagnosis]:
     if lab.noise:
-        why = f"{LAYERS}: they are found by arrays that come again each time"
+        why = f"{LAYERS}: a search needs arrays that come again each time"
         return [replace(diagnosis, not_tried=(*diagnosis.not_tried, why))]
     if lab.comparisons.task != RECOGNITION:
         return _with_layer(lab, diagnosis)
@@ -161,7 +161,7 @@ def _with_layer_of(lab: Laboratory, diagnosis: Diagnosis, search: Search, sides:
     reference, candidate = sides.names
     differences = [(guilty_node(search, each)[0], _attribute_difference(search, each)) for each in search.places]
     known = [(node, difference) for node, difference in differences if difference is not None]
-    further = [node_text(each) for each in further_nodes(search)]
+    further = further_places(search)
     if layer.is_proved and known:
         texts = [
             difference.text if len(differences) == 1 else f"{node_text(node)} has {difference.text}"

@@ -166,6 +166,8 @@ def _run_with_stored_weights(lab: Laboratory, found: StoredWeights, candidate_ma
     proof += describe_stored_weights(found)
     cause, summary = cause_of_differing_weights(found, candidate)
     fix = export_fix(lab, Alternative(cause, "", transplanted.run))
+    if found.are_all_elsewhere:
+        fix = Fix(f"have the export run the layers that evaluation does, and not others of their shape; {fix.text}")
     return lab.proven_cause(PROBABILITY_MAP, cause, summary, proof, fix)
 
 
@@ -291,6 +293,12 @@ class StoredWeights:
         found = {name: (self.exported[name].shape, self.exported[name].tobytes()) for name in self.differing}
         return {name: known[array] for name, array in found.items() if array in known}
 
+    @property
+    def are_all_elsewhere(self) -> bool:
+        """Whether each array that differs is the checkpoint's of another place; constant ones say nothing."""
+        varied = {name for name in self.differing if np.ptp(self.exported[name])}
+        return bool(varied) and varied <= self.elsewhere.keys()
+
     @cached_property
     def rounded(self) -> tuple[Grid | None, list[str]]:
         """The grid that some of the arrays which differ lie on, and these arrays."""
@@ -323,7 +331,7 @@ def cause_of_differing_weights(found: StoredWeights, candidate: str) -> tuple[st
     if are_unrelated and _are_whole_layers(found) and not found.elsewhere:
         summary = f"{len(differing)} of {candidate}'s {total} weights have nothing of the checkpoint's"
         return "network.weights.partly_loaded", summary
-    if {name for name in differing if np.ptp(found.exported[name])} <= found.elsewhere.keys():
+    if found.are_all_elsewhere:
         return (
             "network.weights",
             f"{len(differing)} of {candidate}'s {total} weights are the checkpoint's of other layers",
