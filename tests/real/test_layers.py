@@ -444,7 +444,7 @@ def test_an_attribute_with_which_the_network_stops_was_not_tried(
     def stops(tensor: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         raise ValueError("no such epsilon")
 
-    monkeypatch.setattr("pytest_ocrparity.diagnose.layers.proved_attribute._network", lambda *given: stops)
+    monkeypatch.setattr("pytest_ocrparity.diagnose.layers.proved_attribute._with_layers", lambda *given: stops)
     diagnosis, _ = diagnosis_of(tmp_path, epsilon)
     assert diagnosis.layer is not None and diagnosis.layer.attribute == ""
     assert diagnosis.noticed[-1].endswith("; that was not tried in train's network")

@@ -60,6 +60,15 @@ def reduced_export(lab: Laboratory) -> Reduced | None:
             lab.not_tried.append("the quantised weights are not the checkpoint's, rounded")
             return None
         kernels = found.kernels
+        if not program.per_channel:  # its operators are left out by the names of their layers
+            operators = {layer: name for name, layer in found.layers.items()}
+            return Reduced(
+                {layer: layer for layer in operators},
+                lambda tensor, kept: program.run(
+                    tensor, kept={operators[each]: kernels[operators[each]] for each in kept}
+                ),
+                None,
+            )
         return Reduced(
             found.layers,
             lambda tensor, kept: program.run(tensor, kept={name: kernels[name] for name in kept}),
@@ -69,6 +78,10 @@ def reduced_export(lab: Laboratory) -> Reduced | None:
     if stored is None or stored.pairs is None or not stored.differing:
         same = stored is not None and stored.pairs is not None
         lab.not_tried.append("all weights are the checkpoint's" if same else "the export's weights are not known")
+        return None
+    if others := len(stored.differing) - len(stored.rounded[1]):
+        text = f"{others} of {len(stored.differing)} weights that are not the checkpoint's are not merely rounded"
+        lab.not_tried.append(f"{text}: `layers` without --rank says more")
         return None
     layers = {stored.key(name).rpartition(".")[0] for name in stored.differing}
     return Reduced({each: each for each in sorted(layers)}, partial(_run_with, stored), None)

@@ -28,6 +28,9 @@ NEAR: Final = 0.25
 In the mean; kernels of integers may round otherwise at the edge of a step. Those of ONNX Runtime 1.32 did not, on a
 processor with VNNI.
 """
+MOST_OF: Final = 0.5
+"""Of the difference so much has to be left with rounded kernels alone, in the mean, so that they are the cause."""
+ACTIVATIONS: Final = "precision.activations"
 
 
 class _Layer(NamedTuple):
@@ -101,8 +104,9 @@ def _of_activations(lab: Laboratory, program: QuantisedProgram, exact: Array, ow
     proof += f"{reference}'s map ({lab.describe_map_difference(exact)}); before, its map differed "
     proof += f"({lab.describe_map_difference(own)})"
     summary = f"{candidate} rounds {arrays} between its layers"
-    cause = "precision.activations"
-    return lab.proven_cause(PROBABILITY_MAP, cause, summary, [proof], quantisation_fix(program, is_of_weights=False))
+    return lab.proven_cause(
+        PROBABILITY_MAP, ACTIVATIONS, summary, [proof], quantisation_fix(program, is_of_weights=False)
+    )
 
 
 def _of_weights(lab: Laboratory, found: QuantisedNetwork, made: Array, exact: Array, own: Array) -> Diagnosis:
@@ -116,23 +120,28 @@ def _of_weights(lab: Laboratory, found: QuantisedNetwork, made: Array, exact: Ar
         return unrounded is not None and trained is not None and are_equal_maps(other, trained, unrounded)
 
     lab.patched = replace(lab.patched, explains=explains)
+    right = lab.reference.probability_map
+    assert right is not None
+    alone, whole = (float(np.mean(np.abs(each - right))) for each in (exact, own))
+    is_of_weights = not program.rounded or alone >= MOST_OF * whole
     proof = [
         f"the kernels of {count} operators are {reference}'s, rounded to the steps that {candidate} states: {grids}",
         f"{reference}'s network with them returns the map of {candidate}'s program without rounding between its layers "
         f"({describe_difference(made, exact)})",
     ]
     if program.rounded:
-        right = lab.reference.probability_map
-        assert right is not None
-        alone, whole = (float(np.mean(np.abs(each - right))) for each in (exact, own))
         proof.append(
             f"the map is off by {alone:.1e} in the mean with rounded kernels alone, and by {whole:.1e} with "
             f"{_arrays_text(program)} between the layers rounded as well"
         )
+    kernels = f"the kernels of {count} operators in {grids}"
     also = f", and rounds {_arrays_text(program)} between them" if program.rounded else ""
-    summary = f"{candidate} stores the kernels of {count} operators in {grids}{also}"
-    fix = quantisation_fix(program, is_of_weights=True)
-    return lab.proven_cause(PROBABILITY_MAP, "precision.int8", summary, proof, fix)
+    summary, cause = f"{candidate} stores {kernels}{also}", "precision.int8"
+    if not is_of_weights:
+        share = f"the lesser part of the difference is that it stores {kernels}"
+        summary, cause = f"{candidate} rounds {_arrays_text(program)} between its layers; {share}", ACTIVATIONS
+    fix = quantisation_fix(program, is_of_weights=is_of_weights)
+    return lab.proven_cause(PROBABILITY_MAP, cause, summary, proof, fix)
 
 
 def _arrays_text(program: QuantisedProgram) -> str:
@@ -142,11 +151,12 @@ def _arrays_text(program: QuantisedProgram) -> str:
 def quantisation_fix(program: QuantisedProgram, *, is_of_weights: bool) -> Fix:
     """Return how a program is quantised with less loss."""
     is_per_tensor = is_of_weights and all("per tensor" in each.grid for each in program.operators)
-    steps = ["with per_channel=True"] if is_per_tensor else []
-    steps.append("without the operators that `python -m pytest_ocrparity layers --rank` names (nodes_to_exclude)")
+    steps = [f"with {program.per_channel}"] if is_per_tensor and program.per_channel else []
+    names = "layers --rank` names"
+    steps.append(f"without the operators that `python -m pytest_ocrparity {names} ({program.leaves_out})")
     if not is_of_weights:
         steps.insert(0, "with calibration images that are preprocessed as in production")
-    text = f"quantise again with onnxruntime.quantization.quantize_static, {', or '.join(steps)}"
+    text = f"quantise again with {program.quantiser}, {', or '.join(steps)}"
     return Fix(f"{text}; if the loss is meant, compare with --ocr-tolerance=int8, and judge accuracy on labels")
 
 
