@@ -1,7 +1,7 @@
 """A program in PIR with fake-quantised operators, as Paddle's quantisation-aware training (QAT) leaves it.
 
-Such an operator rounds an array to steps and hands it on in float32: a kernel before the operator that takes it, or what
-one operator makes before the next one.
+Such an operator rounds an array to steps and hands it on in float32: a kernel before the operator that takes it, or
+what one operator makes before the next one.
 """
 
 from __future__ import annotations
@@ -91,10 +91,8 @@ def _operator(rounding: Any, kernel: Array, largest: Array, names: Mapping[int, 
     shape = [-1 if each == axis else 1 for each in range(kernel.ndim)] if step.size > 1 else []
     taker = rounding.result(0).all_used_ops()[0]
     grid = f"{bits} bits {'per channel' if shape else 'per tensor'}, symmetric"
-    after = tuple(names[each.id()] for each in _takers(taker))
-    return RoundedOperator(
-        names[taker.id()], kernel, step.reshape(shape), None, NO_BIAS, grid, tuple(dict.fromkeys(after))
-    )
+    after = dict.fromkeys(names[each.id()] for each in _takers(taker))
+    return RoundedOperator(names[taker.id()], kernel, step.reshape(shape), None, NO_BIAS, grid, tuple(after))
 
 
 def _takers(operator: Any) -> Iterator[Any]:

@@ -61,12 +61,10 @@ def reduced_export(lab: Laboratory) -> Reduced | None:
             return None
         kernels = found.kernels
         if not program.per_channel:  # its operators are left out by the names of their layers
-            operators = {layer: name for name, layer in found.layers.items()}
+            names = {layer: name for name, layer in found.layers.items()}
             return Reduced(
-                {layer: layer for layer in operators},
-                lambda tensor, kept: program.run(
-                    tensor, kept={operators[each]: kernels[operators[each]] for each in kept}
-                ),
+                {layer: layer for layer in names},
+                lambda tensor, kept: program.run(tensor, kept={names[each]: kernels[names[each]] for each in kept}),
                 None,
             )
         return Reduced(

@@ -104,9 +104,8 @@ def _of_activations(lab: Laboratory, program: QuantisedProgram, exact: Array, ow
     proof += f"{reference}'s map ({lab.describe_map_difference(exact)}); before, its map differed "
     proof += f"({lab.describe_map_difference(own)})"
     summary = f"{candidate} rounds {arrays} between its layers"
-    return lab.proven_cause(
-        PROBABILITY_MAP, ACTIVATIONS, summary, [proof], quantisation_fix(program, is_of_weights=False)
-    )
+    fix = quantisation_fix(program, is_of_weights=False)
+    return lab.proven_cause(PROBABILITY_MAP, ACTIVATIONS, summary, [proof], fix)
 
 
 def _of_weights(lab: Laboratory, found: QuantisedNetwork, made: Array, exact: Array, own: Array) -> Diagnosis:

@@ -39,7 +39,7 @@ def test_where_rounding_on_the_way_is_what_loses_no_layer_is_advised() -> None:
 
 
 def test_an_export_of_rounded_weights_has_no_operators() -> None:
-    weights = {**WEIGHTS, STEM: rounded(WEIGHTS[STEM], step_of(WEIGHTS[STEM], STEPS))}
+    weights = {**WEIGHTS, STEM: rounded(WEIGHTS[STEM], step_of(WEIGHTS[STEM]))}
     table, said = ranking_rows(laboratory(Exported(name="port", network_run=Network(weights))))
     assert [row[:2] for row in table[1:]] == [("(none)", ""), ("stem", "")]
     assert table[2][2] == table[1][3]
@@ -53,6 +53,14 @@ class Unreadable(Exported):
         raise OSError("truncated")
 
 
+def test_a_program_whose_layers_are_left_out_by_name_is_ranked_by_them() -> None:
+    program = Program(steps=STEPS, per_channel="")
+    table, said = ranking_rows(laboratory(Quantised(name="port", program=program)))
+    assert [row[:2] for row in table[1:]] == [("(none)", ""), ("head", ""), ("stem", "")]
+    assert float(table[3][3]) == 0
+    assert said[-1].startswith("to take 90% of what they all bring, leave in fp32 ['head'")
+
+
 FURTHER = {**WEIGHTS, STEM: np.asarray(WEIGHTS[STEM] * 1.02, np.float32)}
 
 
@@ -61,9 +69,10 @@ FURTHER = {**WEIGHTS, STEM: np.asarray(WEIGHTS[STEM] * 1.02, np.float32)}
     [
         (replace(Exported(name="port"), power=2), "all weights are the checkpoint's"),
         (Unreadable(name="port", power=2), "truncated"),
+        (Exported(name="port", network_run=Network(FURTHER)), "1 of 1 weights that .* are not merely rounded"),
         (Quantised(name="port", program=Program(FURTHER, steps=STEPS)), "not the checkpoint's, rounded"),
     ],
-    ids=["fp32", "not read", "other weights"],
+    ids=["fp32", "not read", "not rounded", "other weights"],
 )
 def test_what_is_not_known_of_an_export_is_said(port: Exported, why: str) -> None:
     with pytest.raises(ModelError, match=f"no layers to rank: .*{why}"):
