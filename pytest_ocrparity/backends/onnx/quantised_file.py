@@ -15,10 +15,13 @@ import numpy.typing as npt
 from pytest_ocrparity.backends.isolation import isolated
 from pytest_ocrparity.backends.onnx.onnx_reading import load_onnx, reading_onnx, session_of
 from pytest_ocrparity.contract.quantised_programs import RoundedOperator
+from pytest_ocrparity.errors import ModelError
 
 Array: TypeAlias = "npt.NDArray[Any]"
 
 ROUNDS, UNDOES = "QuantizeLinear", "DequantizeLinear"
+OTHER_FORMS: Final = ("QLinearConv", "QLinearMatMul", "ConvInteger", "MatMulInteger")
+"""Operators of files that are quantised in another form."""
 WITH_KERNELS: Final = ("Conv", "ConvTranspose", "MatMul", "Gemm")
 
 
@@ -33,13 +36,17 @@ class QuantisedFile:
         """Read a file.
 
         Raises:
-            ModelError: the package onnx is not installed, or the file is damaged.
+            ModelError: the package onnx is not installed, the file is damaged, or quantised in another form.
         """
         self._file = file
         with reading_onnx(file, "rounding"):
             graph = load_onnx(file).graph
             self.operators: Sequence[RoundedOperator] = list(_operators(graph))
             self.rounded = len(_ways(graph))
+            others = sorted({node.op_type for node in graph.node} & set(OTHER_FORMS))
+            if others and not self.operators and not self.rounded:
+                kinds = f"operators of integers ({', '.join(others)})"
+                raise ModelError(f"not read: {file.name} holds {kinds}, and of quantised files those of QDQ are read")
 
     def run(
         self,

@@ -59,9 +59,11 @@ def by_graph(lab: Laboratory, candidate_map: Array | None) -> Diagnosis | None:
     if not is_by_size or side is None:
         summary = f"the exported graph of {candidate} computes something else with the same weights"
         return lab.proven_cause(PROBABILITY_MAP, "network.graph", summary, [*whole, *lab.noticed], graph_fix(lab))
-    summary = f"{candidate} computes something else at some input sizes: "
-    summary += "a branch on the size was frozen when it was traced"
-    text = "replace the Python branch on the input's size in the network by paddle.static.nn.cond, or by none"
+    summary = f"{candidate} computes something else at some input sizes, as where a branch on the size was frozen "
+    summary += "when it was traced"
+    text = (
+        "see what depends on the input's size: a Python branch of the network has to be paddle.static.nn.cond, or gone"
+    )
     fix = Fix(f"{text}{_export_hint(lab)}", (Change("export"),))
     return lab.proven_cause(PROBABILITY_MAP, "network.traced_shape", summary, [*lab.noticed, *whole], fix)
 

@@ -79,7 +79,9 @@ def by_rounding(lab: Laboratory, candidate_map: Array | None) -> Diagnosis | Non
         return None
     if lab.is_same_map(exact):
         return _of_activations(lab, program, exact, candidate_map) if program.rounded else None
-    if not all(each.grid.startswith("8 bits") for each in program.operators):
+    grids = dict.fromkeys(each.grid for each in program.operators)
+    if not all(each.startswith("8 bits") for each in grids):
+        lab.tried.append(f"precision.int8: the kernels are stored in {' and '.join(grids)}")
         return None
     found = lab.attempt(lambda: match_weights(program, paired_network(lab)), "precision of weights")
     if found is None:

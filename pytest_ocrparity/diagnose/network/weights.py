@@ -92,11 +92,15 @@ def by_finiteness(lab: Laboratory, candidate_map: Array | None) -> Diagnosis | N
     exported = _exported_arrays(lab)
     if candidate_map is None or np.all(np.isfinite(candidate_map)) or not exported:
         return None
-    counts = {name: int(np.count_nonzero(~np.isfinite(array))) for name, array in exported.items()}
+    paired = paired_weights(lab)
+    own = exported if paired is None or paired.pairs is None else set(paired.differing)  # not what the checkpoint holds
+    counts = {name: int(np.count_nonzero(~np.isfinite(array))) for name, array in exported.items() if name in own}
     not_finite = {name: count for name, count in counts.items() if count}
     candidate = lab.names.candidate
     if not not_finite:
-        lab.ruled_out.append(f"network.not_finite: {candidate} stores no NaN and no infinity")
+        held = any(not np.all(np.isfinite(array)) for array in exported.values())
+        rest = " that the checkpoint does not hold as well" if held else ""
+        lab.ruled_out.append(f"network.not_finite: {candidate} stores no NaN and no infinity{rest}")
         return None
     lab.patched = replace(lab.patched, explains=lambda _, made: made is not None and not np.all(np.isfinite(made)))
     shown = ", ".join(f"{count} of {exported[name].size} in {name}" for name, count in list(not_finite.items())[:SHOWN])
@@ -326,7 +330,8 @@ def cause_of_differing_weights(found: StoredWeights, candidate: str) -> tuple[st
         summary = f"{candidate} was exported without loading the checkpoint: its batch norm is as initialised"
         return "network.weights.not_loaded", summary
     if found.is_fused and all(found.key(name) not in found.unfused for name in differing):
-        return "network.fusion", f"branches of {candidate} were fused wrongly"
+        made = f"{len(differing)} of {candidate}'s {total} weights, which fusing branches makes,"
+        return "network.fusion", f"{made} are not what fusing the checkpoint's makes"
     are_unrelated = all(_are_unrelated(exported, trained) for exported, trained in pairs)
     if are_unrelated and _are_whole_layers(found) and not found.elsewhere:
         summary = f"{len(differing)} of {candidate}'s {total} weights have nothing of the checkpoint's"

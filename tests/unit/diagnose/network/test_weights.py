@@ -12,6 +12,7 @@ from networks import (
     BRANCHES,
     CONSTANT,
     FRESH,
+    KEYS,
     NO_BIAS,
     TURNED,
     WEIGHTS,
@@ -27,7 +28,7 @@ from networks import (
 from pytest_ocrparity.compare import Comparisons
 from pytest_ocrparity.diagnose import diagnose
 from pytest_ocrparity.diagnose.laboratory import Laboratory
-from pytest_ocrparity.diagnose.network.weights import StoredWeights, cause_of_differing_weights, export_fix
+from pytest_ocrparity.diagnose.network.weights import StoredWeights, by_weights, cause_of_differing_weights, export_fix
 from pytest_ocrparity.diagnosis import Alternative
 from pytest_ocrparity.stages import PROBABILITY_MAP
 from pytest_ocrparity.tolerance import BUILT_IN, PRESETS
@@ -126,6 +127,65 @@ class TestWeights:
         found = cause_of(on(Trained()), on(Unreadable(name="port", power=2)))
         assert found.cause == "unknown"
         assert [each for each in found.not_tried if "weights" in each] == ["the export's weights: OSError: truncated"]
+
+    def test_an_array_that_is_not_read_leaves_it_open_whether_all_are_equal(self) -> None:
+        """Near miss: the network does not use it."""
+        for used, is_read in ((tuple(WEIGHTS), False), (tuple(WEIGHTS)[:2], True)):
+
+            class Hides(Exported):
+                def stored_weights(self) -> Mapping[str, Array]:
+                    return {name: WEIGHTS[name] for name in list(WEIGHTS)[:2]}
+
+            train = Trained(network=Network(used=used))
+            lab = Laboratory(Comparisons(on(train), on(Hides(name="port", power=2)), BUILT_IN), 60)
+            assert by_weights(lab, lab.candidate.probability_map) is None
+            assert lab.has_equal_weights is is_read
+            told = (
+                "network.weights: the 2 arrays read of port are train's, but 1 that train uses were not found in it: "
+            )
+            assert lab.not_tried == ([] if is_read else [f"{told}: head.bias"])
+
+    def test_values_that_another_type_holds_are_the_same(self) -> None:
+        class Wide(Exported):
+            def stored_weights(self) -> Mapping[str, Array]:
+                return {name: array.astype(np.float64) for name, array in super().stored_weights().items()}
+
+        export = Wide(name="port", network_run=export_with(head_b=NO_BIAS).network_run)
+        found = cause_of(on(Trained()), on(export))
+        assert found.evidence[1] == "2 of 3 stored arrays are the checkpoint's bit for bit; not: head.bias"
+
+    def test_arrays_of_another_place_are_called_so(self) -> None:
+        """The twins of one head: the export runs the other one."""
+        twin = {"conv2d_2.w_0": TURNED}
+        keys = {**KEYS, "conv2d_2.w_0": "other.weight"}
+
+        class Twins(Network):
+            def keys(self) -> Mapping[str, str]:
+                return keys
+
+        train = Trained(network=Twins({**WEIGHTS, **twin}, used=tuple(WEIGHTS)))
+        found = cause_of(on(train), on(export_with(head_w=TURNED)))
+        assert found.summary == "1 of port's 3 weights are the checkpoint's of other layers"
+        assert found.evidence[2] == "of other layers are: head.weight (that of other.weight)"
+        assert found.fix is not None
+        assert found.fix.text.startswith("have the export run the layers that evaluation does, ")
+
+    def test_a_value_that_the_checkpoint_holds_as_well_explains_nothing(self) -> None:
+        weights = {**WEIGHTS, "conv2d_1.b_0": np.array([np.nan], np.float32)}
+
+        class Harmless(Network):
+            def run(self, tensor: Array) -> Array:
+                return Network().run(tensor)
+
+        class Overflows(Exported):
+            def infer(self, tensor: Array) -> Array:
+                return np.full_like(super().infer(tensor), np.nan)
+
+        export = Overflows(name="port", network_run=Harmless(weights))
+        found, *_ = diagnose(reference=on(Trained(network=Harmless(weights))), candidate=on(export))
+        assert found.cause == "unknown"
+        told = "network.not_finite: port stores no NaN and no infinity that the checkpoint does not hold as well"
+        assert told in found.ruled_out
 
     def test_that_are_finite_do_not_explain_a_map_that_is_not(self) -> None:
         class Overflows(Exported):
