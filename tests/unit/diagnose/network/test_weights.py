@@ -140,9 +140,7 @@ class TestWeights:
             lab = Laboratory(Comparisons(on(train), on(Hides(name="port", power=2)), BUILT_IN), 60)
             assert by_weights(lab, lab.candidate.probability_map) is None
             assert lab.has_equal_weights is is_read
-            told = (
-                "network.weights: the 2 arrays read of port are train's, but 1 that train uses were not found in it: "
-            )
+            told = "network.weights: the 2 arrays read of port are train's, but 1 that train uses were not found in it"
             assert lab.not_tried == ([] if is_read else [f"{told}: head.bias"])
 
     def test_values_that_another_type_holds_are_the_same(self) -> None:
