@@ -27,7 +27,7 @@ def by_graph(lab: Laboratory, candidate_map: Array | None) -> Diagnosis | None:
     """Return the exported graph as the cause where the weights are equal and the program errs without its engine too.
 
     Where both networks agree on a part of the tensor, but not on that part repeated to this size, the graph errs by
-    size.
+    size: what does that in it, a frozen branch or one that training has not, is not known.
     """
     tensor = lab.tensor
     candidate = lab.names.candidate
@@ -52,9 +52,9 @@ def by_graph(lab: Laboratory, candidate_map: Array | None) -> Diagnosis | None:
         summary = f"the exported graph of {candidate} computes something else with the same weights"
         return lab.proven_cause(PROBABILITY_MAP, "network.graph", summary, [*whole, *lab.noticed], graph_fix(lab))
     summary = f"{candidate} computes something else at some input sizes: "
-    summary += "a branch on the size was frozen when it was traced"
-    text = "replace the Python branch on the input's size in the network by paddle.static.nn.cond, or by none"
-    fix = Fix(f"{text}{_export_hint(lab)}", (Change("export"),))
+    summary += "as where a branch on the size was frozen when it was traced"
+    text = "look for what depends on the input's size in the export; a Python branch on it in the network is replaced "
+    fix = Fix(f"{text}by paddle.static.nn.cond, or by none{_export_hint(lab)}", (Change("export"),))
     return lab.proven_cause(PROBABILITY_MAP, "network.traced_shape", summary, [*lab.noticed, *whole], fix)
 
 

@@ -10,7 +10,8 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from pytest_ocrparity.diagnose.laboratory import Laboratory
+from pytest_ocrparity.diagnose.laboratory import Laboratory, are_equal_maps
+from pytest_ocrparity.diagnose.network.grids import grid_of
 from pytest_ocrparity.diagnose.network.rounding import match_weights, quantised_program
 from pytest_ocrparity.diagnose.network.weights import StoredWeights, paired_network, paired_weights
 
@@ -52,7 +53,7 @@ class Reduced:
 
 
 def reduced_export(lab: Laboratory) -> Reduced | None:
-    """Return the candidate as an export of reduced precision; None, and a note, where its weights are not known."""
+    """Return the candidate as an export of reduced precision; None, and a note, where it is not known as one."""
     program = quantised_program(lab)
     if program is not None:
         found = lab.attempt(lambda: match_weights(program, paired_network(lab)), "the quantised weights")
@@ -69,6 +70,17 @@ def reduced_export(lab: Laboratory) -> Reduced | None:
     if stored is None or stored.pairs is None or not stored.differing:
         same = stored is not None and stored.pairs is not None
         lab.not_tried.append("all weights are the checkpoint's" if same else "the export's weights are not known")
+        return None
+    pairs = stored.pairs
+    if grid_of([(stored.exported[name], stored.trained[pairs[name]]) for name in stored.differing]) is None:
+        count = f"{len(stored.differing)} of {lab.names.candidate}'s {len(stored.exported)} weights"
+        lab.not_tried.append(f"{count} are not the checkpoint's, and not these in lower precision: run without --rank")
+        return None
+    tensor, own = lab.tensor, lab.candidate.probability_map
+    made = lab.run_network(lambda given: _run_with(stored, given, ()), tensor)
+    if made is None or own is None or not are_equal_maps(lab, made, own):
+        text = f"{lab.names.reference}'s network with {lab.names.candidate}'s weights does not return its map"
+        lab.not_tried.append(f"{text}, so that something else differs, too: run without --rank")
         return None
     layers = {stored.key(name).rpartition(".")[0] for name in stored.differing}
     return Reduced({each: each for each in sorted(layers)}, partial(_run_with, stored), None)

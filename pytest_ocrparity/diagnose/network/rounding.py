@@ -106,14 +106,19 @@ def _of_activations(lab: Laboratory, program: QuantisedProgram, exact: Array, ow
 
 
 def _of_weights(lab: Laboratory, found: QuantisedNetwork, made: Array, exact: Array, own: Array) -> Diagnosis:
+    """Return what loses most as the cause: the rounded kernels alone, or what is rounded between layers beside them."""
     reference, candidate = lab.names
     program, count = found.program, len(found.layers)
     grids = " and ".join(dict.fromkeys(each.grid for each in program.operators))
+    alone, whole = _off(lab, exact), _off(lab, own)
+    is_of_kernels = not program.rounded or alone >= whole / 2
 
     def explains(other: Laboratory, there: Array | None) -> bool:
         unrounded = None if there is None else _unrounded_map(other, program, there)
         trained = None if unrounded is None else other.run_network(found.network.run, other.tensor)
-        return unrounded is not None and trained is not None and are_equal_maps(other, trained, unrounded)
+        if there is None or unrounded is None or trained is None or not are_equal_maps(other, trained, unrounded):
+            return False
+        return is_of_kernels == (not program.rounded or _off(other, unrounded) >= _off(other, there) / 2)
 
     lab.patched = replace(lab.patched, explains=explains)
     proof = [
@@ -121,18 +126,25 @@ def _of_weights(lab: Laboratory, found: QuantisedNetwork, made: Array, exact: Ar
         f"{reference}'s network with them returns the map of {candidate}'s program without rounding between its layers "
         f"({describe_difference(made, exact)})",
     ]
+    kernels, between = f"the kernels of {count} operators in {grids}", f"{_arrays_text(program)} between"
     if program.rounded:
-        right = lab.reference.probability_map
-        assert right is not None
-        alone, whole = (float(np.mean(np.abs(each - right))) for each in (exact, own))
         proof.append(
             f"the map is off by {alone:.1e} in the mean with rounded kernels alone, and by {whole:.1e} with "
-            f"{_arrays_text(program)} between the layers rounded as well"
+            f"{between} the layers rounded as well"
         )
-    also = f", and rounds {_arrays_text(program)} between them" if program.rounded else ""
-    summary = f"{candidate} stores the kernels of {count} operators in {grids}{also}"
-    fix = quantisation_fix(program, is_of_weights=True)
-    return lab.proven_cause(PROBABILITY_MAP, "precision.int8", summary, proof, fix)
+    fix = quantisation_fix(program, is_of_weights=is_of_kernels)
+    if is_of_kernels:
+        summary = f"{candidate} stores {kernels}" + (f", and rounds {between} them" if program.rounded else "")
+        return lab.proven_cause(PROBABILITY_MAP, "precision.int8", summary, proof, fix)
+    summary = f"{candidate} rounds {between} its layers, which moves the map more than {kernels} do"
+    return lab.proven_cause(PROBABILITY_MAP, "precision.activations", summary, proof, fix)
+
+
+def _off(lab: Laboratory, made: Array) -> float:
+    """Return how far a map lies from the reference's, in the mean."""
+    right = lab.reference.probability_map
+    assert right is not None
+    return float(np.mean(np.abs(made - right)))
 
 
 def _arrays_text(program: QuantisedProgram) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -22,10 +23,17 @@ from pytest_ocrparity.contract import (
     offered,
 )
 from pytest_ocrparity.diagnose.laboratory import Laboratory, are_equal_maps, describe_difference, returns_map
+from pytest_ocrparity.diagnose.network.fusing import branch_left_out
 from pytest_ocrparity.diagnose.network.grids import grid_of
-from pytest_ocrparity.diagnose.network.lookalikes import has_nearer_lookalike, lookalikes, nearest_lookalike_checkpoint
+from pytest_ocrparity.diagnose.network.lookalikes import (
+    Neighbour,
+    has_nearer_lookalike,
+    lookalikes,
+    nearest_lookalike_checkpoint,
+)
 from pytest_ocrparity.diagnosis import Alternative, Change, Diagnosis, Fix
 from pytest_ocrparity.stages import PROBABILITY_MAP
+from pytest_ocrparity.wording import image_label
 
 Array: TypeAlias = "npt.NDArray[Any]"
 
@@ -34,11 +42,19 @@ def _exported_arrays(lab: Laboratory) -> Mapping[str, Array]:
     """Return the export's arrays, read once; an empty mapping, and a note, where they can't be read."""
     if "exported" not in lab.memo:
         lab.budget.check()
-        lab.memo["exported"] = (
-            lab.ask(lab.candidate, StoresWeights, lambda side: side.stored_weights(), "the export's weights") or {}
-        )
+        stored = lab.ask(lab.candidate, StoresWeights, lambda side: side.stored_weights(), "the export's weights") or {}
+        lab.memo["exported"] = {name: _in_float32(array) for name, array in stored.items()}
+        others = Counter(str(array.dtype) for array in stored.values() if array.dtype != np.float32)
+        lab.memo["types"] = "".join(f"; {count} of them are stored in {kind}" for kind, count in others.items())
     exported: Mapping[str, Array] = lab.memo["exported"]
     return exported
+
+
+def _in_float32(array: Array) -> Array:
+    """Return an array in the type of trained ones, where that loses nothing."""
+    with np.errstate(over="ignore"):
+        made = array.astype(np.float32)
+    return made if array.dtype.kind == "f" and np.array_equal(made, array, equal_nan=True) else array
 
 
 def _pairings(lab: Laboratory) -> list[StoredWeights]:
@@ -51,17 +67,16 @@ def _pairings(lab: Laboratory) -> list[StoredWeights]:
         return []
     network = side.network
     if "stored" not in lab.memo:
-        unfused = frozenset(network.keys().values())
         found = []
         for each in (network, network.fused):
             if each is None:
                 continue
-            arrays = each.arrays()
+            arrays, original = each.arrays(), None if each is network else network
             for pairs, is_named in align_parameters(exported, arrays, each.used):
                 own = {name: exported[name].reshape(arrays[right].shape) for name, right in pairs.items()}
-                found.append(StoredWeights(own, each, each is not network, unfused, pairs, is_named))
+                found.append(StoredWeights(own, each, original, pairs, is_named))
         found.sort(key=lambda each: len(each.differing))
-        lab.memo["stored"] = found or [StoredWeights(exported, network, False, unfused, None, False)]
+        lab.memo["stored"] = found or [StoredWeights(exported, network, None, None, False)]
     stored: list[StoredWeights] = lab.memo["stored"]
     return stored
 
@@ -109,8 +124,16 @@ def by_weights(lab: Laboratory, candidate_map: Array | None) -> Diagnosis | None
         changed = next((each for each in _pairings(lab) if each.network is found.network and each.differing), None)
         if changed is not None:  # the same arrays, of which some of one shape stand in another order
             return _run_with_stored_weights(lab, changed, candidate_map)
+        if lacking := found.lacking:
+            count = len(found.network.used)
+            text = (
+                f"network.weights: {count - len(lacking)} of the {count} arrays that {reference} uses were read, and "
+            )
+            lab.not_tried.append(f"{text}are {candidate}'s bit for bit; not found in {candidate}: {_few(lacking)}")
+            return None
         lab.has_equal_weights = True
-        lab.ruled_out.append(f"network.weights: all {total} arrays of {candidate} are {reference}'s, bit for bit")
+        text = f"all {total} arrays of {candidate} are {reference}'s, bit for bit"
+        lab.ruled_out.append(f"network.weights: {text}{lab.memo['types']}")
         return None
     if found.pairs is None:
         which = "neither their names nor their content, shapes and order tell which of them is which"
@@ -148,12 +171,23 @@ def _run_with_stored_weights(lab: Laboratory, found: StoredWeights, candidate_ma
         lab.tried.append(f"{text} {differ}{paired}")
         return None
     lab.patched = replace(lab.patched, explains=returns_map(transplanted.run))
-    same = total - len(found.differing)
+    same, elsewhere = total - len(found.differing), found.elsewhere
     difference = describe_difference(made, candidate_map)
     proof = [f"{reference}'s network with {candidate}'s weights returns {candidate}'s map ({difference})"]
-    proof += [f"{same} of {total} stored arrays are the checkpoint's bit for bit; not: {differing_keys_text(found)}"]
+    equal = "the checkpoint's bit for bit" + (" in their places" if elsewhere else "")
+    not_equal = _few([found.key(name) for name in found.differing])
+    proof += [f"{same} of {total} stored arrays are {equal}{lab.memo['types']}; not: {not_equal}"]
+    part = found.other_part
+    if elsewhere and part is None:
+        moved = [f"{key} holds {other}" for key, other in elsewhere.items()]
+        proof.append(f"of the checkpoint's arrays, bit for bit, {_few(moved)}")
+    if held := held_by_nearest(lab):
+        proof.append(held)
     cause, summary = cause_of_differing_weights(found, candidate)
     fix = export_fix(lab, Alternative(cause, "", transplanted.run))
+    if part is not None:
+        text = "look at which part of the network the export's code runs, and at the keys of what it loads"
+        fix = replace(fix, text=f"{text}: {part[1]} is in the place of {part[0]}; then {fix.text}")
     return lab.proven_cause(PROBABILITY_MAP, cause, summary, proof, fix)
 
 
@@ -163,14 +197,28 @@ def lookalike_networks(lab: Laboratory) -> Iterator[Alternative]:
         yield from lookalikes(lab.reference.source, _nearest_checkpoint(lab))
 
 
+def held_by_nearest(lab: Laboratory) -> str:
+    """Return how many of the export's arrays another checkpoint holds, where it holds more than the reference's."""
+    found = _nearest(lab)
+    if found is None:
+        return ""
+    total = len(_exported_arrays(lab))
+    return f"{found.held} of {total} stored arrays are those of {image_label(str(found.path))}, bit for bit"
+
+
 def _nearest_checkpoint(lab: Laboratory) -> Path | None:
+    found = _nearest(lab)
+    return None if found is None else found.path
+
+
+def _nearest(lab: Laboratory) -> Neighbour | None:
     """Return the checkpoint that holds more of the export's arrays than the reference's, looked for once."""
     if not isinstance(lab.reference.source, TrainedSide):
         return None
     if "nearest" not in lab.memo:
         lab.budget.check()
         lab.memo["nearest"] = nearest_lookalike_checkpoint(lab.reference.source, _exported_arrays(lab))
-    found: Path | None = lab.memo["nearest"]
+    found: Neighbour | None = lab.memo["nearest"]
     return found
 
 
@@ -226,9 +274,8 @@ class StoredWeights:
 
     exported: Mapping[str, Array]
     network: TrainedNetwork
-    is_fused: bool
-    unfused: frozenset[str]
-    """The checkpoint's keys before fusing."""
+    original: TrainedNetwork | None
+    """Where the network is a fused copy, the one before it was fused."""
     pairs: Mapping[str, str] | None
     """The trained name by exported name; None where the arrays could not be paired."""
     is_named: bool = True
@@ -250,6 +297,36 @@ class StoredWeights:
             if n not in pairs or array.tobytes() != self.trained[pairs[n]].tobytes()
         ]
 
+    @cached_property
+    def lacking(self) -> list[str]:
+        """The keys of what an evaluation uses, as far as that is known, and no stored array is."""
+        paired, keys = set((self.pairs or {}).values()), self.network.keys()
+        return [keys[name] for name in self.network.used if name not in paired]
+
+    @cached_property
+    def elsewhere(self) -> dict[str, str]:
+        """By the key of an array that differs, that of the checkpoint's array which is stored there."""
+        keys = self.network.keys()
+        known = {(array.shape, array.tobytes()): keys[name] for name, array in self.trained.items() if np.ptp(array)}
+        stored = {self.key(name): self.exported[name] for name in self.differing}
+        places = {key: known.get((array.shape, array.tobytes())) for key, array in stored.items()}
+        return {key: place for key, place in places.items() if place is not None}
+
+    @cached_property
+    def other_part(self) -> tuple[str, str] | None:
+        """The part of the network in which all that differs lies, and that whose arrays are stored there."""
+        moves = {_without_common_end(*each) for each in self.elsewhere.items()}
+        if len(moves) != 1 or len(self.differing) == 1:
+            return None
+        ((own, other),) = moves
+        arrays = {key: self.trained[name] for name, key in self.network.keys().items()}
+        for name in self.differing:
+            key = self.key(name)
+            stands = arrays.get(f"{other}{key.removeprefix(own)}") if key.startswith(f"{own}.") else None
+            if stands is None or stands.tobytes() != self.exported[name].tobytes():
+                return None
+        return own, other
+
     def key(self, name: str) -> str:
         """Return the checkpoint's key of an exported array."""
         keys: Mapping[str, str] = self.network.keys()
@@ -268,10 +345,14 @@ def cause_of_differing_weights(found: StoredWeights, candidate: str) -> tuple[st
     if _is_untrained(found):
         summary = f"{candidate} was exported without loading the checkpoint: its batch norm is as initialised"
         return "network.weights.not_loaded", summary
-    if found.is_fused and all(found.key(name) not in found.unfused for name in differing):
-        return "network.fusion", f"branches of {candidate} were fused wrongly"
+    if (part := found.other_part) is not None:
+        own, other = part
+        summary = f"{len(differing)} of {candidate}'s {total} weights are the checkpoint's of {other}"
+        return "network.weights", f"{summary}, where the trained network uses those of {own}"
+    if found.original is not None and not {*map(found.key, differing)} & {*found.original.keys().values()}:
+        return _cause_of_fusing(found, found.original, candidate)
     are_unrelated = all(_are_unrelated(exported, trained) for exported, trained in pairs)
-    if are_unrelated and _are_whole_layers(found) and not _are_elsewhere(found):
+    if are_unrelated and _are_whole_layers(found) and not found.elsewhere:
         summary = f"{len(differing)} of {candidate}'s {total} weights have nothing of the checkpoint's"
         return "network.weights.partly_loaded", summary
     return "network.weights", f"{len(differing)} of {candidate}'s {total} weights are not the checkpoint's"
@@ -284,11 +365,13 @@ def _are_whole_layers(found: StoredWeights) -> bool:
     return bool(equal) and not differing & equal
 
 
-def _are_elsewhere(found: StoredWeights) -> bool:
-    """Return whether an array that differs is the checkpoint's of another place, such as of the other direction."""
-    known = {(array.shape, array.tobytes()) for array in found.trained.values() if array.size > 1}
-    stored = (found.exported[name] for name in found.differing)
-    return any((array.shape, array.tobytes()) in known for array in stored)
+def _cause_of_fusing(found: StoredWeights, original: TrainedNetwork, candidate: str) -> tuple[str, str]:
+    """Return the cause where only what fusing makes differs: another checkpoint's branches do that as well."""
+    own = {found.key(name): found.exported[name] for name in found.differing}
+    if (branch := branch_left_out(original, own)) is not None:
+        return "network.fusion", f"branches of {candidate} were fused without {branch}"
+    text = f"{len(own)} of {candidate}'s weights that fusing makes are not those of the checkpoint's fused copy"
+    return "network.weights", f"{text}: fused otherwise, or from another checkpoint"
 
 
 def _are_unrelated(exported: Array, trained: Array) -> bool:
@@ -316,7 +399,13 @@ def _is_untrained(found: StoredWeights) -> bool:
     )
 
 
-def differing_keys_text(found: StoredWeights) -> str:
-    """Return the checkpoint's keys of the arrays that differ, as a text."""
-    names = [found.key(name) for name in found.differing]
-    return ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
+def _few(texts: Sequence[str]) -> str:
+    return ", ".join(texts[:SHOWN]) + (f" and {len(texts) - SHOWN} more" if len(texts) > SHOWN else "")
+
+
+def _without_common_end(key: str, other: str) -> tuple[str, str]:
+    """Return two keys without the last parts that they share."""
+    own, others = key.split("."), other.split(".")
+    while len(own) > 1 and len(others) > 1 and own[-1] == others[-1]:
+        del own[-1], others[-1]
+    return ".".join(own), ".".join(others)

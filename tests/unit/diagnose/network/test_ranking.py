@@ -18,8 +18,8 @@ from pytest_ocrparity.tolerance import BUILT_IN
 from unit.diagnose.network.test_rounding import HEAD, STEM, STEPS, Program, Quantised, rounded, step_of
 
 
-def laboratory(port: Exported) -> Laboratory:
-    return Laboratory(Comparisons(on(Trained()), on(port), BUILT_IN), 60)
+def laboratory(port: Exported, gain: float = 6.0) -> Laboratory:
+    return Laboratory(Comparisons(on(Trained(network=Network(gain=gain))), on(port), BUILT_IN), 60)
 
 
 def test_the_layer_that_loses_most_comes_first_with_what_is_left_where_it_is_in_fp32() -> None:
@@ -35,16 +35,25 @@ def test_the_layer_that_loses_most_comes_first_with_what_is_left_where_it_is_in_
 
 def test_where_rounding_on_the_way_is_what_loses_no_layer_is_advised() -> None:
     _, said = ranking_rows(laboratory(Quantised(name="port", program=Program(way=0.2, steps=127))))
-    assert said[-1] == "with all of these in fp32 more than half is left: look at what is rounded between the layers"
+    told = (
+        "with all of these in fp32 more than half is left: look at what is rounded between the layers, and run without"
+    )
+    assert said[-1] == f"{told} --rank"
 
 
-def test_an_export_of_rounded_weights_has_no_operators() -> None:
-    weights = {**WEIGHTS, STEM: rounded(WEIGHTS[STEM], step_of(WEIGHTS[STEM], STEPS))}
-    table, said = ranking_rows(laboratory(Exported(name="port", network_run=Network(weights))))
+BYTES = {**WEIGHTS, STEM: rounded(WEIGHTS[STEM], step_of(WEIGHTS[STEM]))}
+
+
+@pytest.mark.parametrize(("gain", "agree"), [(60.0, False), (6.0, True)])
+def test_an_export_of_rounded_weights_has_no_operators(gain: float, agree: bool) -> None:
+    lab = laboratory(Exported(name="port", network_run=Network(BYTES, gain)), gain)
+    table, said = ranking_rows(lab)
     assert [row[:2] for row in table[1:]] == [("(none)", ""), ("stem", "")]
     assert table[2][2] == table[1][3]
     assert table[2][3] == "0.00e+00"
-    assert said[-1] == "to take 90% of what they all bring, leave in fp32 ['stem']"
+    assert lab.maps_agree is agree
+    advice = "to take 90% of what they all bring, leave in fp32 ['stem']"
+    assert said[-1] == ("the maps agree: nothing is to be gained" if agree else advice)
 
 
 @dataclass
@@ -53,6 +62,7 @@ class Unreadable(Exported):
         raise OSError("truncated")
 
 
+SCALED = {**WEIGHTS, STEM: np.asarray(WEIGHTS[STEM] * 1.2, np.float32)}
 FURTHER = {**WEIGHTS, STEM: np.asarray(WEIGHTS[STEM] * 1.02, np.float32)}
 
 
@@ -60,10 +70,18 @@ FURTHER = {**WEIGHTS, STEM: np.asarray(WEIGHTS[STEM] * 1.02, np.float32)}
     ("port", "why"),
     [
         (replace(Exported(name="port"), power=2), "all weights are the checkpoint's"),
+        (
+            Exported(name="port", network_run=Network(SCALED)),
+            "1 of port's 3 weights are not the checkpoint's, and not these in lower precision: run without --rank",
+        ),
+        (
+            Exported(name="port", network_run=Network(BYTES), power=2),
+            "train's network with port's weights does not return its map, so that something else differs, too: run",
+        ),
         (Unreadable(name="port", power=2), "truncated"),
         (Quantised(name="port", program=Program(FURTHER, steps=STEPS)), "not the checkpoint's, rounded"),
     ],
-    ids=["fp32", "not read", "other weights"],
+    ids=["fp32", "other fp32", "rounded, and something else", "not read", "other weights"],
 )
 def test_what_is_not_known_of_an_export_is_said(port: Exported, why: str) -> None:
     with pytest.raises(ModelError, match=f"no layers to rank: .*{why}"):

@@ -107,6 +107,19 @@ def test_weights_that_are_the_trained_ones_rounded(way: float) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("way", "steps", "cause"), [(0.1, STEPS, "precision.activations"), (0.05, STEPS, "precision.int8")]
+)
+def test_what_loses_most_is_the_cause_where_both_are_rounded(way: float, steps: int, cause: str) -> None:
+    found = cause_of(on(Trained()), on(Quantised(name="port", program=Program(way=way, steps=steps))))
+    assert found.cause == cause
+    assert found.evidence[2].startswith("the map is off by ")
+    assert found.fix is not None
+    is_between = cause == "precision.activations"
+    assert ("with calibration images that are preprocessed as in production, or" in found.fix.text) is is_between
+    assert found.summary.startswith("port rounds 1 array between its layers, which moves") is is_between
+
+
 @dataclass
 class Squares(Quantised):
     """The engine squares the map of one page."""

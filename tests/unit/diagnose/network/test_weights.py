@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -27,6 +28,7 @@ from networks import (
 from pytest_ocrparity.compare import Comparisons
 from pytest_ocrparity.diagnose import diagnose
 from pytest_ocrparity.diagnose.laboratory import Laboratory
+from pytest_ocrparity.diagnose.network.lookalikes import Neighbour
 from pytest_ocrparity.diagnose.network.weights import StoredWeights, cause_of_differing_weights, export_fix
 from pytest_ocrparity.diagnosis import Alternative
 from pytest_ocrparity.stages import PROBABILITY_MAP
@@ -63,7 +65,7 @@ class TestWeights:
         self, rounded: Callable[[Array], Array], cause: str, preset: str
     ) -> None:
         weights = {name: np.asarray(rounded(array), np.float32) for name, array in WEIGHTS.items()}
-        stored = StoredWeights(weights, Network(), False, frozenset(), {name: name for name in WEIGHTS})
+        stored = StoredWeights(weights, Network(), None, {name: name for name in WEIGHTS})
         assert cause_of_differing_weights(stored, "port")[0] == cause
         lab = Laboratory(Comparisons(on(Trained()), on(Exported(name="port")), BUILT_IN), 60)
         text = export_fix(lab, Alternative(cause, "", Network().run)).text
@@ -74,7 +76,7 @@ class TestWeights:
     def test_that_have_no_partner_are_on_no_grid(self) -> None:
         half = {name: array.astype(np.float16).astype(np.float32) for name, array in WEIGHTS.items()}
         first, *others = WEIGHTS
-        stored = StoredWeights(half, Network(), False, frozenset(), {name: name for name in others})
+        stored = StoredWeights(half, Network(), None, {name: name for name in others})
         assert first in stored.differing
         assert cause_of_differing_weights(stored, "port")[0] == "network.weights"
 
@@ -89,6 +91,78 @@ class TestWeights:
     def test_that_are_the_checkpoints_are_ruled_out(self) -> None:
         found = cause_of(on(Trained()), on(replace(export_with(), power=2)))
         assert "network.weights: all 3 arrays of port are train's, bit for bit" in found.ruled_out
+
+    @pytest.mark.parametrize("stored", [tuple(WEIGHTS)[:2], tuple(WEIGHTS)])
+    def test_are_equal_only_where_all_that_are_used_were_read(self, stored: Sequence[str]) -> None:
+        class Hides(Exported):
+            def stored_weights(self) -> Mapping[str, Array]:
+                return {name: WEIGHTS[name] for name in stored}
+
+        found = cause_of(on(Trained(network=Network(used=tuple(WEIGHTS)))), on(Hides(name="port", power=2)))
+        is_whole = len(stored) == len(WEIGHTS)
+        told = "network.weights: 2 of the 3 arrays that train uses were read, and are port's bit for bit; not found in "
+        assert (f"{told}port: head.bias" in found.not_tried) is not is_whole
+        assert any(text.startswith("network.weights") for text in found.ruled_out) is is_whole
+
+    @pytest.mark.parametrize(
+        ("factor", "power", "told"),
+        [
+            (1.0, 2, "network.weights: all 3 arrays of port are train's, bit for bit; 3 of them are stored in float64"),
+            (
+                1.2,
+                1,
+                "2 of 3 stored arrays are the checkpoint's bit for bit; 3 of them are stored in float64; not: "
+                "head.bias",
+            ),
+        ],
+    )
+    def test_in_another_type_are_compared_by_their_values(self, factor: float, power: int, told: str) -> None:
+        class Wide(Exported):
+            def stored_weights(self) -> Mapping[str, Array]:
+                return {name: array.astype(np.float64) for name, array in super().stored_weights().items()}
+
+        run = export_with(head_b=np.asarray(WEIGHTS["conv2d_1.b_0"] * np.float32(factor))).network_run
+        found = cause_of(on(Trained()), on(Wide(name="port", network_run=run, power=power)))
+        assert told in (*found.ruled_out, *found.evidence)
+
+    @pytest.mark.parametrize(
+        ("stored", "part", "elsewhere"),
+        [
+            (
+                {"a.w": "c.w", "a.b": "c.b"},
+                ("head", "other"),
+                {"head.weight": "other.weight", "head.bias": "other.bias"},
+            ),
+            ({"a.w": "c.w", "c.w": "a.w"}, None, {"head.weight": "other.weight", "other.weight": "head.weight"}),
+            ({"a.w": "c.w"}, None, {"head.weight": "other.weight"}),
+            ({"a.w": "", "a.b": ""}, None, {}),
+        ],
+        ids=["another head", "exchanged", "one array", "of no place"],
+    )
+    def test_that_are_the_checkpoints_of_another_place_are_known_as_such(
+        self, stored: Mapping[str, str], part: tuple[str, str] | None, elsewhere: Mapping[str, str]
+    ) -> None:
+        keys = {"a.w": "head.weight", "a.b": "head.bias", "c.w": "other.weight", "c.b": "other.bias"}
+        arrays = {name: np.array([1, 2], np.float32) * place for place, name in enumerate(keys, 1)}
+
+        class Heads(Network):
+            def keys(self) -> Mapping[str, str]:
+                return keys
+
+        own = {name: arrays.get(stored.get(name, name), np.array([7, 9], np.float32)) for name in keys}
+        found = StoredWeights(own, Heads(arrays), None, {name: name for name in keys})
+        assert (found.other_part, found.elsewhere) == (part, elsewhere)
+        cause, summary = cause_of_differing_weights(found, "port")
+        assert cause == "network.weights"
+        told = "2 of port's 4 weights are the checkpoint's of other, where the trained network uses those of head"
+        assert (summary == told) is (part is not None)
+
+    def test_that_are_rather_those_of_another_checkpoint_are_said_to_be(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        told = "2 of 3 stored arrays are those of early.pdparams, bit for bit"
+        for nearest in (Neighbour(Path("early.pdparams"), 2), None):
+            monkeypatch.setattr("pytest_ocrparity.diagnose.network.weights._nearest", lambda lab, made=nearest: made)
+            found = cause_of(on(Trained()), on(export_with(head_b=NO_BIAS)))
+            assert (told in found.evidence) is (nearest is not None)
 
     def test_of_another_architecture_are_not_tried(self) -> None:
         class Other(Exported):
@@ -140,10 +214,24 @@ class TestWeights:
 class TestFusion:
     """One array of the export is a branch of the network by its name and shape, and that of the fused copy as well."""
 
-    def test_branches_that_were_fused_wrongly(self) -> None:
+    @pytest.mark.parametrize(
+        ("share", "cause", "summary"),
+        [
+            (0.0, "network.fusion", "branches of port were fused without other"),
+            (
+                0.2,
+                "network.weights",
+                "1 of port's weights that fusing makes are not those of the checkpoint's fused copy: fused otherwise, "
+                "or from another checkpoint",
+            ),
+        ],
+    )
+    def test_a_branch_that_was_left_out_is_told_from_branches_of_another_checkpoint(
+        self, share: float, cause: str, summary: str
+    ) -> None:
         train = Trained(network=Branched(BRANCHES, fused=fused()))
-        found = cause_of(on(train), on(Exported(name="port", network_run=fused(0.2))))
-        assert (found.cause, found.stage) == ("network.fusion", PROBABILITY_MAP)
+        found = cause_of(on(train), on(Exported(name="port", network_run=fused(share))))
+        assert (found.cause, found.stage, found.summary) == (cause, PROBABILITY_MAP, summary)
         assert found.evidence[1].endswith("not: stem.fused.weight")
 
     def test_what_neither_network_makes_is_unknown(self) -> None:
