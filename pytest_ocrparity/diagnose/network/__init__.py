@@ -37,6 +37,8 @@ def examine_network(lab: Laboratory) -> list[Diagnosis]:
     own = candidate.probability_map
     if reference.probability_map is None or (own is None and (tensor is None or not lab.can_run)):
         return []  # no map to examine
+    if not np.all(np.isfinite(reference.probability_map)):
+        return [weights.unknown_of_reference(lab, reference.probability_map)]
     is_run = lab.can_run and tensor is not None
     candidate_map = map_of_candidate(lab) if is_run else own
     if lab.is_same_map(candidate_map) or not lab.is_judgeable_map(candidate_map):

@@ -67,11 +67,13 @@ def by_fixed_size(lab: Laboratory, candidate_map: Array | None) -> Diagnosis | N
     here = (int(tensor.shape[2]), int(tensor.shape[3]))
     if size is None or size == here or reference is None:
         return None
-    agree = _networks_agree(lab, tensor_of_size(tensor, size))
+    maps = _maps_of_both(lab, tensor_of_size(_from_text_on(lab, tensor, size), size))
+    is_blank = maps is not None and np.ptp(maps[1]) <= TEXT
     reference_name, candidate_name = lab.names
     own = f"{size[0]}x{size[1]}"
-    if not agree:
-        result = "a network stopped there too" if agree is None else "the maps differ there too"
+    if maps is None or is_blank or not are_equal_maps(lab, *maps):
+        differ = "a part of that size shows no text" if is_blank else "the maps differ there too"
+        result = "a network stopped there too" if maps is None else differ
         lab.noticed.append(f"{candidate_name} was exported for {own} (height x width) only, and {result}")
         return None
     lab.patched = replace(patched, explains=lambda other, made: made is None and other.candidate.error is not None)
@@ -80,6 +82,17 @@ def by_fixed_size(lab: Laboratory, candidate_map: Array | None) -> Diagnosis | N
     proof += f"at {here[0]}x{here[1]} it stopped"
     fix = Fix(f"export with the input shape [None, 3, -1, -1]{_export_hint(lab)}", (Change("export"),))
     return lab.proven_cause(PROBABILITY_MAP, "network.fixed_shape", summary, [proof], fix)
+
+
+def _from_text_on(lab: Laboratory, tensor: Array, size: tuple[int, int]) -> Array:
+    """Return a page from a corner on below which a part of this size holds the most certain text; a line as it is."""
+    right = lab.reference.probability_map
+    if right is None or right.shape[2:] != tensor.shape[2:]:
+        return tensor
+    place = np.unravel_index(int(np.argmax(right[0, 0])), right.shape[2:])
+    ends = [max(0, whole - side) for whole, side in zip(tensor.shape[2:], size, strict=True)]
+    top, left = (min(max(0, int(at) - side // 2), end) for at, side, end in zip(place, size, ends, strict=True))
+    return tensor[:, :, top:, left:]
 
 
 def _agreeing_size(lab: Laboratory, tensor: Array) -> tuple[int, int] | None:

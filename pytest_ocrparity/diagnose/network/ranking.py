@@ -13,7 +13,8 @@ import numpy.typing as npt
 from pytest_ocrparity.diagnose.laboratory import Laboratory, are_equal_maps
 from pytest_ocrparity.diagnose.network.grids import grid_of
 from pytest_ocrparity.diagnose.network.rounding import match_weights, quantised_program
-from pytest_ocrparity.diagnose.network.weights import StoredWeights, paired_network, paired_weights
+from pytest_ocrparity.diagnose.network.stored_weights import StoredWeights
+from pytest_ocrparity.diagnose.network.weights import paired_network, paired_weights
 
 Array: TypeAlias = "npt.NDArray[Any]"
 

@@ -76,7 +76,8 @@ def by_rounding(lab: Laboratory, candidate_map: Array | None) -> Diagnosis | Non
         return None
     if lab.is_same_map(exact):
         return _of_activations(lab, program, exact, candidate_map) if program.rounded else None
-    if not all(each.grid.startswith("8 bits") for each in program.operators):
+    if others := {each.grid for each in program.operators if not each.grid.startswith("8 bits")}:
+        lab.not_tried.append(f"precision.int8: {lab.names.candidate} stores kernels in {' and '.join(sorted(others))}")
         return None
     found = lab.attempt(lambda: match_weights(program, paired_network(lab)), "precision of weights")
     if found is None:
@@ -155,9 +156,11 @@ def quantisation_fix(program: QuantisedProgram, *, is_of_weights: bool) -> Fix:
     """Return how a program is quantised with less loss."""
     is_per_tensor = is_of_weights and all("per tensor" in each.grid for each in program.operators)
     steps = ["with per_channel=True"] if is_per_tensor else []
-    steps.append("without the operators that `python -m pytest_ocrparity layers --rank` names (nodes_to_exclude)")
-    if not is_of_weights:
-        steps.insert(0, "with calibration images that are preprocessed as in production")
+    if is_of_weights:
+        steps.append("without the operators that `python -m pytest_ocrparity layers --rank` names (nodes_to_exclude)")
+    else:
+        steps += ["with calibration images that are preprocessed as in production", "another calibrate_method"]
+        steps.append("without the operators behind the largest values (nodes_to_exclude)")
     text = f"quantise again with onnxruntime.quantization.quantize_static, {', or '.join(steps)}"
     return Fix(f"{text}; if the loss is meant, compare with --ocr-tolerance=int8, and judge accuracy on labels")
 

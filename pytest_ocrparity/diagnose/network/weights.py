@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -23,13 +22,17 @@ from pytest_ocrparity.contract import (
     offered,
 )
 from pytest_ocrparity.diagnose.laboratory import Laboratory, are_equal_maps, describe_difference, returns_map
-from pytest_ocrparity.diagnose.network.fusing import branch_left_out
-from pytest_ocrparity.diagnose.network.grids import grid_of
 from pytest_ocrparity.diagnose.network.lookalikes import (
     Neighbour,
     has_nearer_lookalike,
     lookalikes,
     nearest_lookalike_checkpoint,
+)
+from pytest_ocrparity.diagnose.network.stored_weights import (
+    SHOWN,
+    StoredWeights,
+    cause_of_differing_weights,
+    few_of,
 )
 from pytest_ocrparity.diagnosis import Alternative, Change, Diagnosis, Fix
 from pytest_ocrparity.stages import PROBABILITY_MAP
@@ -95,16 +98,32 @@ def paired_network(lab: Laboratory) -> TrainedNetwork | None:
     return found.network if found is not None and is_paired else side.network.fused or side.network
 
 
+def unknown_of_reference(lab: Laboratory, right: Array) -> Diagnosis:
+    """Return what is said where the reference's own map holds NaN or infinity: no map agrees with it."""
+    reference = lab.names.reference
+    side = offered(lab.reference.source, HasTrainedNetwork)
+    arrays = {} if side is None else {side.network.keys()[name]: each for name, each in side.network.arrays().items()}
+    counts = {key: int(np.count_nonzero(~np.isfinite(array))) for key, array in arrays.items()}
+    shown = [f"{count} of {arrays[key].size} in {key}" for key, count in counts.items() if count]
+    lab.noticed += [f"values of {reference}'s checkpoint that are not finite: {few_of(shown)}"] * bool(shown)
+    count = np.count_nonzero(~np.isfinite(right))
+    text = f"{count} of {right.size} values of {reference}'s own map are NaN or infinite, with which nothing agrees"
+    return lab.unknown_cause(PROBABILITY_MAP, f"{text}: take another checkpoint, or train again")
+
+
 def by_finiteness(lab: Laboratory, candidate_map: Array | None) -> Diagnosis | None:
-    """Look for NaN and infinity in the export's weights, where its map holds some; this needs no reference."""
+    """Look for NaN and infinity in the export's weights, where its map holds some and the checkpoint does not."""
     exported = _exported_arrays(lab)
     if candidate_map is None or np.all(np.isfinite(candidate_map)) or not exported:
         return None
     counts = {name: int(np.count_nonzero(~np.isfinite(array))) for name, array in exported.items()}
     not_finite = {name: count for name, count in counts.items() if count}
+    if not_finite and (found := paired_weights(lab)) is not None and found.pairs is not None:
+        not_finite = {name: count for name, count in not_finite.items() if name in found.differing}
     candidate = lab.names.candidate
     if not not_finite:
-        lab.ruled_out.append(f"network.not_finite: {candidate} stores no NaN and no infinity")
+        beside = " that the checkpoint does not hold" if any(counts.values()) else ""
+        lab.ruled_out.append(f"network.not_finite: {candidate} stores no NaN and no infinity{beside}")
         return None
     lab.patched = replace(lab.patched, explains=lambda _, made: made is not None and not np.all(np.isfinite(made)))
     shown = ", ".join(f"{count} of {exported[name].size} in {name}" for name, count in list(not_finite.items())[:SHOWN])
@@ -129,7 +148,7 @@ def by_weights(lab: Laboratory, candidate_map: Array | None) -> Diagnosis | None
             text = (
                 f"network.weights: {count - len(lacking)} of the {count} arrays that {reference} uses were read, and "
             )
-            lab.not_tried.append(f"{text}are {candidate}'s bit for bit; not found in {candidate}: {_few(lacking)}")
+            lab.not_tried.append(f"{text}are {candidate}'s bit for bit; not found in {candidate}: {few_of(lacking)}")
             return None
         lab.has_equal_weights = True
         text = f"all {total} arrays of {candidate} are {reference}'s, bit for bit"
@@ -175,12 +194,12 @@ def _run_with_stored_weights(lab: Laboratory, found: StoredWeights, candidate_ma
     difference = describe_difference(made, candidate_map)
     proof = [f"{reference}'s network with {candidate}'s weights returns {candidate}'s map ({difference})"]
     equal = "the checkpoint's bit for bit" + (" in their places" if elsewhere else "")
-    not_equal = _few([found.key(name) for name in found.differing])
+    not_equal = few_of([found.key(name) for name in found.differing])
     proof += [f"{same} of {total} stored arrays are {equal}{lab.memo['types']}; not: {not_equal}"]
     part = found.other_part
     if elsewhere and part is None:
         moved = [f"{key} holds {other}" for key, other in elsewhere.items()]
-        proof.append(f"of the checkpoint's arrays, bit for bit, {_few(moved)}")
+        proof.append(f"of the checkpoint's arrays, bit for bit, {few_of(moved)}")
     if held := held_by_nearest(lab):
         proof.append(held)
     cause, summary = cause_of_differing_weights(found, candidate)
@@ -263,149 +282,3 @@ def export_fix(lab: Laboratory, other: Alternative) -> Fix:
 
 PRESET_OF: Final = {"precision.fp16": "fp16", "precision.bf16": "fp16", "precision.int8": "int8"}
 """The preset that permits what a precision moves: bf16 has no own one."""
-
-SHOWN: Final = 4
-"""How many parameters a message names."""
-
-
-@dataclass
-class StoredWeights:
-    """The export's arrays paired with those of the trained network, or of its fused copy."""
-
-    exported: Mapping[str, Array]
-    network: TrainedNetwork
-    original: TrainedNetwork | None
-    """Where the network is a fused copy, the one before it was fused."""
-    pairs: Mapping[str, str] | None
-    """The trained name by exported name; None where the arrays could not be paired."""
-    is_named: bool = True
-    """Whether the pairs were found by names, and not only by shapes and order."""
-
-    @cached_property
-    def trained(self) -> Mapping[str, Array]:
-        """The trained network's arrays, by paddle's parameter names."""
-        arrays: Mapping[str, Array] = self.network.arrays()
-        return arrays
-
-    @cached_property
-    def differing(self) -> list[str]:
-        """The exported arrays that are not the trained ones bit for bit."""
-        pairs = self.pairs or {}
-        return [
-            n
-            for n, array in self.exported.items()
-            if n not in pairs or array.tobytes() != self.trained[pairs[n]].tobytes()
-        ]
-
-    @cached_property
-    def lacking(self) -> list[str]:
-        """The keys of what an evaluation uses, as far as that is known, and no stored array is."""
-        paired, keys = set((self.pairs or {}).values()), self.network.keys()
-        return [keys[name] for name in self.network.used if name not in paired]
-
-    @cached_property
-    def elsewhere(self) -> dict[str, str]:
-        """By the key of an array that differs, that of the checkpoint's array which is stored there."""
-        keys = self.network.keys()
-        known = {(array.shape, array.tobytes()): keys[name] for name, array in self.trained.items() if np.ptp(array)}
-        stored = {self.key(name): self.exported[name] for name in self.differing}
-        places = {key: known.get((array.shape, array.tobytes())) for key, array in stored.items()}
-        return {key: place for key, place in places.items() if place is not None}
-
-    @cached_property
-    def other_part(self) -> tuple[str, str] | None:
-        """The part of the network in which all that differs lies, and that whose arrays are stored there."""
-        moves = {_without_common_end(*each) for each in self.elsewhere.items()}
-        if len(moves) != 1 or len(self.differing) == 1:
-            return None
-        ((own, other),) = moves
-        arrays = {key: self.trained[name] for name, key in self.network.keys().items()}
-        for name in self.differing:
-            key = self.key(name)
-            stands = arrays.get(f"{other}{key.removeprefix(own)}") if key.startswith(f"{own}.") else None
-            if stands is None or stands.tobytes() != self.exported[name].tobytes():
-                return None
-        return own, other
-
-    def key(self, name: str) -> str:
-        """Return the checkpoint's key of an exported array."""
-        keys: Mapping[str, str] = self.network.keys()
-        return keys[(self.pairs or {})[name]] if self.pairs and name in self.pairs else name
-
-
-def cause_of_differing_weights(found: StoredWeights, candidate: str) -> tuple[str, str]:
-    """Return the most specific cause that fits every array that differs, and its summary."""
-    total, differing = len(found.exported), found.differing
-    if any(not np.all(np.isfinite(found.exported[name])) for name in differing):
-        return "network.not_finite", f"{candidate} stores weights that are NaN or infinite"
-    known = found.pairs or {}
-    pairs = [(found.exported[name], found.trained[known[name]]) for name in differing if name in known]
-    if len(pairs) == len(differing) and (grid := grid_of(pairs)) is not None:
-        return grid.cause, f"{candidate} stores weights rounded to {grid.text}"
-    if _is_untrained(found):
-        summary = f"{candidate} was exported without loading the checkpoint: its batch norm is as initialised"
-        return "network.weights.not_loaded", summary
-    if (part := found.other_part) is not None:
-        own, other = part
-        summary = f"{len(differing)} of {candidate}'s {total} weights are the checkpoint's of {other}"
-        return "network.weights", f"{summary}, where the trained network uses those of {own}"
-    if found.original is not None and not {*map(found.key, differing)} & {*found.original.keys().values()}:
-        return _cause_of_fusing(found, found.original, candidate)
-    are_unrelated = all(_are_unrelated(exported, trained) for exported, trained in pairs)
-    if are_unrelated and _are_whole_layers(found) and not found.elsewhere:
-        summary = f"{len(differing)} of {candidate}'s {total} weights have nothing of the checkpoint's"
-        return "network.weights.partly_loaded", summary
-    return "network.weights", f"{len(differing)} of {candidate}'s {total} weights are not the checkpoint's"
-
-
-def _are_whole_layers(found: StoredWeights) -> bool:
-    """Return whether some layers differ in all their arrays and the others in none, as where keys were skipped."""
-    differing = {found.key(name).rpartition(".")[0] for name in found.differing}
-    equal = {found.key(name).rpartition(".")[0] for name in found.exported if name not in found.differing}
-    return bool(equal) and not differing & equal
-
-
-def _cause_of_fusing(found: StoredWeights, original: TrainedNetwork, candidate: str) -> tuple[str, str]:
-    """Return the cause where only what fusing makes differs: another checkpoint's branches do that as well."""
-    own = {found.key(name): found.exported[name] for name in found.differing}
-    if (branch := branch_left_out(original, own)) is not None:
-        return "network.fusion", f"branches of {candidate} were fused without {branch}"
-    text = f"{len(own)} of {candidate}'s weights that fusing makes are not those of the checkpoint's fused copy"
-    return "network.weights", f"{text}: fused otherwise, or from another checkpoint"
-
-
-def _are_unrelated(exported: Array, trained: Array) -> bool:
-    """Return whether an array may be freshly initialised: a constant vector, or not correlated with the checkpoint's.
-
-    An array that was rounded, scaled or trained further correlates with it. A transposed one holds the same values.
-    """
-    if np.ptp(exported) == 0:
-        return exported.ndim == 1
-    if exported.size < 16 or np.ptp(trained) == 0 or np.array_equal(np.sort(exported, None), np.sort(trained, None)):
-        return False
-    return bool(abs(np.corrcoef(exported.ravel(), trained.ravel())[0, 1]) < 0.5)
-
-
-def _is_untrained(found: StoredWeights) -> bool:
-    """Return whether nothing was trained: batch-norm means are 0, variances 1, and no kernel is the checkpoint's."""
-    kernels = [name for name, array in found.exported.items() if array.ndim >= 2]
-    if any(name not in found.differing for name in kernels):
-        return False
-    keys = {name: found.key(name) for name in found.exported}
-    means = [found.exported[name] for name, key in keys.items() if key.endswith("_mean")]
-    variances = [found.exported[name] for name, key in keys.items() if key.endswith("_variance")]
-    return (
-        bool(means) and all(not array.any() for array in means) and all(bool((array == 1).all()) for array in variances)
-    )
-
-
-def _few(texts: Sequence[str]) -> str:
-    return ", ".join(texts[:SHOWN]) + (f" and {len(texts) - SHOWN} more" if len(texts) > SHOWN else "")
-
-
-def _without_common_end(key: str, other: str) -> tuple[str, str]:
-    """Return two keys without the last parts that they share."""
-    own, others = key.split("."), other.split(".")
-    while len(own) > 1 and len(others) > 1 and own[-1] == others[-1]:
-        del own[-1], others[-1]
-    return ".".join(own), ".".join(others)

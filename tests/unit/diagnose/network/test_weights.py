@@ -29,7 +29,8 @@ from pytest_ocrparity.compare import Comparisons
 from pytest_ocrparity.diagnose import diagnose
 from pytest_ocrparity.diagnose.laboratory import Laboratory
 from pytest_ocrparity.diagnose.network.lookalikes import Neighbour
-from pytest_ocrparity.diagnose.network.weights import StoredWeights, cause_of_differing_weights, export_fix
+from pytest_ocrparity.diagnose.network.stored_weights import StoredWeights, cause_of_differing_weights
+from pytest_ocrparity.diagnose.network.weights import export_fix
 from pytest_ocrparity.diagnosis import Alternative
 from pytest_ocrparity.stages import PROBABILITY_MAP
 from pytest_ocrparity.tolerance import BUILT_IN, PRESETS
@@ -125,44 +126,30 @@ class TestWeights:
         found = cause_of(on(Trained()), on(Wide(name="port", network_run=run, power=power)))
         assert told in (*found.ruled_out, *found.evidence)
 
-    @pytest.mark.parametrize(
-        ("stored", "part", "elsewhere"),
-        [
-            (
-                {"a.w": "c.w", "a.b": "c.b"},
-                ("head", "other"),
-                {"head.weight": "other.weight", "head.bias": "other.bias"},
-            ),
-            ({"a.w": "c.w", "c.w": "a.w"}, None, {"head.weight": "other.weight", "other.weight": "head.weight"}),
-            ({"a.w": "c.w"}, None, {"head.weight": "other.weight"}),
-            ({"a.w": "", "a.b": ""}, None, {}),
-        ],
-        ids=["another head", "exchanged", "one array", "of no place"],
-    )
-    def test_that_are_the_checkpoints_of_another_place_are_known_as_such(
-        self, stored: Mapping[str, str], part: tuple[str, str] | None, elsewhere: Mapping[str, str]
-    ) -> None:
-        keys = {"a.w": "head.weight", "a.b": "head.bias", "c.w": "other.weight", "c.b": "other.bias"}
-        arrays = {name: np.array([1, 2], np.float32) * place for place, name in enumerate(keys, 1)}
-
-        class Heads(Network):
-            def keys(self) -> Mapping[str, str]:
-                return keys
-
-        own = {name: arrays.get(stored.get(name, name), np.array([7, 9], np.float32)) for name in keys}
-        found = StoredWeights(own, Heads(arrays), None, {name: name for name in keys})
-        assert (found.other_part, found.elsewhere) == (part, elsewhere)
-        cause, summary = cause_of_differing_weights(found, "port")
-        assert cause == "network.weights"
-        told = "2 of port's 4 weights are the checkpoint's of other, where the trained network uses those of head"
-        assert (summary == told) is (part is not None)
-
     def test_that_are_rather_those_of_another_checkpoint_are_said_to_be(self, monkeypatch: pytest.MonkeyPatch) -> None:
         told = "2 of 3 stored arrays are those of early.pdparams, bit for bit"
         for nearest in (Neighbour(Path("early.pdparams"), 2), None):
             monkeypatch.setattr("pytest_ocrparity.diagnose.network.weights._nearest", lambda lab, made=nearest: made)
             found = cause_of(on(Trained()), on(export_with(head_b=NO_BIAS)))
             assert (told in found.evidence) is (nearest is not None)
+
+    @pytest.mark.parametrize(("held", "cause"), [(np.inf, "unknown"), (0.3, "network.not_finite")])
+    def test_that_are_not_finite_in_the_checkpoint_either_are_not_blamed(self, held: float, cause: str) -> None:
+        class Hides(Network):
+            def run(self, tensor: Array) -> Array:
+                return Network().run(tensor)  # what is not finite does no harm
+
+        class Overflows(Exported):
+            def infer(self, tensor: Array) -> Array:
+                return np.full_like(super().infer(tensor), np.nan)
+
+        own, right = ({**WEIGHTS, "conv2d_1.b_0": np.array([value], np.float32)} for value in (np.inf, held))
+        found, *_ = diagnose(
+            reference=on(Trained(network=Hides(right))), candidate=on(Overflows(name="port", network_run=Hides(own)))
+        )
+        assert found.cause == cause
+        told = "network.not_finite: port stores no NaN and no infinity that the checkpoint does not hold"
+        assert (told in found.ruled_out) is (cause == "unknown")
 
     def test_of_another_architecture_are_not_tried(self) -> None:
         class Other(Exported):
@@ -244,3 +231,11 @@ class TestFusion:
     def test_branches_that_were_fused_rightly_have_no_cause(self) -> None:
         train = Trained(network=Branched(BRANCHES, fused=fused()))
         assert diagnose(reference=on(train), candidate=on(Exported(name="port", network_run=fused()))) == ()
+
+
+def test_a_reference_whose_own_map_is_not_finite_blames_nobody() -> None:
+    broken = {**WEIGHTS, "conv2d_1.b_0": np.array([np.nan], np.float32)}
+    found = cause_of(on(Trained(network=Network(broken))), on(Exported(name="port", network_run=Network(broken))))
+    assert (found.cause, found.stage) == ("unknown", PROBABILITY_MAP)
+    assert "of train's own map are NaN or infinite, with which nothing agrees" in found.summary
+    assert found.evidence == ("values of train's checkpoint that are not finite: 1 of 1 in head.bias",)
