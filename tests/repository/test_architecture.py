@@ -47,6 +47,7 @@ TESTED_BY = {
     "backends.graphs.weightless_operators": "real/test_layers.py",
     "backends.graphs.pir_graph": "real/test_layers.py",
     "backends.graphs.traced_graph": "real/test_layers.py",
+    "backends.graphs.fake_quantised": "real/test_fake_quantised.py",
     "backends.effective_parameters": "real/test_inference.py",
     "backends.isolation": "real/test_process.py",
     "backends.line_probes": "real/test_recognisers.py",

@@ -53,14 +53,14 @@ class PirGraph:
             output: which of its outputs is the map.
         """
         self._program = program
-        with isolated(), _loaded(program) as (block, _, outputs, _, _):
+        with isolated(), loaded_program(program) as (block, _, outputs, _, _):
             rows = _rows(block)
             self.nodes = [_node(row) for row in rows]
             self.output = next(place for place, row in enumerate(rows) if row.value.is_same(outputs[output]))
 
     def run(self, tensor: Array, wanted: Sequence[int], replaced: Mapping[int, Array] | None = None) -> list[Array]:
         """Run the program; see `NetworkGraph.run`."""
-        with isolated(), _loaded(self._program) as (block, feeds, _, program, executor):
+        with isolated(), loaded_program(self._program) as (block, feeds, _, program, executor):
             import paddle
 
             rows = _rows(block)
@@ -77,7 +77,7 @@ class PirGraph:
 
     def samples(self, tensor: Array, step: int) -> list[Array]:
         """Return every `step`-th row and column of each array; see `SamplesArrays.samples`."""
-        with isolated(), _loaded(self._program) as (block, feeds, _, program, executor):
+        with isolated(), loaded_program(self._program) as (block, feeds, _, program, executor):
             import paddle
 
             wanted = []
@@ -105,7 +105,7 @@ def static_mode() -> Iterator[None]:
 
 
 @contextmanager
-def _loaded(program: Path) -> Iterator[tuple[Any, Sequence[str], list[Any], Any, Any]]:
+def loaded_program(program: Path) -> Iterator[tuple[Any, Sequence[str], list[Any], Any, Any]]:
     """Load a program anew: its block without fetches, its inputs' names, its outputs, itself, and what runs it."""
     import paddle
 

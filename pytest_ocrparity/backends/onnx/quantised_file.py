@@ -27,6 +27,10 @@ WITH_KERNELS: Final = ("Conv", "ConvTranspose", "MatMul", "Gemm")
 class QuantisedFile:
     """A quantised ONNX file."""
 
+    quantiser = "onnxruntime.quantization.quantize_static"
+    per_channel = "per_channel=True"
+    leaves_out = "nodes_to_exclude"
+
     def __init__(self, file: Path) -> None:
         """Read a file.
 

@@ -55,7 +55,7 @@ def search_evidence(search: Search, layer: Layer, names: Names) -> list[str]:
     if not layer.is_proved:
         return [f"not proved, as {search.why}: the first layer that differs is {where}{count}, by {off}"]
     text = f"given {reference}'s own arrays, {candidate}'s operator for {where}{count} is off by {off}"
-    further = [node_text(each) for each in _further(search)]
+    further = further_places(search)
     also = f" and in {', '.join(further)}" if further else ""
     if place.is_one_too_many:
         text = f"behind {node_text(guilty_node(search, place)[0])}, {candidate} has {_way_text(search, place)}, and"
@@ -118,10 +118,15 @@ def node_text(node: Node) -> str:
     return "the tensor" if node.operator == TENSOR else f"{node.layer or 'the network itself'} ({node.operator})"
 
 
-def _further(search: Search) -> list[Node]:
+def further_places(search: Search) -> list[str]:
+    """Return the places after the first that differ by themselves, of other layers than that, in words."""
     first = guilty_node(search, search.places[0])[0]
-    others = [guilty_node(search, each)[0] for each in search.places[1:]]
-    return [each for each in others if each.layer != first.layer]
+    found = [(each, guilty_node(search, each)[0]) for each in search.places[1:]]
+    return [
+        f"{_way_text(search, place)} behind {node_text(node)}" if place.is_one_too_many else node_text(node)
+        for place, node in found
+        if place.is_one_too_many or node.layer != first.layer
+    ]
 
 
 def _count_text(search: Search, place: Place) -> str:

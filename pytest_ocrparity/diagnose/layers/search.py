@@ -258,10 +258,16 @@ def _put_one_right(state: _State, place: int, tensor: Array, is_same_map: Callab
                 whole.places[-1] = first.places[-1]
                 first = whole if whole.left() <= first.left() else first
             break
-    if other is not None and (first is None or len(first.matches.fine) < len(other.matches.fine)):
+    if other is not None and (first is None or _is_enough(other, first)):
         first = other
     if first is not None:  # where two operators break side by side, neither alone shows which array is right
         state.matches, state.placed, state.places = first.matches, first.placed, first.places
+
+
+def _is_enough(other: _State, first: _State) -> bool:
+    """Return whether without an operator too many that is right which another array was put in the place of."""
+    is_right = first.places[-1].own in other.matches.equal and len(first.matches.fine) <= len(other.matches.fine)
+    return is_right or len(first.matches.fine) < len(other.matches.fine)
 
 
 def _shown(tried: _State) -> _State:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pytest_ocrparity.contract import HasOtherOutputs, RunsOtherwise, SaysMode, offered, pipeline_of
+from pytest_ocrparity.diagnose.budget import BudgetSpentError
 from pytest_ocrparity.diagnose.laboratory import Laboratory, are_equal_maps, describe_difference, returns_map
 from pytest_ocrparity.diagnose.network import input_size as sizes
 from pytest_ocrparity.diagnose.network import weights
@@ -45,9 +46,32 @@ def examine_network(lab: Laboratory) -> list[Diagnosis]:
         return []
     if not is_run or (candidate_map is None and candidate.error is None):
         return [] if own is None else _examine_recorded_map(lab)
-    if found := examine_repeatability_of_maps(lab):
+    found = examine_repeatability_of_maps(lab)
+    if found and not lab.noise:
         return found  # a map that its own side does not return again shows nothing of the export
-    is_of_lines = lab.comparisons.task == RECOGNITION
+    try:
+        rest = _examine_maps(lab, candidate_map)
+    except BudgetSpentError:
+        if not found:
+            raise
+        lab.not_tried.append(f"the rest: {lab.budget.spent()}")
+        rest = [lab.unknown_cause(PROBABILITY_MAP, "budget spent")]
+    return [*found, *(_within_noise(lab, each) for each in rest)]
+
+
+def _within_noise(lab: Laboratory, diagnosis: Diagnosis) -> Diagnosis:
+    """Return a cause with how far maps may lie apart by chance, where that was allowed for."""
+    if not lab.noise:
+        return diagnosis
+    allowed = f"maps that lie no more than {lab.noise:.3g} apart, as by chance, were taken to be the same"
+    if diagnosis.cause == UNKNOWN:
+        return replace(diagnosis, noticed=(*diagnosis.noticed, allowed))
+    return replace(diagnosis, evidence=(*diagnosis.evidence, allowed))
+
+
+def _examine_maps(lab: Laboratory, candidate_map: Array | None) -> list[Diagnosis]:
+    """Return why two networks that repeat themselves, but for `Laboratory.noise`, return different maps."""
+    is_of_lines, reference = lab.comparisons.task == RECOGNITION, lab.reference
     if is_of_lines and (known := _known_cause(lab, candidate_map)) is not None:
         return [known]
     experiments = (

@@ -28,6 +28,9 @@ NEAR: Final = 0.25
 In the mean; kernels of integers may round otherwise at the edge of a step. Those of ONNX Runtime 1.32 did not, on a
 processor with VNNI.
 """
+MOST_OF: Final = 0.5
+"""Of the difference so much has to be left with rounded kernels alone, in the mean, so that they are the cause."""
+ACTIVATIONS: Final = "precision.activations"
 
 
 class _Layer(NamedTuple):
@@ -102,8 +105,8 @@ def _of_activations(lab: Laboratory, program: QuantisedProgram, exact: Array, ow
     proof += f"{reference}'s map ({lab.describe_map_difference(exact)}); before, its map differed "
     proof += f"({lab.describe_map_difference(own)})"
     summary = f"{candidate} rounds {arrays} between its layers"
-    cause = "precision.activations"
-    return lab.proven_cause(PROBABILITY_MAP, cause, summary, [proof], quantisation_fix(program, is_of_weights=False))
+    fix = quantisation_fix(program, is_of_weights=False)
+    return lab.proven_cause(PROBABILITY_MAP, ACTIVATIONS, summary, [proof], fix)
 
 
 def _of_weights(lab: Laboratory, found: QuantisedNetwork, made: Array, exact: Array, own: Array) -> Diagnosis:
@@ -112,14 +115,14 @@ def _of_weights(lab: Laboratory, found: QuantisedNetwork, made: Array, exact: Ar
     program, count = found.program, len(found.layers)
     grids = " and ".join(dict.fromkeys(each.grid for each in program.operators))
     alone, whole = _off(lab, exact), _off(lab, own)
-    is_of_kernels = not program.rounded or alone >= whole / 2
+    is_of_weights = not program.rounded or alone >= MOST_OF * whole
 
     def explains(other: Laboratory, there: Array | None) -> bool:
         unrounded = None if there is None else _unrounded_map(other, program, there)
         trained = None if unrounded is None else other.run_network(found.network.run, other.tensor)
         if there is None or unrounded is None or trained is None or not are_equal_maps(other, trained, unrounded):
             return False
-        return is_of_kernels == (not program.rounded or _off(other, unrounded) >= _off(other, there) / 2)
+        return is_of_weights == (not program.rounded or _off(other, unrounded) >= MOST_OF * _off(other, there))
 
     lab.patched = replace(lab.patched, explains=explains)
     proof = [
@@ -127,18 +130,19 @@ def _of_weights(lab: Laboratory, found: QuantisedNetwork, made: Array, exact: Ar
         f"{reference}'s network with them returns the map of {candidate}'s program without rounding between its layers "
         f"({describe_difference(made, exact)})",
     ]
-    kernels, between = f"the kernels of {count} operators in {grids}", f"{_arrays_text(program)} between"
     if program.rounded:
         proof.append(
             f"the map is off by {alone:.1e} in the mean with rounded kernels alone, and by {whole:.1e} with "
-            f"{between} the layers rounded as well"
+            f"{_arrays_text(program)} between the layers rounded as well"
         )
-    fix = quantisation_fix(program, is_of_weights=is_of_kernels)
-    if is_of_kernels:
-        summary = f"{candidate} stores {kernels}" + (f", and rounds {between} them" if program.rounded else "")
-        return lab.proven_cause(PROBABILITY_MAP, "precision.int8", summary, proof, fix)
-    summary = f"{candidate} rounds {between} its layers, which moves the map more than {kernels} do"
-    return lab.proven_cause(PROBABILITY_MAP, "precision.activations", summary, proof, fix)
+    kernels = f"the kernels of {count} operators in {grids}"
+    also = f", and rounds {_arrays_text(program)} between them" if program.rounded else ""
+    summary, cause = f"{candidate} stores {kernels}{also}", "precision.int8"
+    if not is_of_weights:
+        share = f"the lesser part of the difference is that it stores {kernels}"
+        summary, cause = f"{candidate} rounds {_arrays_text(program)} between its layers; {share}", ACTIVATIONS
+    fix = quantisation_fix(program, is_of_weights=is_of_weights)
+    return lab.proven_cause(PROBABILITY_MAP, cause, summary, proof, fix)
 
 
 def _off(lab: Laboratory, made: Array) -> float:
@@ -155,13 +159,14 @@ def _arrays_text(program: QuantisedProgram) -> str:
 def quantisation_fix(program: QuantisedProgram, *, is_of_weights: bool) -> Fix:
     """Return how a program is quantised with less loss."""
     is_per_tensor = is_of_weights and all("per tensor" in each.grid for each in program.operators)
-    steps = ["with per_channel=True"] if is_per_tensor else []
+    steps = [f"with {program.per_channel}"] if is_per_tensor and program.per_channel else []
     if is_of_weights:
-        steps.append("without the operators that `python -m pytest_ocrparity layers --rank` names (nodes_to_exclude)")
+        names = "layers --rank` names"
+        steps.append(f"without the operators that `python -m pytest_ocrparity {names} ({program.leaves_out})")
     else:
-        steps += ["with calibration images that are preprocessed as in production", "another calibrate_method"]
-        steps.append("without the operators behind the largest values (nodes_to_exclude)")
-    text = f"quantise again with onnxruntime.quantization.quantize_static, {', or '.join(steps)}"
+        steps += ["with calibration images that are preprocessed as in production", "another way of calibration"]
+        steps.append(f"without the operators behind the largest values ({program.leaves_out})")
+    text = f"quantise again with {program.quantiser}, {', or '.join(steps)}"
     return Fix(f"{text}; if the loss is meant, compare with --ocr-tolerance=int8, and judge accuracy on labels")
 
 

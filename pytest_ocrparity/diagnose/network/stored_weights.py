@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from pytest_ocrparity.contract import TrainedNetwork
 from pytest_ocrparity.diagnose.network.fusing import branch_left_out
-from pytest_ocrparity.diagnose.network.grids import grid_of
+from pytest_ocrparity.diagnose.network.grids import Grid, grid_of
 
 Array: TypeAlias = "npt.NDArray[Any]"
 
@@ -32,6 +32,8 @@ class StoredWeights:
     """The trained name by exported name; None where the arrays could not be paired."""
     is_named: bool = True
     """Whether the pairs were found by names, and not only by shapes and order."""
+    types: str = ""
+    """How many arrays are stored in another type than trained ones, as a text."""
 
     @cached_property
     def trained(self) -> Mapping[str, Array]:
@@ -50,7 +52,7 @@ class StoredWeights:
         ]
 
     @cached_property
-    def lacking(self) -> list[str]:
+    def missing(self) -> list[str]:
         """The keys of what an evaluation uses, as far as that is known, and no stored array is."""
         paired, keys = set((self.pairs or {}).values()), self.network.keys()
         return [keys[name] for name in self.network.used if name not in paired]
@@ -78,6 +80,20 @@ class StoredWeights:
             if stands is None or stands.tobytes() != self.exported[name].tobytes():
                 return None
         return own, other
+
+    @property
+    def are_all_elsewhere(self) -> bool:
+        """Whether each array that differs is the checkpoint's of another place; constant ones say nothing."""
+        varied = {self.key(name) for name in self.differing if np.ptp(self.exported[name])}
+        return bool(varied) and varied <= self.elsewhere.keys()
+
+    @cached_property
+    def rounded(self) -> tuple[Grid | None, list[str]]:
+        """The grid that some of the arrays which differ lie on, and these arrays."""
+        pairs = self.pairs or {}
+        near = {name: (self.exported[name], self.trained[pairs[name]]) for name in self.differing if name in pairs}
+        on_grid = [name for name, pair in near.items() if grid_of([pair]) is not None]
+        return grid_of([near[name] for name in on_grid]), on_grid
 
     def key(self, name: str) -> str:
         """Return the checkpoint's key of an exported array."""
@@ -107,7 +123,25 @@ def cause_of_differing_weights(found: StoredWeights, candidate: str) -> tuple[st
     if are_unrelated and _are_whole_layers(found) and not found.elsewhere:
         summary = f"{len(differing)} of {candidate}'s {total} weights have nothing of the checkpoint's"
         return "network.weights.partly_loaded", summary
+    if found.are_all_elsewhere:
+        summary = f"{len(differing)} of {candidate}'s {total} weights are the checkpoint's of other layers"
+        return "network.weights", summary
     return "network.weights", f"{len(differing)} of {candidate}'s {total} weights are not the checkpoint's"
+
+
+def describe_stored_weights(found: StoredWeights) -> list[str]:
+    """Return in words which of the stored arrays differ, and what they are instead as far as that is known."""
+    total, differing, (grid, rounded) = len(found.exported), found.differing, found.rounded
+    same = f"{total - len(differing)} of {total} stored arrays are the checkpoint's bit for bit"
+    in_place = " in their places" if found.elsewhere else ""
+    keys = [found.key(name) for name in sorted(differing, key=lambda name: name in set(rounded))]
+    texts = [f"{same}{in_place}{found.types}; not: {few_of(keys)}"]
+    if grid is not None and len(rounded) < len(differing):
+        texts.append(f"{len(rounded)} of those are the checkpoint's, rounded to {grid.text}; the others are not")
+    if found.elsewhere and found.other_part is None:
+        moved = [f"{key} (that of {other})" for key, other in found.elsewhere.items()]
+        texts.append(f"of other layers are: {few_of(moved)}")
+    return texts
 
 
 def _are_whole_layers(found: StoredWeights) -> bool:

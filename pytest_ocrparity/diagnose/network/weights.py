@@ -29,9 +29,9 @@ from pytest_ocrparity.diagnose.network.lookalikes import (
     nearest_lookalike_checkpoint,
 )
 from pytest_ocrparity.diagnose.network.stored_weights import (
-    SHOWN,
     StoredWeights,
     cause_of_differing_weights,
+    describe_stored_weights,
     few_of,
 )
 from pytest_ocrparity.diagnosis import Alternative, Change, Diagnosis, Fix
@@ -77,7 +77,7 @@ def _pairings(lab: Laboratory) -> list[StoredWeights]:
             arrays, original = each.arrays(), None if each is network else network
             for pairs, is_named in align_parameters(exported, arrays, each.used):
                 own = {name: exported[name].reshape(arrays[right].shape) for name, right in pairs.items()}
-                found.append(StoredWeights(own, each, original, pairs, is_named))
+                found.append(StoredWeights(own, each, original, pairs, is_named, lab.memo["types"]))
         found.sort(key=lambda each: len(each.differing))
         lab.memo["stored"] = found or [StoredWeights(exported, network, None, None, False)]
     stored: list[StoredWeights] = lab.memo["stored"]
@@ -126,7 +126,7 @@ def by_finiteness(lab: Laboratory, candidate_map: Array | None) -> Diagnosis | N
         lab.ruled_out.append(f"network.not_finite: {candidate} stores no NaN and no infinity{beside}")
         return None
     lab.patched = replace(lab.patched, explains=lambda _, made: made is not None and not np.all(np.isfinite(made)))
-    shown = ", ".join(f"{count} of {exported[name].size} in {name}" for name, count in list(not_finite.items())[:SHOWN])
+    shown = few_of([f"{count} of {exported[name].size} in {name}" for name, count in not_finite.items()])
     proof = f"{candidate} stores values that are not finite: {shown}; so is its map, from which nothing can be read"
     other = Alternative("network.not_finite", "", lambda tensor: tensor)
     summary = f"{candidate} stores weights that are NaN or infinite"
@@ -143,12 +143,13 @@ def by_weights(lab: Laboratory, candidate_map: Array | None) -> Diagnosis | None
         changed = next((each for each in _pairings(lab) if each.network is found.network and each.differing), None)
         if changed is not None:  # the same arrays, of which some of one shape stand in another order
             return _run_with_stored_weights(lab, changed, candidate_map)
-        if lacking := found.lacking:
+        if found.missing:
             count = len(found.network.used)
             text = (
-                f"network.weights: {count - len(lacking)} of the {count} arrays that {reference} uses were read, and "
+                f"network.weights: {count - len(found.missing)} of the {count} arrays that {reference} uses were read,"
             )
-            lab.not_tried.append(f"{text}are {candidate}'s bit for bit; not found in {candidate}: {few_of(lacking)}")
+            text += f" and are {candidate}'s bit for bit; not found in {candidate}: {few_of(found.missing)}"
+            lab.not_tried.append(text)
             return None
         lab.has_equal_weights = True
         text = f"all {total} arrays of {candidate} are {reference}'s, bit for bit"
@@ -190,23 +191,16 @@ def _run_with_stored_weights(lab: Laboratory, found: StoredWeights, candidate_ma
         lab.tried.append(f"{text} {differ}{paired}")
         return None
     lab.patched = replace(lab.patched, explains=returns_map(transplanted.run))
-    same, elsewhere = total - len(found.differing), found.elsewhere
     difference = describe_difference(made, candidate_map)
     proof = [f"{reference}'s network with {candidate}'s weights returns {candidate}'s map ({difference})"]
-    equal = "the checkpoint's bit for bit" + (" in their places" if elsewhere else "")
-    not_equal = few_of([found.key(name) for name in found.differing])
-    proof += [f"{same} of {total} stored arrays are {equal}{lab.memo['types']}; not: {not_equal}"]
-    part = found.other_part
-    if elsewhere and part is None:
-        moved = [f"{key} holds {other}" for key, other in elsewhere.items()]
-        proof.append(f"of the checkpoint's arrays, bit for bit, {few_of(moved)}")
+    proof += describe_stored_weights(found)
     if held := held_by_nearest(lab):
         proof.append(held)
     cause, summary = cause_of_differing_weights(found, candidate)
     fix = export_fix(lab, Alternative(cause, "", transplanted.run))
-    if part is not None:
-        text = "look at which part of the network the export's code runs, and at the keys of what it loads"
-        fix = replace(fix, text=f"{text}: {part[1]} is in the place of {part[0]}; then {fix.text}")
+    if found.are_all_elsewhere:
+        text = "look at which layers the export's code runs, and under which keys it loads their weights"
+        fix = replace(fix, text=f"{text}; then {fix.text}")
     return lab.proven_cause(PROBABILITY_MAP, cause, summary, proof, fix)
 
 

@@ -51,7 +51,9 @@ def test_an_export_of_rounded_weights_has_no_operators(
     weights: Mapping[str, Array], agree: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if not agree:  # what 8 bits move does not show on drawn pages
-        monkeypatch.setattr("pytest_ocrparity.diagnose.network.ranking.grid_of", lambda pairs: Grid("", "4 bits"))
+        monkeypatch.setattr(
+            "pytest_ocrparity.diagnose.network.stored_weights.grid_of", lambda pairs: Grid("", "4 bits")
+        )
     lab = laboratory(Exported(name="port", network_run=Network(weights)))
     table, said = ranking_rows(lab)
     assert [row[:2] for row in table[1:]] == [("(none)", ""), ("stem", "")]
@@ -68,7 +70,14 @@ class Unreadable(Exported):
         raise OSError("truncated")
 
 
-SCALED = {**WEIGHTS, STEM: np.asarray(WEIGHTS[STEM] * 1.2, np.float32)}
+def test_a_program_whose_layers_are_left_out_by_name_is_ranked_by_them() -> None:
+    program = Program(steps=STEPS, per_channel="")
+    table, said = ranking_rows(laboratory(Quantised(name="port", program=program)))
+    assert [row[:2] for row in table[1:]] == [("(none)", ""), ("head", ""), ("stem", "")]
+    assert float(table[3][3]) == 0
+    assert said[-1].startswith("to take 90% of what they all bring, leave in fp32 ['head'")
+
+
 FURTHER = {**WEIGHTS, STEM: np.asarray(WEIGHTS[STEM] * 1.02, np.float32)}
 
 
@@ -77,17 +86,14 @@ FURTHER = {**WEIGHTS, STEM: np.asarray(WEIGHTS[STEM] * 1.02, np.float32)}
     [
         (replace(Exported(name="port"), power=2), "all weights are the checkpoint's"),
         (
-            Exported(name="port", network_run=Network(SCALED)),
-            "1 of port's 3 weights are not the checkpoint's, and not these in lower precision: run without --rank",
-        ),
-        (
             Exported(name="port", network_run=Network(BYTES), power=2),
-            "train's network with port's weights does not return its map, so that something else differs, too: run",
+            "train's network with port's weights does not return its map, so that something else differs, too",
         ),
         (Unreadable(name="port", power=2), "truncated"),
+        (Exported(name="port", network_run=Network(FURTHER)), "1 of 1 weights that .* are not merely rounded"),
         (Quantised(name="port", program=Program(FURTHER, steps=STEPS)), "not the checkpoint's, rounded"),
     ],
-    ids=["fp32", "other fp32", "rounded, and something else", "not read", "other weights"],
+    ids=["fp32", "rounded, and something else", "not read", "not rounded", "other weights"],
 )
 def test_what_is_not_known_of_an_export_is_said(port: Exported, why: str) -> None:
     with pytest.raises(ModelError, match=f"no layers to rank: .*{why}"):
