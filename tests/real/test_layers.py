@@ -41,6 +41,14 @@ def weight(network: Any) -> None:
     layer.weight.set_value(values)
 
 
+def rescaled(network: Any) -> None:
+    """Double what goes into a layer, and halve its kernel."""
+    for each in network.lateral:
+        each.weight.set_value(2 * each.weight.numpy())
+    kernel = network.probability.layers[0][0].weight
+    kernel.set_value(kernel.numpy() / 2)
+
+
 def bias(network: Any) -> None:
     layer = network.probability.layers[4]
     layer.bias.set_value(layer.bias.numpy() + 0.5)
@@ -278,6 +286,10 @@ def test_what_only_a_large_page_shows_is_found_on_the_whole_page(tmp_path: Path)
     assert error is not None
     (diagnosis,) = error.diagnoses
     assert diagnosis.cause == "network.traced_shape"
+    told = (
+        "inference computes something else at some input sizes, as where a branch on the size was frozen when it was "
+    )
+    assert diagnosis.summary.startswith(f"{told}traced; first at ")
     assert diagnosis.summary.endswith(
         "; first at the tensor itself: pool2d and multiply and multiply and add behind it in the export, none there in "
         "training"
@@ -478,6 +490,10 @@ def test_the_command_prints_each_layer(
     assert lines[1].split()[:4] == ["stem.0", "conv2d", "0.0e+00", "same"]
     assert lines[2].split()[:4] == ["stem.1", "batch_norm", "0.0e+00", "same"]
     assert lines[-1] == "no layer differs: the maps lie 0.0e+00 apart"
+    deployment.export(rescaled)
+    assert main(["layers", "images/rotated.jpg"]) == 0
+    told = "the maps lie 0.0e+00 apart: what differs on the way, from lateral.0 (conv2d) to (the network itself)"
+    assert capsys.readouterr().out.splitlines()[-1] == f"{told} (concat), cancels out"
     deployment.export(weight)
     assert main(["layers", "images/rotated.jpg"]) == 1
     lines = capsys.readouterr().out.splitlines()

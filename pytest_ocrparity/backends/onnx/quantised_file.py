@@ -21,7 +21,6 @@ Array: TypeAlias = "npt.NDArray[Any]"
 
 ROUNDS, UNDOES = "QuantizeLinear", "DequantizeLinear"
 OTHER_FORMS: Final = ("QLinearConv", "QLinearMatMul", "ConvInteger", "MatMulInteger")
-"""Operators of files that are quantised in another form."""
 WITH_KERNELS: Final = ("Conv", "ConvTranspose", "MatMul", "Gemm")
 
 
@@ -36,17 +35,16 @@ class QuantisedFile:
         """Read a file.
 
         Raises:
-            ModelError: the package onnx is not installed, the file is damaged, or quantised in another form.
+            ModelError: the package onnx is not installed, the file is damaged, or it is quantised in another form.
         """
         self._file = file
         with reading_onnx(file, "rounding"):
             graph = load_onnx(file).graph
+            if others := sorted({node.op_type for node in graph.node if node.op_type in OTHER_FORMS}):
+                what = f"{file.name} is quantised with {', '.join(others)}, a form that is not read"
+                raise ModelError(f"{what}; quantize_static with QuantFormat.QDQ writes the one that is")
             self.operators: Sequence[RoundedOperator] = list(_operators(graph))
             self.rounded = len(_ways(graph))
-            others = sorted({node.op_type for node in graph.node} & set(OTHER_FORMS))
-            if others and not self.operators and not self.rounded:
-                kinds = f"operators of integers ({', '.join(others)})"
-                raise ModelError(f"not read: {file.name} holds {kinds}, and of quantised files those of QDQ are read")
 
     def run(
         self,

@@ -38,6 +38,8 @@ def examine_network(lab: Laboratory) -> list[Diagnosis]:
     own = candidate.probability_map
     if reference.probability_map is None or (own is None and (tensor is None or not lab.can_run)):
         return []  # no map to examine
+    if not np.all(np.isfinite(reference.probability_map)):
+        return [weights.unknown_of_reference(lab, reference.probability_map)]
     is_run = lab.can_run and tensor is not None
     candidate_map = map_of_candidate(lab) if is_run else own
     if lab.is_same_map(candidate_map) or not lab.is_judgeable_map(candidate_map):
@@ -82,6 +84,7 @@ def _examine_maps(lab: Laboratory, candidate_map: Array | None) -> list[Diagnosi
         weights.by_weights,
         _other_network,
         weights.by_weights_after_lookalikes,
+        _more_channels,
         _change_of_the_map,
         by_architecture,
         sizes.by_graph,
@@ -323,6 +326,25 @@ def _run_output(give: Callable[[Array], list[Array]], index: int, tensor: Array)
     return give(tensor)[index - 1]
 
 
+def _more_channels(lab: Laboratory, candidate_map: Array | None) -> Diagnosis | None:
+    """Look for the reference's map among the channels of one that has more."""
+    right = lab.reference.probability_map
+    if right is None or candidate_map is None or not 4 == candidate_map.ndim == right.ndim or right.shape[1] != 1:
+        return None
+    count = candidate_map.shape[1]
+    channel = next((each for each in range(count) if lab.is_same_map(candidate_map[:, each : each + 1])), None)
+    if count == 1 or channel is None:
+        return None
+    reference, candidate = lab.names
+    whole = lab.own.infer
+    lab.patched = replace(lab.patched, infer=lambda tensor: whole(tensor)[:, channel : channel + 1])
+    difference = lab.describe_map_difference(candidate_map[:, channel : channel + 1])
+    proof = f"channel {channel} of {candidate} (from 0) is {reference}'s map ({difference})"
+    summary = f"{candidate}'s map has {count} channels, of which channel {channel} (from 0) is {reference}'s map"
+    fix = Fix("export the probability map alone", (Change("export"),))
+    return lab.proven_cause(PROBABILITY_MAP, "network.outputs", summary, [proof], fix)
+
+
 def _train_mode_as_said(lab: Laboratory, candidate_map: Array | None) -> Diagnosis | None:
     """Run the reference's network in training mode where the candidate's program says that it was written so.
 
@@ -342,11 +364,13 @@ def _other_network(lab: Laboratory, candidate_map: Array | None, only: str = "")
     """Run networks that may have been exported instead; the one that returns the candidate's map shows the cause."""
     for other in lab.alternatives(lambda: weights.lookalike_networks(lab)):
         said = f"{other.cause}: {other.label} gives another map"
-        if only not in ("", other.cause) or said in lab.tried:
+        if only not in ("", other.cause) or any(each.startswith(said) for each in lab.tried):
             continue
         made = lab.run_network(other.run, lab.tensor) if candidate_map is not None else None
         if made is None or candidate_map is None or not are_equal_maps(lab, made, candidate_map):
             lab.tried.append(said)
+            if other.cause == "network.weights.other_checkpoint" and (held := weights.held_by_nearest(lab)):
+                lab.tried[-1] += f"; {held}"
             continue
         lab.patched = replace(lab.patched, explains=returns_map(other.run))
         reference, candidate = lab.names

@@ -28,7 +28,7 @@ def by_graph(lab: Laboratory, candidate_map: Array | None) -> Diagnosis | None:
     """Return the exported graph as the cause where the weights are equal and the program errs without its engine too.
 
     Where both networks agree on a part of the tensor, but not on that part repeated to this size, the graph errs by
-    size.
+    size: what does that in it, a frozen branch or one that training has not, is not known.
     """
     tensor = lab.tensor
     candidate = lab.names.candidate
@@ -59,12 +59,10 @@ def by_graph(lab: Laboratory, candidate_map: Array | None) -> Diagnosis | None:
     if not is_by_size or side is None:
         summary = f"the exported graph of {candidate} computes something else with the same weights"
         return lab.proven_cause(PROBABILITY_MAP, "network.graph", summary, [*whole, *lab.noticed], graph_fix(lab))
-    summary = f"{candidate} computes something else at some input sizes, as where a branch on the size was frozen "
-    summary += "when it was traced"
-    text = (
-        "see what depends on the input's size: a Python branch of the network has to be paddle.static.nn.cond, or gone"
-    )
-    fix = Fix(f"{text}{_export_hint(lab)}", (Change("export"),))
+    summary = f"{candidate} computes something else at some input sizes, "
+    summary += "as where a branch on the size was frozen when it was traced"
+    text = "look for what depends on the input's size in the export; a Python branch on it in the network is replaced "
+    fix = Fix(f"{text}by paddle.static.nn.cond, or by none{_export_hint(lab)}", (Change("export"),))
     return lab.proven_cause(PROBABILITY_MAP, "network.traced_shape", summary, [*lab.noticed, *whole], fix)
 
 
@@ -77,11 +75,13 @@ def by_fixed_size(lab: Laboratory, candidate_map: Array | None) -> Diagnosis | N
     here = (int(tensor.shape[2]), int(tensor.shape[3]))
     if size is None or size == here or reference is None:
         return None
-    agree = _networks_agree(lab, tensor_of_size(tensor, size))
+    maps = _maps_of_both(lab, tensor_of_size(_from_text_on(lab, tensor, size), size))
+    is_blank = maps is not None and np.ptp(maps[1]) <= TEXT
     reference_name, candidate_name = lab.names
     own = f"{size[0]}x{size[1]}"
-    if not agree:
-        result = "a network stopped there too" if agree is None else "the maps differ there too"
+    if maps is None or is_blank or not are_equal_maps(lab, *maps):
+        differ = "a part of that size shows no text" if is_blank else "the maps differ there too"
+        result = "a network stopped there too" if maps is None else differ
         lab.noticed.append(f"{candidate_name} was exported for {own} (height x width) only, and {result}")
         return None
     lab.patched = replace(patched, explains=lambda other, made: made is None and other.candidate.error is not None)
@@ -90,6 +90,17 @@ def by_fixed_size(lab: Laboratory, candidate_map: Array | None) -> Diagnosis | N
     proof += f"at {here[0]}x{here[1]} it stopped"
     fix = Fix(f"export with the input shape [None, 3, -1, -1]{_export_hint(lab)}", (Change("export"),))
     return lab.proven_cause(PROBABILITY_MAP, "network.fixed_shape", summary, [proof], fix)
+
+
+def _from_text_on(lab: Laboratory, tensor: Array, size: tuple[int, int]) -> Array:
+    """Return a page from a corner on below which a part of this size holds the most certain text; a line as it is."""
+    right = lab.reference.probability_map
+    if right is None or right.shape[2:] != tensor.shape[2:]:
+        return tensor
+    place = np.unravel_index(int(np.argmax(right[0, 0])), right.shape[2:])
+    ends = [max(0, whole - side) for whole, side in zip(tensor.shape[2:], size, strict=True)]
+    top, left = (min(max(0, int(at) - side // 2), end) for at, side, end in zip(place, size, ends, strict=True))
+    return tensor[:, :, top:, left:]
 
 
 def _agreeing_size(lab: Laboratory, tensor: Array) -> tuple[int, int] | None:

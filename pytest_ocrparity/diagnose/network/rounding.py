@@ -79,9 +79,8 @@ def by_rounding(lab: Laboratory, candidate_map: Array | None) -> Diagnosis | Non
         return None
     if lab.is_same_map(exact):
         return _of_activations(lab, program, exact, candidate_map) if program.rounded else None
-    grids = dict.fromkeys(each.grid for each in program.operators)
-    if not all(each.startswith("8 bits") for each in grids):
-        lab.tried.append(f"precision.int8: the kernels are stored in {' and '.join(grids)}")
+    if others := {each.grid for each in program.operators if not each.grid.startswith("8 bits")}:
+        lab.not_tried.append(f"precision.int8: {lab.names.candidate} stores kernels in {' and '.join(sorted(others))}")
         return None
     found = lab.attempt(lambda: match_weights(program, paired_network(lab)), "precision of weights")
     if found is None:
@@ -111,20 +110,21 @@ def _of_activations(lab: Laboratory, program: QuantisedProgram, exact: Array, ow
 
 
 def _of_weights(lab: Laboratory, found: QuantisedNetwork, made: Array, exact: Array, own: Array) -> Diagnosis:
+    """Return what loses most as the cause: the rounded kernels alone, or what is rounded between layers beside them."""
     reference, candidate = lab.names
     program, count = found.program, len(found.layers)
     grids = " and ".join(dict.fromkeys(each.grid for each in program.operators))
+    alone, whole = _off(lab, exact), _off(lab, own)
+    is_of_weights = not program.rounded or alone >= MOST_OF * whole
 
     def explains(other: Laboratory, there: Array | None) -> bool:
         unrounded = None if there is None else _unrounded_map(other, program, there)
         trained = None if unrounded is None else other.run_network(found.network.run, other.tensor)
-        return unrounded is not None and trained is not None and are_equal_maps(other, trained, unrounded)
+        if there is None or unrounded is None or trained is None or not are_equal_maps(other, trained, unrounded):
+            return False
+        return is_of_weights == (not program.rounded or _off(other, unrounded) >= MOST_OF * _off(other, there))
 
     lab.patched = replace(lab.patched, explains=explains)
-    right = lab.reference.probability_map
-    assert right is not None
-    alone, whole = (float(np.mean(np.abs(each - right))) for each in (exact, own))
-    is_of_weights = not program.rounded or alone >= MOST_OF * whole
     proof = [
         f"the kernels of {count} operators are {reference}'s, rounded to the steps that {candidate} states: {grids}",
         f"{reference}'s network with them returns the map of {candidate}'s program without rounding between its layers "
@@ -145,6 +145,13 @@ def _of_weights(lab: Laboratory, found: QuantisedNetwork, made: Array, exact: Ar
     return lab.proven_cause(PROBABILITY_MAP, cause, summary, proof, fix)
 
 
+def _off(lab: Laboratory, made: Array) -> float:
+    """Return how far a map lies from the reference's, in the mean."""
+    right = lab.reference.probability_map
+    assert right is not None
+    return float(np.mean(np.abs(made - right)))
+
+
 def _arrays_text(program: QuantisedProgram) -> str:
     return f"{program.rounded} array{'s' * (program.rounded != 1)}"
 
@@ -153,10 +160,12 @@ def quantisation_fix(program: QuantisedProgram, *, is_of_weights: bool) -> Fix:
     """Return how a program is quantised with less loss."""
     is_per_tensor = is_of_weights and all("per tensor" in each.grid for each in program.operators)
     steps = [f"with {program.per_channel}"] if is_per_tensor and program.per_channel else []
-    names = "layers --rank` names"
-    steps.append(f"without the operators that `python -m pytest_ocrparity {names} ({program.leaves_out})")
-    if not is_of_weights:
-        steps.insert(0, "with calibration images that are preprocessed as in production")
+    if is_of_weights:
+        names = "layers --rank` names"
+        steps.append(f"without the operators that `python -m pytest_ocrparity {names} ({program.leaves_out})")
+    else:
+        steps += ["with calibration images that are preprocessed as in production", "another way of calibration"]
+        steps.append(f"without the operators behind the largest values ({program.leaves_out})")
     text = f"quantise again with {program.quantiser}, {', or '.join(steps)}"
     return Fix(f"{text}; if the loss is meant, compare with --ocr-tolerance=int8, and judge accuracy on labels")
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from diagnosing import OTHER_PAGE, Array, Squares, cause_of, on, stopped
 from networks import OneSize, of_one_size
-from toy import Toy
+from toy import Toy, page
 
 from pytest_ocrparity.compare import Comparisons
 from pytest_ocrparity.diagnose.laboratory import Laboratory
@@ -21,6 +21,23 @@ class TestSizes:
         found = cause_of(on(Toy(), OTHER_PAGE), of_one_size(OneSize(name="port")))
         assert (found.cause, found.stage) == ("network.fixed_shape", PROBABILITY_MAP)
         assert "port was exported for 64x96 and there returns train's map; at 96x128 it stopped" in found.evidence[0]
+
+    @pytest.mark.parametrize(
+        ("boxes", "cause"), [(((70, 66, 124, 92),), "network.fixed_shape"), ((), "unknown")], ids=["below", "blank"]
+    )
+    def test_its_own_size_is_tried_where_the_page_has_text(
+        self, boxes: tuple[tuple[int, int, int, int], ...], cause: str
+    ) -> None:
+        pixels = page(96, 128, boxes)
+        found = cause_of(on(Toy(), pixels), of_one_size(OneSize(name="port"), pixels))
+        assert found.cause == cause
+        told = "port was exported for 64x96 (height x width) only, and a part of that size shows no text"
+        assert (told in found.evidence) is (cause == "unknown")
+
+    def test_one_that_errs_where_there_is_text_is_not_blamed_on_the_size(self) -> None:
+        pixels = page(96, 128, ((70, 66, 124, 92),))
+        found = cause_of(on(Toy(), pixels), of_one_size(OneSize(name="port", gain=3.0), pixels))
+        assert found.cause == "unknown"
 
     def test_the_train_model_is_needed_to_say_so(self) -> None:
         reference = replace(on(Toy(name="baseline"), OTHER_PAGE), source=None)

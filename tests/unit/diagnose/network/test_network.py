@@ -70,3 +70,16 @@ def test_another_output_is_named_only_where_it_is_the_map(offset: float, cause: 
     told = (*diagnosis.evidence, *diagnosis.tried)
     expected = "output 2 of port (from 0) is train's map" if cause != "unknown" else "no other output is the map"
     assert any(expected in text for text in told)
+
+
+@pytest.mark.parametrize(("offset", "cause"), [(0.2, "network.outputs"), (0.3, "unknown")])
+def test_a_map_of_two_channels_is_told_from_another_map(offset: float, cause: str) -> None:
+    class TwoChannels(Toy):
+        def infer(self, tensor: Array) -> Array:
+            made = super().infer(tensor)
+            return np.concatenate([1 - made, made - np.float32(offset)], axis=1)
+
+    diagnosis = cause_of(on(Toy()), on(TwoChannels(name="port", offset=0.2)))
+    assert diagnosis.cause == cause
+    told = "port's map has 2 channels, of which channel 1 (from 0) is train's map"
+    assert (diagnosis.summary == told) is (cause != "unknown")
