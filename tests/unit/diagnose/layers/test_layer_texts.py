@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from toy_graphs import FOLDED, ROWS, TENSOR, Function, ToyGraph, export, network
 
