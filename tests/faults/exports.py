@@ -294,9 +294,10 @@ def own_network(d: Deployment, name: str) -> Any:
         sys.path.insert(0, folder)
     try:
         sys.modules.pop("own_network", None)
-        import own_network as module  # type: ignore[import-not-found]
+        with isolated():  # paddle warns where it is imported first
+            import own_network as module  # type: ignore[import-not-found]
 
-        return trained(build=getattr(module, name))
+            return trained(build=getattr(module, name))
     finally:
         del sys.path[:2]
         sys.modules.pop("own_network", None)

@@ -133,6 +133,32 @@ def test_the_layer_of_a_fault_in_a_program(
     assert named.operator == operator
 
 
+@pytest.mark.parametrize("place", [0, 2])
+def test_what_lies_beside_a_branch_is_found(
+    place: int, right: PirGraph, part: npt.NDArray[np.float32], tmp_path: Path
+) -> None:
+    """The export runs its second stage in a branch on the size: what that takes is what its operators take."""
+
+    def change(network: Any) -> None:
+        import paddle
+
+        class Either(paddle.nn.Layer):  # type: ignore[misc]
+            def __init__(self, stage: Any) -> None:
+                super().__init__()
+                self.stage = stage
+
+            def forward(self, x: Any) -> Any:
+                return paddle.static.nn.cond(paddle.shape(x)[2] > 8, lambda: self.stage(x), lambda: self.stage(x))
+
+        network.stages[1] = Either(network.stages[1])
+        network.stages[place][0][1]._epsilon = 1e-2
+
+    save(changed(change), tmp_path)
+    found = searched(right, program_graph(tmp_path / "inference.json"), part)
+    assert found.is_proved, found.why
+    assert layer_of_search(found).name == f"stages.{place}.0.1"
+
+
 OTHERS = [
     ("pdmodel", "weight"),
     ("pdmodel", "epsilon"),

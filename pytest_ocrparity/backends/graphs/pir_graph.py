@@ -140,7 +140,7 @@ def _rows(block: Any) -> list[_Row]:
         name = operator.name()
         is_input = name in ("pd_op.data", "pd_op.feed")
         inputs: dict[int, None] = {}
-        for value in operator.operands_source():
+        for value in _taken(operator):
             maker = value.get_defining_op()
             if maker is None or name in SHAPES:
                 continue
@@ -155,6 +155,14 @@ def _rows(block: Any) -> list[_Row]:
                 rows.append(_Row(operator, value, tuple(inputs)))
         sources[operator.id()] = tuple(inputs)
     return rows
+
+
+def _taken(operator: Any) -> Iterator[Any]:
+    """Yield the values that an operator takes, and those that its branches take."""
+    yield from operator.operands_source()
+    for block in operator.blocks():
+        for each in block.ops:
+            yield from _taken(each)
 
 
 def _sample(value: Any, step: int) -> Any:
