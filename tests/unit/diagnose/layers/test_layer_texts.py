@@ -9,7 +9,12 @@ from toy_graphs import FOLDED, ROWS, TENSOR, Function, ToyGraph, export, network
 
 from pytest_ocrparity.contract.network_graph import Node
 from pytest_ocrparity.diagnose.laboratory import Names
-from pytest_ocrparity.diagnose.layers.layer_texts import describe_layer, layer_of_search, search_evidence
+from pytest_ocrparity.diagnose.layers.layer_texts import (
+    describe_layer,
+    further_places,
+    layer_of_search,
+    search_evidence,
+)
 from pytest_ocrparity.diagnose.layers.search import Search, search_layers
 
 NAMES = Names("train", "inference")
@@ -89,6 +94,21 @@ def test_an_operator_that_is_not_there_is_named_and_not_what_follows() -> None:
     search = search_layers(ToyGraph(rows), ToyGraph(other), TENSOR, lambda off: off < 1e-5)
     other_layer = layer_of_search(search)
     assert (other_layer.same_as, other_layer.attribute) == (("stem.act",), "")
+
+
+def test_operators_too_many_at_two_places_are_both_named() -> None:
+    """Neither is what follows it, which is right once the operator is not there."""
+    rows = [*ROWS[:3], (Node("scale", (3,)), moved)]
+    rows += [(Node(node.operator, tuple(each + 1 for each in node.inputs)), made) for node, made in ROWS[3:]]
+    rows.append((Node("scale", (len(rows),)), moved))
+    search = found({}, rows)
+    assert search.is_proved, search.why
+    assert [place.is_one_too_many for place in search.places] == [True, True]
+    assert layer_of_search(search).attribute == "scale behind it in the export, none there in training"
+    (last,) = further_places(search)
+    assert last.startswith("scale behind ")
+    (proof,) = search_evidence(search, layer_of_search(search), NAMES)
+    assert f"; with train's array there and in {last}, the rest of inference returns train's map" in proof
 
 
 def test_an_operator_too_many_stands_behind_the_layer_that_it_follows() -> None:
