@@ -142,7 +142,7 @@ def test_what_lies_beside_a_branch_is_found(
     def change(network: Any) -> None:
         import paddle
 
-        class Either(paddle.nn.Layer):  # type: ignore[misc]
+        class Either(paddle.nn.Layer):
             def __init__(self, stage: Any) -> None:
                 super().__init__()
                 self.stage = stage
@@ -211,8 +211,7 @@ def test_operators_without_weights_run_by_themselves(right: PirGraph, part: npt.
 def test_samples_are_every_few_rows_and_columns(kind: str, part: npt.NDArray[np.float32]) -> None:
     graph = exported(kind)
     arrays, samples = graph.run(part, range(len(graph.nodes))), graph.samples(part, 4)
-    assert samples[0] is part
-    for array, sample in zip(arrays[1:], samples[1:], strict=True):
+    for array, sample in zip(arrays, samples, strict=True):
         np.testing.assert_array_equal(sample, array[:, :, ::4, ::4] if array.ndim == 4 else array)
 
 

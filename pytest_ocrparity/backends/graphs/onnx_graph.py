@@ -113,7 +113,7 @@ class OnnxGraph:
         for place, (name, array) in enumerate(zip(names, made, strict=True)):
             if array.ndim == 4 and not name.startswith(SAMPLE):
                 made[place] = array[:, :, ::step, ::step].copy()  # so that the whole array is let go of
-        return [tensor, *(np.asarray(each, np.float32) for each in made)]
+        return [tensor[:, :, ::step, ::step], *(np.asarray(each, np.float32) for each in made)]
 
 
 def _made(model: Any, names: Sequence[str], feed: Mapping[str, Array]) -> list[Array]:

@@ -173,7 +173,7 @@ def _with_layer_of(lab: Laboratory, diagnosis: Diagnosis, search: Search, sides:
         if run is not None:
             layer = replace(layer, attribute=known[0][1].text)
             further = [f"{node_text(node)}: {difference.text}" for node, difference in known[1:]]
-            same = f"{reference}'s network with the export's there returns {candidate}'s map of a part of the page"
+            same = f"{reference}'s network with the export's there returns {candidate}'s map of {_part_text(lab)}"
             proofs.append(f"{same}: {'; '.join(texts)}")
             if diagnosis.cause == UNKNOWN and not diagnosis.rivals:
                 cause = graph_cause(lab, run, reference)
@@ -185,11 +185,12 @@ def _with_layer_of(lab: Laboratory, diagnosis: Diagnosis, search: Search, sides:
             other = f"{reference}'s network with the export's there returns another map than {candidate}"
             result = other if is_tried else f"that was not tried in {reference}'s network"
             hints.append(f"in the graphs, {'; '.join(texts)}; {result}")
+    # What only a report shows must not take a cause with it.
     if not search.is_of_whole_page and sides.names == lab.names:  # which holds every few rows of an array
-        # What only a report shows must not take a cause with it.
         layer = replace(layer, steps=lab.attempt(lambda: steps_around(search), "operators around the layer") or ())
+    if layer.steps or (search.whole[1] and not search.places[0].is_lacking):  # else what it makes itself was not read
         drawn = lab.attempt(lambda: feature_maps(search, layer, lab.candidate.label), FEATURE_MAPS)
-        lab.history.setdefault(FEATURE_MAPS, []).extend([drawn] if drawn is not None and layer.steps else [])
+        lab.history.setdefault(FEATURE_MAPS, []).extend([] if drawn is None else [drawn])
     summary = _summary(lab, diagnosis, search, layer, further, sides) if layer.is_proved else diagnosis.summary
     return replace(
         diagnosis,
@@ -198,6 +199,10 @@ def _with_layer_of(lab: Laboratory, diagnosis: Diagnosis, search: Search, sides:
         evidence=(*diagnosis.evidence, *proofs),
         noticed=(*diagnosis.noticed, *hints),
     )
+
+
+def _part_text(lab: Laboratory) -> str:
+    return "a part of the line" if lab.comparisons.task == RECOGNITION else "a part of the page"
 
 
 def _search_whole_page(
@@ -214,7 +219,7 @@ def _search_whole_page(
     shares = [limit / largest(array) for limit, array in zip(right.limits, right.arrays, strict=True)]
     return lab.attempt(
         lambda: search_whole_page(
-            *graphs, tensor, step, shares, lambda off: off <= limit, lambda: lab.budget.network_run(tensor.size)
+            *graphs, tensor, step, shares, lambda off: off <= limit, Runs(lambda: lab.budget.network_run(tensor.size))
         ),
         LAYERS,
     )

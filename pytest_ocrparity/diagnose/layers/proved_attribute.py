@@ -141,10 +141,11 @@ def graph_cause(lab: Laboratory, run: Run, reference: str) -> Diagnosis | str:
     if source is None or own is None or made is None:
         return "of the whole page, no map was made so"
     network = f"{reference}'s network with the export's there returns"
+    whole = "the whole line" if lab.comparisons.task == RECOGNITION else "the whole page"
     if not are_equal_maps(lab, made, own):
-        return f"{network} another map of the whole page than {candidate} ({describe_difference(made, own)})"
+        return f"{network} another map of {whole} than {candidate} ({describe_difference(made, own)})"
     cause = "network.graph"
-    proof = f"{network} {candidate}'s map of the whole page, too ({describe_difference(made, own)})"
+    proof = f"{network} {candidate}'s map of {whole}, too ({describe_difference(made, own)})"
     found = lab.proven_cause(
         PROBABILITY_MAP, cause, f"the exported graph of {candidate} computes something else", [proof], graph_fix(lab)
     )

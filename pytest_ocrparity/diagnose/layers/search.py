@@ -13,7 +13,7 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from pytest_ocrparity.contract.network_graph import NetworkGraph
+from pytest_ocrparity.contract.network_graph import NetworkGraph, SamplesArrays
 from pytest_ocrparity.diagnose.layers.matching import Matches, Values, distance, largest, reference_values
 from pytest_ocrparity.diagnose.layers.pairing import Pair, is_ambiguous, pairs_of
 from pytest_ocrparity.diagnose.network.structure import kind_of
@@ -54,11 +54,20 @@ class Runs:
         self, graph: NetworkGraph, tensor: Array, wanted: Sequence[int], replaced: Mapping[int, Array] | None = None
     ) -> list[Array]:
         """Run a network, see `NetworkGraph.run`. Raises RunsSpentError."""
+        self._count()
+        with self.counted():
+            return graph.run(tensor, wanted, replaced)
+
+    def samples(self, side: SamplesArrays, tensor: Array, step: int) -> list[Array]:
+        """Run a network of which some values of each array are read. Raises RunsSpentError."""
+        self._count()
+        with self.counted():
+            return side.samples(tensor, step)
+
+    def _count(self) -> None:
         if self.count >= self.most:
             raise RunsSpentError
         self.count += 1
-        with self.counted():
-            return graph.run(tensor, wanted, replaced)
 
     def values(self, graph: NetworkGraph, tensor: Array) -> list[Array]:
         """Return the arrays of all nodes."""
@@ -125,6 +134,7 @@ class Search:
         runs: how often a network ran.
         why: why nothing is proved, in words.
         is_of_whole_page: whether the arrays are of every few rows and columns of a whole page, see `sampled_search`.
+        whole: of such, the arrays around the place that were read whole, of both sides by their places.
     """
 
     reference: Values
@@ -137,6 +147,15 @@ class Search:
     runs: int = 0
     why: str = ""
     is_of_whole_page: bool = False
+    whole: tuple[Mapping[int, Array], Mapping[int, Array]] = ({}, {})
+
+    def right(self, place: int) -> Array:
+        """Return an array of the reference, whole where it was read so."""
+        return self.whole[0].get(place, self.reference.arrays[place])
+
+    def own(self, place: int) -> Array:
+        """Return an array of the candidate, whole where it was read so."""
+        return self.whole[1].get(place, self.candidate.arrays[place])
 
 
 @dataclass
