@@ -92,7 +92,8 @@ class StoredWeights:
         """The grid that some of the arrays which differ lie on, and these arrays."""
         pairs = self.pairs or {}
         near = {name: (self.exported[name], self.trained[pairs[name]]) for name in self.differing if name in pairs}
-        on_grid = [name for name, pair in near.items() if grid_of([pair]) is not None]
+        finite = {name: pair for name, pair in near.items() if np.all(np.isfinite(pair))}
+        on_grid = [name for name, pair in finite.items() if grid_of([pair]) is not None]
         return grid_of([near[name] for name in on_grid]), on_grid
 
     def key(self, name: str) -> str:
