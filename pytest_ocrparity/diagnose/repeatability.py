@@ -208,11 +208,15 @@ def _repeat_network(lab: Laboratory, trace: Trace) -> _Repeated | None:
             lab.noticed.append(text)
             return None
         # Its infer() does not return the recorded map, so no experiment with it can explain that map.
-        text += ": something changes it between, or depends on what ran before"
+        text += ": something changes it between, is random now and then, or depends on what ran before"
         return _Repeated(lab.unknown_cause(PROBABILITY_MAP, text))
     amount = float(np.nanmax(np.abs(first - second), initial=0.0))
     proof = f"the same tensor twice through {trace.pipeline}'s network gives maps that differ by up to {amount:.3g}"
+    return _Repeated(not_repeatable(lab, trace, [proof]), (first, second))
+
+
+def not_repeatable(lab: Laboratory, trace: Trace, proof: list[str]) -> Diagnosis:
+    """Return the diagnosis of a side whose network returns another map of the same tensor."""
     fix = "look for dropout and other random layers (was eval() called before exporting?), then for races (cpu_threads)"
     cause = "reference.not_repeatable" if trace is lab.reference else "engine.not_repeatable"
-    summary = f"{trace.pipeline} does not agree with itself"
-    return _Repeated(lab.proven_cause(PROBABILITY_MAP, cause, summary, [proof], fix), (first, second))
+    return lab.proven_cause(PROBABILITY_MAP, cause, f"{trace.pipeline} does not agree with itself", proof, fix)

@@ -492,10 +492,8 @@ def test_the_command_prints_each_layer(
     assert lines[-1] == "no layer differs: the maps lie 0.0e+00 apart"
     deployment.export(rescaled)
     assert main(["layers", "images/rotated.jpg"]) == 0
-    told = (
-        "the maps lie 0.0e+00 apart: what differs on the way, from lateral.0 (conv2d) to (the network itself) (concat)"
-    )
-    assert capsys.readouterr().out.splitlines()[-1] == f"{told}, cancels out"
+    told = "the maps lie 0.0e+00 apart: what differs on the way, from lateral.0 (conv2d) to (the network itself)"
+    assert capsys.readouterr().out.splitlines()[-1] == f"{told} (concat), cancels out"
     deployment.export(weight)
     assert main(["layers", "images/rotated.jpg"]) == 1
     lines = capsys.readouterr().out.splitlines()

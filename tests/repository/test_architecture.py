@@ -54,6 +54,7 @@ TESTED_BY = {
     "backends.memory_guard": "real/test_memory.py",
     "backends.onnx.half_file": "real/test_half_file.py",
     "backends.onnx.pipeline": "real/test_onnx_file.py",
+    "backends.onnx.readable_file": "real/test_onnx_file.py",
     "backends.openvino.compiled": "engines/openvino_side.py",  # they need OpenVINO and RapidOCR
     "backends.openvino.pipeline": "engines/openvino_side.py",
     "backends.rapidocr.rapid_detector": "engines/rapidocr_side.py",

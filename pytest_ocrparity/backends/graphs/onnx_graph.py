@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeAlias
 
@@ -96,10 +96,7 @@ class OnnxGraph:
             feed = {rows[0].name: np.ascontiguousarray(tensor)}
             for place, array in (replaced or {}).items():
                 other = f"replaced_{place}"
-                for node in graph.node:
-                    for index, name in enumerate(node.input):
-                        if name == rows[place].name:
-                            node.input[index] = other
+                _rename_inputs(graph, rows[place].name, other)
                 graph.input.append(onnx.helper.make_tensor_value_info(other, FLOAT, array.shape))
                 feed[other] = np.ascontiguousarray(array)
             made = _made(model, [rows[place].name for place in wanted if place], feed)
@@ -157,6 +154,23 @@ def _load(file: Path) -> Any:
     return onnx.shape_inference.infer_shapes(load_onnx(file))
 
 
+def _taken(node: Any) -> Iterator[str]:
+    """Yield the names that an operator takes, and those that its branches take of what is around them."""
+    yield from node.input
+    for attribute in node.attribute:
+        for each in attribute.g.node:
+            yield from _taken(each)
+
+
+def _rename_inputs(graph: Any, name: str, other: str) -> None:
+    for node in graph.node:
+        for index, each in enumerate(node.input):
+            if each == name:
+                node.input[index] = other
+        for attribute in node.attribute:
+            _rename_inputs(attribute.g, name, other)
+
+
 def _rows(graph: Any) -> tuple[list[_Row], dict[str, tuple[int, ...]]]:
     """Return what makes a float32 array of the input, the input itself first, and the places of each name."""
     kinds = {each.name: each.type.tensor_type.elem_type for each in [*graph.value_info, *graph.output]}
@@ -165,7 +179,7 @@ def _rows(graph: Any) -> tuple[list[_Row], dict[str, tuple[int, ...]]]:
     rows = [_Row(None, given, ())]
     sources: dict[str, tuple[int, ...]] = {given: (0,)}
     for node in graph.node:
-        inputs = tuple(dict.fromkeys(place for name in node.input for place in sources.get(name, ())))
+        inputs = tuple(dict.fromkeys(place for name in _taken(node) for place in sources.get(name, ())))
         if not inputs or node.op_type in NO_VALUES:
             continue
         sources |= dict.fromkeys(node.output, inputs)

@@ -11,6 +11,8 @@ from pytest_ocrparity.diagnose.layers.search import Place, Search
 from pytest_ocrparity.diagnose.network.structure import kind_of
 from pytest_ocrparity.diagnosis import Layer
 
+LACKS: Final = "not in the export"
+"""The attribute of a layer on whose way the export has no operator for it."""
 TENSOR: Final = "data"
 """What a graph calls the tensor itself."""
 
@@ -31,7 +33,7 @@ def layer_of_search(search: Search) -> Layer:
             "map_difference": search.off,
             "map_difference_after": search.left,
         },
-        attribute=more if place.is_one_too_many else "",
+        attribute=more if place.is_one_too_many else LACKS if place.is_lacking else "",
     )
 
 
@@ -40,8 +42,10 @@ def describe_layer(layer: Layer) -> str:
     name = layer.name or "the network itself"
     if layer.operator == TENSOR:
         return f"the tensor itself: {layer.attribute}"
-    others = f", or {', '.join(layer.same_as)}, which the export holds as one with it" if layer.same_as else ""
     attribute = f": {layer.attribute}" if layer.attribute else ""
+    if layer.attribute == LACKS:
+        return f"{', '.join([f'{name} ({layer.operator})', *layer.same_as])}{attribute}"
+    others = f", or {', '.join(layer.same_as)}, which the export holds as one with it" if layer.same_as else ""
     return f"{name} ({layer.operator}){others}{attribute}"
 
 
@@ -49,7 +53,7 @@ def search_evidence(search: Search, layer: Layer, names: Names) -> list[str]:
     """Return the proof of a layer, or what is seen of one that is not proved."""
     reference, candidate = names
     place = search.places[0]
-    where = describe_layer(layer)
+    where = describe_layer(layer).removesuffix(f": {LACKS}")
     off = f"{place.makes or place.off:.2g} of {place.size:.2g}"
     count = _count_text(search, place)
     if not layer.is_proved:

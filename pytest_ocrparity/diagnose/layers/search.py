@@ -235,6 +235,9 @@ def _put_right(state: _State, tensor: Array, is_same_map: Callable[[float], bool
             if is_same_map(state.left()):
                 return ""
         if len(state.matches.fine) <= before:
+            maps = [each.arrays[each.graph.output].shape for each in (state.matches.reference, state.matches.candidate)]
+            if maps[0] != maps[1]:
+                return f"its map is of shape {maps[1]}, and the reference's of {maps[0]}"
             return f"with the reference's array in its place, the map is still off by {state.left():.2g}"
     return f"more than {MOST_ROUNDS} operators make something else, one after the other"
 

@@ -24,8 +24,8 @@ from pytest_ocrparity.diagnose.network.pointwise import POINTWISE
 from pytest_ocrparity.diagnose.network.rounding import by_rounding
 from pytest_ocrparity.diagnose.network.softmax import by_softmax
 from pytest_ocrparity.diagnose.network.tiles import line_parts_cause, page_tiles_cause
-from pytest_ocrparity.diagnose.repeatability import examine_repeatability_of_maps
-from pytest_ocrparity.diagnosis import UNKNOWN, Change, Diagnosis, Fix
+from pytest_ocrparity.diagnose.repeatability import examine_repeatability_of_maps, not_repeatable
+from pytest_ocrparity.diagnosis import UNKNOWN, Alternative, Change, Diagnosis, Fix
 from pytest_ocrparity.stages import PROBABILITY_MAP, RECOGNITION, TENSOR
 
 Array: TypeAlias = "npt.NDArray[Any]"
@@ -238,6 +238,8 @@ def _other_engine(lab: Laboratory, candidate_map: Array | None) -> Diagnosis | N
                 lab.memo["plain run"] = other.run
             continue
         assert made is not None
+        if candidate_map is not None and (random := _by_chance(lab, other, candidate_map)) is not None:
+            return random
         reference, candidate = lab.names
         proof = (
             f"with {other.label}, {candidate}'s map is {reference}'s ({lab.describe_map_difference(made)}); before, "
@@ -255,6 +257,19 @@ def _other_engine(lab: Laboratory, candidate_map: Array | None) -> Diagnosis | N
             other.fix or _ENGINE_FIX[other.cause],
         )
     return None
+
+
+def _by_chance(lab: Laboratory, other: Alternative, candidate_map: Array) -> Diagnosis | None:
+    """Return that a candidate is random where its own map, or the right one in another way, does not come again."""
+    own, again = lab.run_network(lab.own.infer, lab.tensor), lab.run_network(other.run, lab.tensor)
+    if own is None or again is None or (are_equal_maps(lab, own, candidate_map) and lab.is_same_map(again)):
+        return None
+    reference, candidate = lab.names
+    proof = f"with {other.label}, {candidate} returned {reference}'s map once; run again as it is, it returned a map "
+    proof += f"unlike its own of before ({describe_difference(own, candidate_map)})"
+    if are_equal_maps(lab, own, candidate_map):
+        proof = f"with {other.label}, {candidate} returned {reference}'s map once, and another one when run again"
+    return not_repeatable(lab, lab.candidate, [proof])
 
 
 def _precision(lab: Laboratory) -> dict[str, Any]:

@@ -29,6 +29,29 @@ class TestMaps:
         assert found.evidence[0].endswith("before, its map differed (not comparable)")
 
 
+@pytest.mark.parametrize("which", ["own", "other"])
+def test_another_engine_that_is_right_by_chance_is_no_cause(which: str) -> None:
+    """Its own map is not that of before, or the other engine's is right once alone."""
+
+    class Chance(Toy):
+        tries = 0
+
+        def infer(self, tensor: Array) -> Array:
+            made = super().infer(tensor)
+            return made if which == "own" and self.tries else np.asarray(made * 0.5, np.float32)
+
+        def other_engines(self) -> Iterator[Alternative]:
+            yield Alternative("engine.onednn", "oneDNN off", self.once)
+
+        def once(self, tensor: Array) -> Array:
+            self.tries += 1
+            return np.asarray(Toy().infer(tensor) * (0.5 if which == "other" and self.tries > 1 else 1), np.float32)
+
+    found = cause_of(on(Toy()), on(Chance(name="port")))
+    assert (found.cause, found.stage) == ("engine.not_repeatable", PROBABILITY_MAP)
+    assert found.evidence[0].startswith("with oneDNN off, port returned train's map once")
+
+
 class SeveralOutputs(Toy):
     """Has three outputs, of which the pipeline takes the first."""
 
