@@ -79,7 +79,7 @@ def _pairings(lab: Laboratory) -> list[StoredWeights]:
                 own = {name: exported[name].reshape(arrays[right].shape) for name, right in pairs.items()}
                 found.append(StoredWeights(own, each, original, pairs, is_named, lab.memo["types"]))
         # Branches of which one is left out are bit for bit those that are left.
-        found.sort(key=lambda each: len(each.differing) + len(each.missing))
+        found.sort(key=lambda each: (len(each.differing) + len(each.missing), len(each.missing)))
         lab.memo["stored"] = found or [StoredWeights(exported, network, None, None, False)]
     stored: list[StoredWeights] = lab.memo["stored"]
     return stored
