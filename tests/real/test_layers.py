@@ -312,9 +312,9 @@ def test_what_only_a_large_page_shows_is_found_on_the_whole_page(tmp_path: Path)
     (diagnosis,) = error.diagnoses
     assert diagnosis.cause == "network.traced_shape"
     told = (
-        "inference computes something else at some input sizes, as where a branch on the size was frozen when it was "
+        "inference computes something else at some input sizes, as where a branch or a number that depends on the size"
     )
-    assert diagnosis.summary.startswith(f"{told}traced; first at ")
+    assert diagnosis.summary.startswith(f"{told} was frozen when it was traced; first at ")
     assert diagnosis.summary.endswith(
         "; first at the tensor itself: pool2d and multiply and multiply and add behind it in the export, none there in "
         "training"

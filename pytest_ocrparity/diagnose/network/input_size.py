@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final, TypeAlias
 
@@ -11,11 +12,13 @@ import numpy.typing as npt
 from pytest_ocrparity.contract import HasInputSize, pipeline_of
 from pytest_ocrparity.diagnose.budget import BudgetSpentError
 from pytest_ocrparity.diagnose.laboratory import Laboratory, are_equal_maps, returns_map
+from pytest_ocrparity.diagnose.network.side_graphs import candidate_graph
 from pytest_ocrparity.diagnose.network.weights import weights_export_command
 from pytest_ocrparity.diagnosis import Change, Diagnosis, Fix
 from pytest_ocrparity.stages import PROBABILITY_MAP, RECOGNITION
 
 Array: TypeAlias = "npt.NDArray[Any]"
+Run: TypeAlias = Callable[[Array], Array]
 
 SIDES: Final = (64, 128, 256, 512, 1024)
 """Sides in px of the square inputs that are tried; exports are usually traced at one of them, or smaller."""
@@ -33,7 +36,7 @@ def by_graph(lab: Laboratory, candidate_map: Array | None) -> Diagnosis | None:
     tensor = lab.tensor
     candidate = lab.names.candidate
     here = f"{tensor.shape[2]}x{tensor.shape[3]}"
-    is_graph = lab.has_equal_weights and lab.is_in_program
+    run = _run_of_program(lab, candidate_map) if lab.has_equal_weights else None
     try:
         side = _agreeing_size(lab, tensor)
         is_by_size = (
@@ -41,7 +44,7 @@ def by_graph(lab: Laboratory, candidate_map: Array | None) -> Diagnosis | None:
             and _networks_agree(lab, tensor_of_size(tensor_of_size(tensor, side), tensor.shape[2:])) is False
         )
     except BudgetSpentError:  # that the graph errs is known without it
-        if not is_graph:
+        if run is None:
             raise
         side, is_by_size = None, False
         lab.noticed.append(f"whether the maps are equal at other sizes was not seen to the end: {lab.budget.spent()}")
@@ -50,20 +53,42 @@ def by_graph(lab: Laboratory, candidate_map: Array | None) -> Diagnosis | None:
         lab.noticed.append(
             f"the maps are equal at {side[0]}x{side[1]} (height x width); that part repeated to {here}, they {at_this}"
         )
-    if not is_graph:
+    if run is None:
         return None
     # On another image the bare program must return the candidate's map again.
-    lab.patched = replace(lab.patched, explains=returns_map(lab.memo["plain run"]))
+    lab.patched = replace(lab.patched, explains=returns_map(run))
     known = ("network.weights", "engine")
     whole = [text.partition(": ")[2] for text in (*lab.ruled_out, *lab.tried) if text.startswith(known)]
     if not is_by_size or side is None:
         summary = f"the exported graph of {candidate} computes something else with the same weights"
         return lab.proven_cause(PROBABILITY_MAP, "network.graph", summary, [*whole, *lab.noticed], graph_fix(lab))
     summary = f"{candidate} computes something else at some input sizes, "
-    summary += "as where a branch on the size was frozen when it was traced"
-    text = "look for what depends on the input's size in the export; a Python branch on it in the network is replaced "
-    fix = Fix(f"{text}by paddle.static.nn.cond, or by none{_export_hint(lab)}", (Change("export"),))
+    summary += "as where a branch or a number that depends on the size was frozen when it was traced"
+    text = "look for what depends on the input's size there: a Python branch on it in the network is replaced by "
+    text += "paddle.static.nn.cond, or by none, and a number by one that is taken from the tensor's shape"
+    fix = Fix(f"{text}{_export_hint(lab)}", (Change("export"),))
     return lab.proven_cause(PROBABILITY_MAP, "network.traced_shape", summary, [*lab.noticed, *whole], fix)
+
+
+def _run_of_program(lab: Laboratory, candidate_map: Array | None) -> Run | None:
+    """Return what makes the candidate's map of its program without its engine; None where nothing does.
+
+    Where the engine can't be run without its passes, the graph is run as it is read.
+    """
+    plain: Run | None = lab.memo.get("plain run")
+    if plain is not None:
+        return plain if lab.is_in_program else None
+    if candidate_map is None or (graph := candidate_graph(lab)) is None:
+        return None
+
+    def run(tensor: Array) -> Array:
+        return graph.run(tensor, [graph.output])[0]
+
+    made = lab.run_network(run, lab.tensor)
+    if made is None or not are_equal_maps(lab, made, candidate_map):
+        return None
+    lab.noticed.append(f"{lab.names.candidate}'s program by itself returns its map")
+    return run
 
 
 def by_fixed_size(lab: Laboratory, candidate_map: Array | None) -> Diagnosis | None:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pytest_ocrparity.diagnose.laboratory import Laboratory, are_equal_maps
-from pytest_ocrparity.diagnose.network.rounding import match_weights, quantised_program
+from pytest_ocrparity.diagnose.network.rounding import match_weights, quantised_program, unmatched_text
 from pytest_ocrparity.diagnose.network.stored_weights import StoredWeights
 from pytest_ocrparity.diagnose.network.weights import paired_network, paired_weights
 
@@ -58,7 +58,7 @@ def reduced_export(lab: Laboratory) -> Reduced | None:
     if program is not None:
         found = lab.attempt(lambda: match_weights(program, paired_network(lab)), "the quantised weights")
         if found is None:
-            lab.not_tried.append("the quantised weights are not the checkpoint's, rounded")
+            lab.not_tried.append(unmatched_text(program, paired_network(lab)))
             return None
         kernels = found.kernels
         if not program.per_channel:  # its operators are left out by the names of their layers

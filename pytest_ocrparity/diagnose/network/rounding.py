@@ -12,6 +12,7 @@ import numpy.typing as npt
 from pytest_ocrparity.contract import IsQuantised, QuantisedProgram, RoundedOperator, TrainedNetwork
 from pytest_ocrparity.diagnose.laboratory import Laboratory, are_equal_maps, describe_difference
 from pytest_ocrparity.diagnose.network.grids import NEAREST, lies_on_steps
+from pytest_ocrparity.diagnose.network.stored_weights import few_of
 from pytest_ocrparity.diagnose.network.weights import paired_network
 from pytest_ocrparity.diagnosis import Diagnosis, Fix
 from pytest_ocrparity.stages import PROBABILITY_MAP
@@ -84,7 +85,7 @@ def by_rounding(lab: Laboratory, candidate_map: Array | None) -> Diagnosis | Non
         return None
     found = lab.attempt(lambda: match_weights(program, paired_network(lab)), "precision of weights")
     if found is None:
-        lab.tried.append("precision.int8: the quantised weights are not the checkpoint's, rounded")
+        lab.tried.append(f"precision.int8: {unmatched_text(program, paired_network(lab))}")
         return None
     made = lab.run_network(found.network.run, lab.tensor)
     if made is None or not are_equal_maps(lab, made, exact):
@@ -178,23 +179,38 @@ def match_weights(program: QuantisedProgram, network: TrainedNetwork | None) -> 
     if network is None or not program.operators:
         return None
     arrays = network.arrays()
-    left = list(_layers(network))
     layers: dict[str, str] = {}
     kernels: dict[str, Kernel] = {}
     changed = dict(arrays)
-    for operator in program.operators:
-        chosen = next(
-            ((each, kept) for each in left for kept in _forms(each, arrays) if _is_rounded_from(operator, kept)), None
-        )
+    for operator, chosen in _matches(program, network):
         if chosen is None:
             return None
         layer, kept = chosen
-        left.remove(layer)
         layers[operator.name] = layer.name
         # Another operator may add the bias.
         kernels[operator.name] = kept[0], None if operator.bias is None else kept[1]
         changed |= _unfolded(layer, operator, arrays, is_folded=kept[0] is not arrays[layer.kernel])
     return QuantisedNetwork(program, layers, kernels, network.with_arrays(changed))
+
+
+def unmatched_text(program: QuantisedProgram, network: TrainedNetwork | None) -> str:
+    """Return which kernels of a program are not those of a network, rounded."""
+    strange = [] if network is None else [each.name for each, chosen in _matches(program, network) if chosen is None]
+    which = f" ({len(strange)} of {len(program.operators)}: {few_of(strange)})" if strange else ""
+    return f"the quantised weights are not the checkpoint's, rounded{which}"
+
+
+def _matches(
+    program: QuantisedProgram, network: TrainedNetwork
+) -> Iterator[tuple[RoundedOperator, tuple[_Layer, Kernel] | None]]:
+    """Yield each operator with the layer, and its kernel, that it is rounded from; None where there is none."""
+    arrays, left = network.arrays(), list(_layers(network))
+    for operator in program.operators:
+        ways = ((each, kept) for each in left for kept in _forms(each, arrays))
+        chosen = next((way for way in ways if _is_rounded_from(operator, way[1])), None)
+        if chosen is not None:
+            left.remove(chosen[0])
+        yield operator, chosen
 
 
 def _layers(network: TrainedNetwork) -> Iterator[_Layer]:

@@ -92,7 +92,8 @@ class StoredWeights:
         """The grid that some of the arrays which differ lie on, and these arrays."""
         pairs = self.pairs or {}
         near = {name: (self.exported[name], self.trained[pairs[name]]) for name in self.differing if name in pairs}
-        on_grid = [name for name, pair in near.items() if grid_of([pair]) is not None]
+        finite = {name: pair for name, pair in near.items() if np.all(np.isfinite(pair))}
+        on_grid = [name for name, pair in finite.items() if grid_of([pair]) is not None]
         return grid_of([near[name] for name in on_grid]), on_grid
 
     def key(self, name: str) -> str:
@@ -163,20 +164,30 @@ def _cause_of_fusing(found: StoredWeights, original: TrainedNetwork, candidate: 
 def _are_unrelated(exported: Array, trained: Array) -> bool:
     """Return whether an array may be freshly initialised: a constant vector, or not correlated with the checkpoint's.
 
-    An array that was rounded, scaled or trained further correlates with it. A transposed one holds the same values.
+    An array that was rounded, scaled or trained further correlates with it. A transposed one holds the same values, or
+    all of them times a factor.
     """
     if np.ptp(exported) == 0:
         return exported.ndim == 1
-    if exported.size < 16 or np.ptp(trained) == 0 or np.array_equal(np.sort(exported, None), np.sort(trained, None)):
+    if exported.size < 16 or np.ptp(trained) == 0 or _hold_the_same(exported, trained):
         return False
-    # Of a kernel, one channel may hold nearly all of the variance.
-    counts = [1, *exported.shape[:2]]
-    ways = [
-        [np.moveaxis(each, max(0, place - 1), 0).reshape(count, -1) for each in (exported, trained)]
-        for place, count in enumerate(counts)
-        if not place or exported.size >= FEWEST * count
-    ]
+    turned = [exported, exported[:, ::-1]] if exported.ndim > 1 else [exported]  # colours may be in the other order
+    # Of a kernel, one channel may hold nearly all of the variance, or each may be scaled by itself.
+    axes = [each for each in range(min(exported.ndim, 2)) if exported.size >= FEWEST * exported.shape[each]]
+    ways = [(own.reshape(1, -1), trained.reshape(1, -1)) for own in turned]
+    ways += [(_by_channel(own, axis), _by_channel(trained, axis)) for own in turned for axis in axes]
     return all(_correlation(one, other) < 0.5 for one, other in ways)
+
+
+def _by_channel(array: Array, axis: int) -> Array:
+    return np.moveaxis(array, axis, 0).reshape(array.shape[axis], -1)
+
+
+def _hold_the_same(exported: Array, trained: Array) -> bool:
+    """Return whether two arrays hold the same values in any order, up to one factor."""
+    one, other = (np.sort(each / np.linalg.norm(each), None) for each in (exported, trained))
+    most = 1e-3 * np.max(np.abs(other))
+    return any(np.max(np.abs(one - each)) <= most for each in (other, -other[::-1]))
 
 
 FEWEST: Final = 4

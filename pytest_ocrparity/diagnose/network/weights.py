@@ -78,7 +78,8 @@ def _pairings(lab: Laboratory) -> list[StoredWeights]:
             for pairs, is_named in align_parameters(exported, arrays, each.used):
                 own = {name: exported[name].reshape(arrays[right].shape) for name, right in pairs.items()}
                 found.append(StoredWeights(own, each, original, pairs, is_named, lab.memo["types"]))
-        found.sort(key=lambda each: len(each.differing))
+        # Branches of which one is left out are bit for bit those that are left.
+        found.sort(key=lambda each: (len(each.differing) + len(each.missing), len(each.missing)))
         lab.memo["stored"] = found or [StoredWeights(exported, network, None, None, False)]
     stored: list[StoredWeights] = lab.memo["stored"]
     return stored
@@ -152,8 +153,8 @@ def by_weights(lab: Laboratory, candidate_map: Array | None) -> Diagnosis | None
             lab.not_tried.append(text)
             return None
         lab.has_equal_weights = True
-        text = f"all {total} arrays of {candidate} are {reference}'s, bit for bit"
-        lab.ruled_out.append(f"network.weights: {text}{lab.memo['types']}")
+        text = f"all {total} arrays of {candidate} are {reference}'s, bit for bit{found.types}"
+        lab.ruled_out.append(f"network.weights: {text}")
         return None
     if found.pairs is None:
         which = "neither their names nor their content, shapes and order tell which of them is which"

@@ -55,11 +55,13 @@ STEP = np.abs(ONE_CHANNEL).max() / 127
     [
         (np.round(ONE_CHANNEL / STEP) * STEP, "network.weights"),
         (np.random.default_rng(2).normal(size=KERNEL.shape), "network.weights.partly_loaded"),
-        (ONE_CHANNEL[::-1], "network.weights.partly_loaded"),
+        (1.1 * KERNEL[:, np.array([1, 2, 0])], "network.weights"),
+        (KERNEL[:, ::-1] * np.array([4.4, 4.3, 4.5]).reshape(1, 3, 1, 1), "network.weights"),
+        (-KERNEL.transpose(1, 0, 3, 2).reshape(KERNEL.shape), "network.weights"),
     ],
-    ids=["one channel is 40 times as large", "fresh", "all channels are of another place"],
+    ids=["one channel is 40 times as large", "fresh", "channels permuted", "RGB, scaled", "transposed, negative"],
 )
-def test_a_kernel_has_nothing_of_a_trained_one_where_no_channel_has(stored: Array, cause: str) -> None:
+def test_a_kernel_that_is_scaled_or_rearranged_has_something_of_the_trained_one(stored: Array, cause: str) -> None:
     class Two(Network):
         def keys(self) -> Mapping[str, str]:
             return {"a": "stem.weight", "b": "head.weight"}
