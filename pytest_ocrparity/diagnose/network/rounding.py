@@ -11,8 +11,8 @@ import numpy.typing as npt
 
 from pytest_ocrparity.contract import IsQuantised, QuantisedProgram, RoundedOperator, TrainedNetwork
 from pytest_ocrparity.diagnose.laboratory import Laboratory, are_equal_maps, describe_difference
+from pytest_ocrparity.diagnose.network.compared_weights import few_of
 from pytest_ocrparity.diagnose.network.grids import NEAREST, lies_on_steps
-from pytest_ocrparity.diagnose.network.stored_weights import few_of
 from pytest_ocrparity.diagnose.network.weights import paired_network
 from pytest_ocrparity.diagnosis import Diagnosis, Fix
 from pytest_ocrparity.stages import PROBABILITY_MAP

@@ -22,17 +22,17 @@ from pytest_ocrparity.contract import (
     offered,
 )
 from pytest_ocrparity.diagnose.laboratory import Laboratory, are_equal_maps, describe_difference, returns_map
+from pytest_ocrparity.diagnose.network.compared_weights import (
+    StoredWeights,
+    cause_of_differing_weights,
+    describe_stored_weights,
+    few_of,
+)
 from pytest_ocrparity.diagnose.network.lookalikes import (
     Neighbour,
     has_nearer_lookalike,
     lookalikes,
     nearest_lookalike_checkpoint,
-)
-from pytest_ocrparity.diagnose.network.stored_weights import (
-    StoredWeights,
-    cause_of_differing_weights,
-    describe_stored_weights,
-    few_of,
 )
 from pytest_ocrparity.diagnosis import Alternative, Change, Diagnosis, Fix
 from pytest_ocrparity.stages import PROBABILITY_MAP
