@@ -58,7 +58,7 @@ class Network:
     siblings: Mapping[str, Network] = field(default_factory=dict)
 
     def arrays(self) -> Mapping[str, Array]:
-        return self.weights
+        return {name: array.copy() for name, array in self.weights.items()}  # as paddle's are
 
     def keys(self) -> Mapping[str, str]:
         return KEYS

@@ -8,7 +8,7 @@ import numpy as np
 
 from pytest_ocrparity.contract import TrainedNetwork
 from pytest_ocrparity.diagnose.laboratory import Laboratory, Names
-from pytest_ocrparity.diagnose.network.differing_weights import cause_of_differing_weights, describe_stored_weights
+from pytest_ocrparity.diagnose.network.compared_weights import cause_of_differing_weights, describe_stored_weights
 from pytest_ocrparity.diagnose.network.weights import export_fix, paired_weights
 from pytest_ocrparity.diagnosis import UNKNOWN, Alternative, Diagnosis
 from pytest_ocrparity.stages import PROBABILITY_MAP, RECOGNITION

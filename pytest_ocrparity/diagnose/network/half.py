@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from pytest_ocrparity.contract import ComputesInHalf, HalfProgram, TrainedNetwork
 from pytest_ocrparity.diagnose.laboratory import Laboratory, are_equal_maps, describe_difference
-from pytest_ocrparity.diagnose.network.differing_weights import StoredWeights, few_of
+from pytest_ocrparity.diagnose.network.compared_weights import StoredWeights, few_of
 from pytest_ocrparity.diagnose.network.weights import paired_weights
 from pytest_ocrparity.diagnosis import Diagnosis, Fix
 from pytest_ocrparity.stages import PROBABILITY_MAP

@@ -20,8 +20,10 @@ from pytest_ocrparity.stages import PROBABILITY_MAP, RECOGNITION
 Array: TypeAlias = "npt.NDArray[Any]"
 Run: TypeAlias = Callable[[Array], Array]
 
-SIDES: Final = (64, 128, 256, 512, 1024)
+SIDES: Final = (1024, 512, 256, 128, 64)
 """Sides in px of the square inputs that are tried; exports are usually traced at one of them, or smaller."""
+NARROWEST: Final = 128
+"""Of a line, whose timesteps are few: on none at all, paddle's recurrent layers end the process."""
 
 TEXT: Final = 0.3
 """A part whose map spans less may be blank paper, on which even different networks agree."""
@@ -129,12 +131,14 @@ def _from_text_on(lab: Laboratory, tensor: Array, size: tuple[int, int]) -> Arra
 
 
 def _agreeing_size(lab: Laboratory, tensor: Array) -> tuple[int, int] | None:
-    """Return the smallest of SIDES at which both networks return the same map of a part that has text.
+    """Return one of SIDES at which both networks return the same map of a part that has text.
 
-    A recogniser takes one height alone, so that its widths are tried.
+    Those that are no larger than the tensor come first, the largest before the others. A recogniser takes one height
+    alone, so that its widths are tried.
     """
     is_of_lines = lab.comparisons.task == RECOGNITION
-    for side in SIDES:
+    sides = [side for side in SIDES if not is_of_lines or side >= NARROWEST]
+    for side in sorted(sides, key=lambda side: side > max(tensor.shape[2:])):
         size = (int(tensor.shape[2]) if is_of_lines else side, side)
         maps = _maps_of_both(lab, tensor_of_size(tensor, size))
         if maps is not None and np.ptp(maps[1]) > TEXT and are_equal_maps(lab, *maps):

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pytest_ocrparity.diagnose.laboratory import Laboratory, are_equal_maps
-from pytest_ocrparity.diagnose.network.differing_weights import StoredWeights
+from pytest_ocrparity.diagnose.network.compared_weights import StoredWeights
 from pytest_ocrparity.diagnose.network.rounding import match_weights, quantised_program, unmatched_text
 from pytest_ocrparity.diagnose.network.weights import paired_network, paired_weights
 

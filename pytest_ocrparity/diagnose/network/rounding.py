@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from pytest_ocrparity.contract import IsQuantised, QuantisedProgram, RoundedOperator, TrainedNetwork
 from pytest_ocrparity.diagnose.laboratory import Laboratory, are_equal_maps, describe_difference
-from pytest_ocrparity.diagnose.network.differing_weights import few_of
+from pytest_ocrparity.diagnose.network.compared_weights import few_of
 from pytest_ocrparity.diagnose.network.grids import NEAREST, lies_on_steps
 from pytest_ocrparity.diagnose.network.weights import paired_network
 from pytest_ocrparity.diagnosis import Diagnosis, Fix
@@ -182,7 +182,7 @@ def match_weights(program: QuantisedProgram, network: TrainedNetwork | None) -> 
     layers: dict[str, str] = {}
     kernels: dict[str, Kernel] = {}
     changed = dict(arrays)
-    for operator, chosen in _matches(program, network):
+    for operator, chosen in _matches(program, network, arrays):
         if chosen is None:
             return None
         layer, kept = chosen
@@ -195,16 +195,17 @@ def match_weights(program: QuantisedProgram, network: TrainedNetwork | None) -> 
 
 def unmatched_text(program: QuantisedProgram, network: TrainedNetwork | None) -> str:
     """Return which kernels of a program are not those of a network, rounded."""
-    strange = [] if network is None else [each.name for each, chosen in _matches(program, network) if chosen is None]
+    matches = () if network is None else _matches(program, network, network.arrays())
+    strange = [each.name for each, chosen in matches if chosen is None]
     which = f" ({len(strange)} of {len(program.operators)}: {few_of(strange)})" if strange else ""
     return f"the quantised weights are not the checkpoint's, rounded{which}"
 
 
 def _matches(
-    program: QuantisedProgram, network: TrainedNetwork
+    program: QuantisedProgram, network: TrainedNetwork, arrays: Mapping[str, Array]
 ) -> Iterator[tuple[RoundedOperator, tuple[_Layer, Kernel] | None]]:
     """Yield each operator with the layer, and its kernel, that it is rounded from; None where there is none."""
-    arrays, left = network.arrays(), list(_layers(network))
+    left = list(_layers(network))
     for operator in program.operators:
         ways = ((each, kept) for each in left for kept in _forms(each, arrays))
         chosen = next((way for way in ways if _is_rounded_from(operator, way[1])), None)

@@ -22,7 +22,7 @@ from pytest_ocrparity.contract import (
     offered,
 )
 from pytest_ocrparity.diagnose.laboratory import Laboratory, are_equal_maps, describe_difference, returns_map
-from pytest_ocrparity.diagnose.network.differing_weights import (
+from pytest_ocrparity.diagnose.network.compared_weights import (
     StoredWeights,
     cause_of_differing_weights,
     describe_stored_weights,

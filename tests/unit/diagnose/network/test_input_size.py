@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 from diagnosing import OTHER_PAGE, Array, Squares, cause_of, on, stopped
@@ -74,6 +75,18 @@ class TestSizes:
         assert found.cause == "unknown"
         named = f"{size[0]}x{size[1]}"
         assert f"port was exported for {named} (height x width) only, and {told}" in found.evidence
+
+    @pytest.mark.parametrize(("factor", "is_graph"), [(1.0, True), (0.9, False)])
+    def test_a_graph_that_makes_the_map_by_itself_is_the_cause_where_the_engine_has_one_way_to_run(
+        self, factor: float, is_graph: bool, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        port = Squares(name="port")
+        graph = SimpleNamespace(output=0, run=lambda tensor, places: [factor * port.infer(tensor)])
+        monkeypatch.setattr("pytest_ocrparity.diagnose.network.input_size.candidate_graph", lambda lab: graph)
+        lab = Laboratory(Comparisons(on(Toy()), on(port), BUILT_IN), 60, has_equal_weights=True)
+        found = by_graph(lab, lab.candidate.probability_map)
+        assert (found is not None and found.cause == "network.graph") is is_graph
+        assert ("port's program by itself returns its map" in lab.noticed) is is_graph
 
     def test_nothing_is_noticed_about_sizes_where_the_candidate_cannot_be_run(self) -> None:
         lab = Laboratory(Comparisons(on(Toy()), replace(on(Squares(name="port")), source=None), BUILT_IN), 60)

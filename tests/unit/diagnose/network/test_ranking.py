@@ -52,7 +52,7 @@ def test_an_export_of_rounded_weights_has_no_operators(
 ) -> None:
     if not agree:  # what 8 bits move does not show on drawn pages
         monkeypatch.setattr(
-            "pytest_ocrparity.diagnose.network.differing_weights.grid_of", lambda pairs: Grid("", "4 bits")
+            "pytest_ocrparity.diagnose.network.compared_weights.grid_of", lambda pairs: Grid("", "4 bits")
         )
     lab = laboratory(Exported(name="port", network_run=Network(weights)))
     table, said = ranking_rows(lab)

@@ -173,6 +173,12 @@ def test_what_rounding_does_not_explain_is_unknown(port: Quantised) -> None:
     assert not any(each.startswith("precision") for each in found.ruled_out)
 
 
+def test_kernels_that_are_not_the_trained_ones_rounded_are_named() -> None:
+    found = cause_of(on(Trained()), on(Quantised(name="port", program=Program(FURTHER, steps=STEPS))))
+    told = f"precision.int8: the quantised weights are not the checkpoint's, rounded (1 of 2: {STEM})"
+    assert told in found.tried
+
+
 def test_a_program_that_is_not_quantised_is_examined_as_ever() -> None:
     found = cause_of(on(Trained()), on(Quantised(name="port", power=2)))
     assert found.cause == "unknown"

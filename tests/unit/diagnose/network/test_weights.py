@@ -28,7 +28,7 @@ from networks import (
 from pytest_ocrparity.compare import Comparisons
 from pytest_ocrparity.diagnose import diagnose
 from pytest_ocrparity.diagnose.laboratory import Laboratory
-from pytest_ocrparity.diagnose.network.differing_weights import StoredWeights, cause_of_differing_weights
+from pytest_ocrparity.diagnose.network.compared_weights import StoredWeights, cause_of_differing_weights
 from pytest_ocrparity.diagnose.network.lookalikes import Neighbour
 from pytest_ocrparity.diagnose.network.weights import export_fix
 from pytest_ocrparity.diagnosis import Alternative

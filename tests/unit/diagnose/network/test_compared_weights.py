@@ -9,7 +9,7 @@ import pytest
 from diagnosing import Array
 from networks import Network
 
-from pytest_ocrparity.diagnose.network.differing_weights import StoredWeights, cause_of_differing_weights
+from pytest_ocrparity.diagnose.network.compared_weights import StoredWeights, cause_of_differing_weights
 
 
 @pytest.mark.parametrize(
