@@ -159,6 +159,18 @@ def test_what_lies_beside_a_branch_is_found(
     assert layer_of_search(found).name == f"stages.{place}.0.1"
 
 
+def test_a_file_with_operators_that_are_not_onnxs_is_not_searched(tmp_path: Path) -> None:
+    onnx = pytest.importorskip("onnx")
+    model = onnx.load(str(EXAMPLE / "inference_onnx" / "inference.onnx"))
+    node = next(each for each in model.graph.node if each.op_type == "Conv")
+    node.op_type, node.domain = "FusedConv", "com.microsoft"
+    model.opset_import.append(onnx.helper.make_opsetid("com.microsoft", 1))
+    onnx.save(model, str(tmp_path / "inference.onnx"))
+    told = r"not read: inference\.onnx holds FusedConv \(com\.microsoft\), as of a file that was optimised"
+    with pytest.raises(ModelError, match=told):
+        OnnxGraph(tmp_path / "inference.onnx")
+
+
 OTHERS = [
     ("pdmodel", "weight"),
     ("pdmodel", "epsilon"),

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from pytest_ocrparity.backends.isolation import isolated
 from pytest_ocrparity.backends.onnx.onnx_reading import load_onnx, reading_onnx, session_of
 from pytest_ocrparity.contract.network_graph import Node
+from pytest_ocrparity.errors import ModelError
 
 Array: TypeAlias = "npt.NDArray[Any]"
 
@@ -47,6 +48,8 @@ RESIZES: Final[Mapping[str, Mapping[str, Any]]] = {
     "asymmetric": {"align_corners": False, "align_mode": 1},
 }
 """By ONNX's word for where a pixel lies, paddle's attributes; of the nearest one, the last says nothing."""
+OWN: Final = ("", "ai.onnx")
+"""The names of ONNX's own set of operators."""
 NO_VALUES: Final = ("Shape",)
 """Operators that make sizes of an array, and nothing of its values."""
 PASSED_ON: Final = ("Identity",)
@@ -74,11 +77,15 @@ class OnnxGraph:
         """Read a file.
 
         Raises:
-            ModelError: the package onnx, which alone reads its graph, is not installed, or the file is damaged.
+            ModelError: the package onnx, which alone reads its graph, is not installed, the file is damaged, or it
+                holds operators that are not ONNX's.
         """
         self._file = file
         with reading_onnx(file, "graph"):
             graph = _load(file).graph
+            foreign = sorted({f"{node.op_type} ({node.domain})" for node in graph.node if node.domain not in OWN})
+            if foreign:  # of what they make not even the type is known
+                raise ModelError(f"not read: {file.name} holds {', '.join(foreign)}, as of a file that was optimised")
             rows, known = _rows(graph)
             shapes, others = _stored_shapes(graph), _of_other_types(graph)
             self.nodes = [Node("data"), *(_node(row, shapes, others) for row in rows[1:])]
