@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final, TypeAlias
@@ -13,6 +13,7 @@ import numpy.typing as npt
 from pytest_ocrparity.contract import TrainedNetwork
 from pytest_ocrparity.diagnose.network.fusing import branch_left_out
 from pytest_ocrparity.diagnose.network.grids import Grid, grid_of
+from pytest_ocrparity.wording import listed
 
 Array: TypeAlias = "npt.NDArray[Any]"
 
@@ -136,12 +137,12 @@ def describe_stored_weights(found: StoredWeights) -> list[str]:
     same = f"{total - len(differing)} of {total} stored arrays are the checkpoint's bit for bit"
     in_place = " in their places" if found.elsewhere else ""
     keys = [found.key(name) for name in sorted(differing, key=lambda name: name in set(rounded))]
-    texts = [f"{same}{in_place}{found.types}; not: {few_of(keys)}"]
+    texts = [f"{same}{in_place}{found.types}; not: {listed(keys, SHOWN)}"]
     if grid is not None and len(rounded) < len(differing):
         texts.append(f"{len(rounded)} of those are the checkpoint's, rounded to {grid.text}; the others are not")
     if found.elsewhere and found.other_part is None:
         moved = [f"{key} (that of {other})" for key, other in found.elsewhere.items()]
-        texts.append(f"of other layers are: {few_of(moved)}")
+        texts.append(f"of other layers are: {listed(moved, SHOWN)}")
     return texts
 
 
@@ -221,8 +222,3 @@ def _without_common_end(key: str, other: str) -> tuple[str, str]:
     while len(own) > 1 and len(others) > 1 and own[-1] == others[-1]:
         del own[-1], others[-1]
     return ".".join(own), ".".join(others)
-
-
-def few_of(texts: Sequence[str]) -> str:
-    """Return the first texts, and how many more there are."""
-    return ", ".join(texts[:SHOWN]) + (f" and {len(texts) - SHOWN} more" if len(texts) > SHOWN else "")

@@ -10,10 +10,11 @@ import numpy.typing as npt
 
 from pytest_ocrparity.contract import ComputesInHalf, HalfProgram, TrainedNetwork
 from pytest_ocrparity.diagnose.laboratory import Laboratory, are_equal_maps, describe_difference
-from pytest_ocrparity.diagnose.network.compared_weights import StoredWeights, few_of
+from pytest_ocrparity.diagnose.network.compared_weights import SHOWN, StoredWeights
 from pytest_ocrparity.diagnose.network.weights import paired_weights
 from pytest_ocrparity.diagnosis import Diagnosis, Fix
 from pytest_ocrparity.stages import PROBABILITY_MAP
+from pytest_ocrparity.wording import listed
 
 Array: TypeAlias = "npt.NDArray[Any]"
 
@@ -108,7 +109,7 @@ def _unrounded_text(lab: Laboratory) -> str:
     if found is None or found.pairs is None:
         return "known as the checkpoint's, rounded"
     strange = _unrounded(found)
-    return f"all the checkpoint's, rounded: {few_of(strange)} of {len(found.exported)}"
+    return f"all the checkpoint's, rounded: {listed(strange, SHOWN)} of {len(found.exported)}"
 
 
 def is_rounded_to_half(exported: Array, trained: Array) -> bool:

@@ -11,11 +11,12 @@ import numpy.typing as npt
 
 from pytest_ocrparity.contract import IsQuantised, QuantisedProgram, RoundedOperator, TrainedNetwork
 from pytest_ocrparity.diagnose.laboratory import Laboratory, are_equal_maps, describe_difference
-from pytest_ocrparity.diagnose.network.compared_weights import few_of
+from pytest_ocrparity.diagnose.network.compared_weights import SHOWN
 from pytest_ocrparity.diagnose.network.grids import NEAREST, lies_on_steps
 from pytest_ocrparity.diagnose.network.weights import paired_network
 from pytest_ocrparity.diagnosis import Diagnosis, Fix
 from pytest_ocrparity.stages import PROBABILITY_MAP
+from pytest_ocrparity.wording import listed
 
 Array: TypeAlias = "npt.NDArray[Any]"
 Kernel: TypeAlias = "tuple[Array, Array | None]"
@@ -197,7 +198,7 @@ def unmatched_text(program: QuantisedProgram, network: TrainedNetwork | None) ->
     """Return which kernels of a program are not those of a network, rounded."""
     matches = () if network is None else _matches(program, network, network.arrays())
     strange = [each.name for each, chosen in matches if chosen is None]
-    which = f" ({len(strange)} of {len(program.operators)}: {few_of(strange)})" if strange else ""
+    which = f" ({len(strange)} of {len(program.operators)}: {listed(strange, SHOWN)})" if strange else ""
     return f"the quantised weights are not the checkpoint's, rounded{which}"
 
 

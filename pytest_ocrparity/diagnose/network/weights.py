@@ -23,10 +23,10 @@ from pytest_ocrparity.contract import (
 )
 from pytest_ocrparity.diagnose.laboratory import Laboratory, are_equal_maps, describe_difference, returns_map
 from pytest_ocrparity.diagnose.network.compared_weights import (
+    SHOWN,
     StoredWeights,
     cause_of_differing_weights,
     describe_stored_weights,
-    few_of,
 )
 from pytest_ocrparity.diagnose.network.lookalikes import (
     Neighbour,
@@ -36,7 +36,7 @@ from pytest_ocrparity.diagnose.network.lookalikes import (
 )
 from pytest_ocrparity.diagnosis import Alternative, Change, Diagnosis, Fix
 from pytest_ocrparity.stages import PROBABILITY_MAP
-from pytest_ocrparity.wording import image_label
+from pytest_ocrparity.wording import image_label, listed
 
 Array: TypeAlias = "npt.NDArray[Any]"
 
@@ -106,7 +106,7 @@ def unknown_of_reference(lab: Laboratory, right: Array) -> Diagnosis:
     arrays = {} if side is None else {side.network.keys()[name]: each for name, each in side.network.arrays().items()}
     counts = {key: int(np.count_nonzero(~np.isfinite(array))) for key, array in arrays.items()}
     shown = [f"{count} of {arrays[key].size} in {key}" for key, count in counts.items() if count]
-    lab.noticed += [f"values of {reference}'s checkpoint that are not finite: {few_of(shown)}"] * bool(shown)
+    lab.noticed += [f"values of {reference}'s checkpoint that are not finite: {listed(shown, SHOWN)}"] * bool(shown)
     count = np.count_nonzero(~np.isfinite(right))
     text = f"{count} of {right.size} values of {reference}'s own map are NaN or infinite, with which nothing agrees"
     return lab.unknown_cause(PROBABILITY_MAP, f"{text}: take another checkpoint, or train again")
@@ -127,7 +127,7 @@ def by_finiteness(lab: Laboratory, candidate_map: Array | None) -> Diagnosis | N
         lab.ruled_out.append(f"network.not_finite: {candidate} stores no NaN and no infinity{beside}")
         return None
     lab.patched = replace(lab.patched, explains=lambda _, made: made is not None and not np.all(np.isfinite(made)))
-    shown = few_of([f"{count} of {exported[name].size} in {name}" for name, count in not_finite.items()])
+    shown = listed([f"{count} of {exported[name].size} in {name}" for name, count in not_finite.items()], SHOWN)
     proof = f"{candidate} stores values that are not finite: {shown}; so is its map, from which nothing can be read"
     other = Alternative("network.not_finite", "", lambda tensor: tensor)
     summary = f"{candidate} stores weights that are NaN or infinite"
@@ -149,7 +149,7 @@ def by_weights(lab: Laboratory, candidate_map: Array | None) -> Diagnosis | None
             text = (
                 f"network.weights: {count - len(found.missing)} of the {count} arrays that {reference} uses were read,"
             )
-            text += f" and are {candidate}'s bit for bit; not found in {candidate}: {few_of(found.missing)}"
+            text += f" and are {candidate}'s bit for bit; not found in {candidate}: {listed(found.missing, SHOWN)}"
             lab.not_tried.append(text)
             return None
         lab.has_equal_weights = True
