@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from diagnosing import Array
 
-from pytest_ocrparity.diagnose.chance import FEW, Chance, Drawn
+from pytest_ocrparity.diagnose.chance import Chance, Drawn
 
 
 def array(*values: float) -> Array:
@@ -86,7 +86,7 @@ def test_next_to_no_noise_is_not_drawn_often() -> None:
     draws = Draws(array(2.01), array(2.02))
     found = Chance(Drawn.of([array(0)]), Drawn.of([array(2)], draws))
     found.draw(12, lambda: None)
-    assert found.candidate.runs == FEW
+    assert found.candidate.runs == 3
 
 
 @pytest.mark.parametrize("last", [None, array(1, 2)])
@@ -95,3 +95,24 @@ def test_a_run_that_fails_or_returns_another_shape_is_the_last(last: Array | Non
     found = Chance(Drawn.of([array(0)]), Drawn.of([array(2)], draws))
     found.draw(12, lambda: None)
     assert (found.candidate.runs, draws.count) == (2, 2)
+
+
+@pytest.mark.parametrize(("noise", "runs"), [(1 / 16, 3), (5 / 64, 12)])
+def test_next_to_no_noise_is_a_thirty_second_of_the_gap_or_less(noise: float, runs: int) -> None:
+    found = Chance(Drawn.of([array(0)]), Drawn.of([array(2)], Draws(array(2 + noise), array(2))))
+    found.draw(12, lambda: None)
+    assert (found.noise, found.gap, found.candidate.runs) == (noise, 2, runs)
+
+
+def test_each_side_that_does_not_repeat_itself_is_drawn_three_times_at_least() -> None:
+    sides = [Drawn.of([array(0), array(0.01), array(0)], Draws(array(0))), Drawn.of([array(2)], Draws(array(2)))]
+    found = Chance(*sides)
+    found.draw(12, lambda: None)
+    assert [side.runs for side in sides] == [5, 3]
+
+
+def test_infinity_on_one_side_is_infinitely_far_and_no_more_than_once() -> None:
+    found = chance([array(float("inf"), 0)], [array(0, 0), array(0, 1)])
+    assert (found.gap, found.noise) == (float("inf"), 1)
+    found = chance([array(0, 0)], [array(float("-inf"), 0), array(0, 0)])
+    assert (found.gap, found.noise) == (0, float("inf"))

@@ -301,6 +301,45 @@ class TestChanceThatIsNotAll:
         assert [each.cause for each in found][:2] == ["engine.not_repeatable", "unknown"]
         assert first.evidence[1].endswith(" apart, and port's can't be compared with train's, value by value")
 
+    @pytest.mark.parametrize("changed", [{}, {"head_w": HALVED}])
+    def test_of_another_tensor_the_maps_of_the_references_are_compared(self, changed: Any) -> None:
+        """The candidate's own maps are of tensors that differ by themselves."""
+        side = replace(self.noisy(1e-3, **changed), mean=0.3)
+        trace = on(side)
+        lab = laboratory(on(Trained()), trace)
+        causes = [each.cause for each in examine_repeatability_of_maps(lab)]
+        assert causes == ["engine.not_repeatable"]
+        assert (lab.noise > 0) is bool(changed)
+
+    def test_without_the_references_tensor_nothing_is_compared(self) -> None:
+        lab = laboratory(replace(on(Trained()), tensor=None), on(self.noisy(0.05, head_w=HALVED)))
+        assert [each.cause for each in examine_repeatability_of_maps(lab)] == ["engine.not_repeatable"]
+
+    def test_a_random_reference_whose_candidate_returns_another_map_than_its_trace(self) -> None:
+        class Drops(Toy):
+            def infer(self, tensor: Any) -> Any:
+                return super().infer(tensor) + np.float32(1e-3 * drawn(self.runs))
+
+        candidate = on(Toy(name="port"))
+        assert candidate.probability_map is not None
+        changed = replace(candidate, probability_map=candidate.probability_map * np.float32(0.9))
+        lab = laboratory(on(Drops()), changed)
+        found = examine_repeatability_of_maps(lab)
+        assert [each.cause for each in found] == ["reference.not_repeatable", "unknown"]
+        assert found[1].summary.startswith("port's trace holds another map than its infer() returns")
+        assert lab.noise == 0
+
+    @pytest.mark.parametrize(("noise", "is_little"), [(0.0625, True), (0.078125, False)])
+    def test_an_eighth_of_what_is_left_is_little(self, noise: float, is_little: bool) -> None:
+        class Steps(Toy):
+            def infer(self, tensor: Any) -> Any:
+                made = super().infer(tensor)
+                return np.zeros_like(made) + np.float32(self.offset + noise * (self.runs % 2))
+
+        lab = laboratory(on(Toy(gain=0.0, offset=-0.5)), on(Steps(name="port", offset=0.5)))
+        examine_repeatability_of_maps(lab)
+        assert (lab.noise == noise) is is_little
+
     def test_noise_that_explains_all_is_the_only_cause(self) -> None:
         found = cause_of(on(Trained()), on(self.noisy(1e-3)))
         assert (found.cause, found.summary) == ("engine.not_repeatable", "port does not agree with itself")
