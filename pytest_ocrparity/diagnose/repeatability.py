@@ -115,7 +115,8 @@ def _in_part(lab: Laboratory, diagnosis: Diagnosis, chance: Chance) -> Diagnosis
     reference, candidate = lab.names
     runs = max(chance.reference.runs, chance.candidate.runs)
     proof = f"that explains a part alone: in {runs} runs they lay up to {chance.noise:.3g} apart, and {candidate}'s "
-    proof += f"{chance.gap:.3g} or more from {reference}'s in one place"
+    far = f"{chance.gap:.3g} or more from {reference}'s in one place"
+    proof += far if np.isfinite(chance.gap) else f"can't be compared with {reference}'s, value by value"
     return replace(diagnosis, summary=f"{diagnosis.summary}, which is not all", evidence=(*diagnosis.evidence, proof))
 
 

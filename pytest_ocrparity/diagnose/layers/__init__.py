@@ -149,7 +149,10 @@ def _with_layer_beside_weights(lab: Laboratory, found: Diagnosis, sides: Sides) 
     if beside.cause == UNKNOWN:
         is_known = found.layer is not None and found.layer.is_proved
         return [found if is_known else replace(beside, not_tried=found.not_tried)]
-    weights = cause_of_weights_in_part(lab, sides)
+    try:
+        weights = cause_of_weights_in_part(lab, sides)
+    except BudgetSpentError:  # whether the weights are a second cause is not known then
+        return [replace(found, not_tried=(*found.not_tried, f"{LAYERS} beside the weights: {lab.budget.spent()}"))]
     return [beside] if weights is None else [weights, beside]
 
 

@@ -292,6 +292,15 @@ class TestChanceThatIsNotAll:
             == "maps that lie no more than 0.000618 apart, as by chance, were taken to be the same"
         )
 
+    def test_maps_of_another_shape_are_not_explained(self) -> None:
+        class Halves(Toy):
+            def infer(self, tensor: Any) -> Any:
+                return super().infer(tensor)[..., ::2] + np.float32(1e-3 * drawn(self.runs))
+
+        first, *_ = found = diagnose(reference=on(Toy()), candidate=on(Halves(name="port")))
+        assert [each.cause for each in found][:2] == ["engine.not_repeatable", "unknown"]
+        assert first.evidence[1].endswith(" apart, and port's can't be compared with train's, value by value")
+
     def test_noise_that_explains_all_is_the_only_cause(self) -> None:
         found = cause_of(on(Trained()), on(self.noisy(1e-3)))
         assert (found.cause, found.summary) == ("engine.not_repeatable", "port does not agree with itself")
