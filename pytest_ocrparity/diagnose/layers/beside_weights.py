@@ -9,7 +9,7 @@ import numpy as np
 from pytest_ocrparity.contract import TrainedNetwork
 from pytest_ocrparity.diagnose.laboratory import Laboratory, Names
 from pytest_ocrparity.diagnose.network.compared_weights import cause_of_differing_weights, describe_stored_weights
-from pytest_ocrparity.diagnose.network.weights import export_fix, paired_weights
+from pytest_ocrparity.diagnose.network.weights import export_fix, held_by_nearest, paired_weights
 from pytest_ocrparity.diagnosis import UNKNOWN, Alternative, Diagnosis
 from pytest_ocrparity.stages import PROBABILITY_MAP, RECOGNITION
 
@@ -59,7 +59,7 @@ def cause_of_weights_in_part(lab: Laboratory, sides: Sides) -> Diagnosis | None:
     cause, summary = cause_of_differing_weights(found, lab.names.candidate)
     proof = f"these weights alone move {lab.names.reference}'s map by up to {moved:.2g}, and with the other cause they "
     proof += f"make {lab.names.candidate}'s"
-    evidence = [*describe_stored_weights(found), proof]
+    evidence = [*describe_stored_weights(found), *filter(None, [held_by_nearest(lab)]), proof]
     fix = export_fix(lab, Alternative(cause, "", sides.trained.run))
     lab.adopt_patch(PROBABILITY_MAP, cause, lab.patched)
     return lab.proven_cause(PROBABILITY_MAP, cause, summary, evidence, fix)
