@@ -58,7 +58,7 @@ class Network:
     siblings: Mapping[str, Network] = field(default_factory=dict)
 
     def arrays(self) -> Mapping[str, Array]:
-        return self.weights
+        return {name: array.copy() for name, array in self.weights.items()}  # as paddle's are
 
     def keys(self) -> Mapping[str, str]:
         return KEYS
@@ -103,14 +103,18 @@ class Branched(Network):
     def keys(self) -> Mapping[str, str]:
         return {**KEYS, "conv2d_2.w_0": "stem.other.weight"}
 
+    def with_arrays(self, arrays: Mapping[str, Array]) -> Branched:
+        made = {**self.weights, **arrays}
+        return replace(self, weights=made, fused=fused(branches=made))
+
     def run(self, tensor: Array) -> Array:
         both = self.weights["conv2d_0.w_0"] + self.weights["conv2d_2.w_0"]
         return Network({**self.weights, "conv2d_0.w_0": both}).run(tensor)
 
 
-def fused(share: float = 1.0) -> Fused:
-    """Return the fused copy of `BRANCHES`, with a share of its second branch."""
-    stem = BRANCHES["conv2d_0.w_0"] + np.float32(share) * BRANCHES["conv2d_2.w_0"]
+def fused(share: float = 1.0, branches: Mapping[str, Array] = BRANCHES) -> Fused:
+    """Return the fused copy of branches, with a share of the second one."""
+    stem = branches["conv2d_0.w_0"] + np.float32(share) * branches["conv2d_2.w_0"]
     return Fused({**{name: WEIGHTS[name] for name in ("conv2d_1.w_0", "conv2d_1.b_0")}, FUSED: np.asarray(stem)})
 
 

@@ -75,7 +75,7 @@ class SampledToyGraph(ToyGraph):
 
     def samples(self, tensor: Array, step: int) -> list[Array]:
         arrays = self.run(tensor, range(len(self.rows) + 1))
-        return [arrays[0], *(array[:, :, ::step, ::step] for array in arrays[1:])]
+        return [array[:, :, ::step, ::step] for array in arrays]
 
 
 STEM, NORM, LEFT, RIGHT, NEXT = mixes(3, 4), scales(0.7, 0.1), mixes(4, 5), mixes(4, 5), mixes(5, 5)

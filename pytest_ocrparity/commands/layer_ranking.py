@@ -36,7 +36,8 @@ def ranking_rows(lab: Laboratory) -> tuple[list[tuple[str, ...]], list[str]]:
         raise ModelError(lab.budget.spent()) from None
     table: list[tuple[str, ...]] = [HEAD, ("(none)", "", "", f"{whole:.2e}")]
     table += [(row.layer, row.operator, f"{row.alone:.2e}", f"{row.left:.2e}") for row in rows]
-    return table, list(_advice(whole, rows, part.shape, reduced.takers))
+    said = list(_advice(whole, rows, part.shape, reduced.takers))
+    return table, [said[0], "the maps agree: nothing is to be gained"] if lab.maps_agree else said
 
 
 def _advice(
@@ -45,7 +46,8 @@ def _advice(
     yield f"mean difference of the map, of a part of {shape[3]}x{shape[2]} px where the maps differ most"
     least = min(row.left for row in rows)
     if least > whole / 2:
-        yield "with all of these in fp32 more than half is left: look at what is rounded between the layers"
+        text = "with all of these in fp32 more than half is left: look at what is rounded between the layers"
+        yield f"{text}, and run without --rank"
         return
     wanted = whole - SHARE * (whole - least)
     chosen = rows[: next(index for index, row in enumerate(rows, 1) if row.left <= wanted)]

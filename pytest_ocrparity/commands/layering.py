@@ -106,7 +106,8 @@ def _search(lab: Laboratory) -> tuple[Table, list[str], bool]:
     if search is None:
         reasons = "; ".join(lab.not_tried) or f"{lab.names.candidate} offers no graph of its network"
         raise ModelError(f"the networks can't be compared by layers: {reasons}")
-    return [HEAD, *layer_rows(search)], list(_found(search, lab)), search.why == NOT_SHOWN
+    rows = list(layer_rows(search))
+    return [HEAD, *rows], list(_found(search, rows, lab)), search.why == NOT_SHOWN
 
 
 def _trace(side: Pipeline, image: Path) -> Trace:
@@ -129,11 +130,17 @@ def _sides(settings: Settings, name: str | None) -> tuple[Pipeline, Pipeline]:
     return train_model(settings), inference_model(settings, name)
 
 
-def _found(search: Search, lab: Laboratory) -> Iterator[str]:
+def _found(search: Search, rows: Table, lab: Laboratory) -> Iterator[str]:
     if search.places:
         yield from search_evidence(search, layer_of_search(search), lab.names)
     elif search.why == NOT_SHOWN:
-        yield f"no layer differs: the maps lie {search.off:.1e} apart"
+        same = f"the maps lie {search.off:.1e} apart"
+        differing = [row[:2] for row in rows if "differs" in row]
+        if not differing:
+            yield f"no layer differs: {same}"
+            return
+        (first, one), (last, other) = differing[0], differing[-1]
+        yield f"{same}: what differs on the way, from {first} ({one}) to {last} ({other}), cancels out"
     else:
         yield f"no layer is named: {search.why}"
         yield from (f"not tried: {note}" for note in lab.not_tried if search.why not in note)

@@ -65,7 +65,7 @@ class SamplesArrays(Protocol):
     """A graph of which some values of each array are read in one run, without all arrays being held at once."""
 
     def samples(self, tensor: npt.NDArray[np.float32], step: int) -> list[npt.NDArray[np.float32]]:
-        """Run the network; return the tensor, and of what each other node makes every `step`-th row and column."""
+        """Run the network; return every `step`-th row and column of the tensor, and of what each other node makes."""
         ...
 
 

@@ -47,6 +47,21 @@ class QuantisedProgram(Protocol):
         """How many arrays are rounded on their way from one operator to the next."""
         ...
 
+    @property
+    def quantiser(self) -> str:
+        """What made the program, as one calls it in Python."""
+        ...
+
+    @property
+    def per_channel(self) -> str:
+        """The argument of that which gives each channel of a kernel a step of its own, "" where there is none."""
+        ...
+
+    @property
+    def leaves_out(self) -> str:
+        """What leaves operators out of it, in words."""
+        ...
+
     def run(
         self,
         tensor: npt.NDArray[np.float32],

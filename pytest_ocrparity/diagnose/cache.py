@@ -38,7 +38,7 @@ MOST_DIAGNOSES = 3
 """Most full diagnoses of one signature; on further images only the causes found so far are checked."""
 
 OF_SIDES: Final = "memo of sides"
-KEPT_IN_MEMO: Final = ("exported", "stored", "nearest", "plain run", "quantised", "half")
+KEPT_IN_MEMO: Final = ("exported", "types", "stored", "nearest", "plain run", "quantised", "half")
 """What of a laboratory's memo is of two sides, whatever the line."""
 
 

@@ -24,14 +24,7 @@ from pytest_ocrparity.diagnose.patched_candidate import Patch, PatchedCandidate,
 from pytest_ocrparity.diagnosis import UNKNOWN, Alternative, Diagnosis, Fix
 from pytest_ocrparity.errors import ImageError
 from pytest_ocrparity.files import image_file_bytes
-from pytest_ocrparity.stages import (
-    DECODE,
-    DETECTIONS,
-    PREPROCESSING,
-    PROBABILITY_MAPS,
-    RESIZE,
-    STAGES_OF,
-)
+from pytest_ocrparity.stages import DECODE, DETECTIONS, PREPROCESSING, PROBABILITY_MAPS, RESIZE, STAGES_OF
 from pytest_ocrparity.tolerance import BUILT_IN, Tolerance
 from pytest_ocrparity.trace import Detections, Image, Trace
 
@@ -107,6 +100,7 @@ class Laboratory:
         last_error: the error of the last part that raised.
         noticed: facts that explain nothing by themselves and help a reader.
         acquitted: the evidence that the networks agree, where the candidate's can't be run again.
+        noise: how far two maps of one tensor lie apart by chance, where a side does not return the same again.
         memo: results that several experiments need and that are slow to get, such as the export's weights.
         history: what earlier images of this run left of each rule, for these two sides.
         earlier: the files of the images that the candidate ran in this run before this one, in their order.
@@ -122,6 +116,7 @@ class Laboratory:
     last_error: str = ""
     noticed: list[str] = field(default_factory=list)
     acquitted: str = ""
+    noise: float = 0.0
     memo: dict[str, Any] = field(default_factory=dict)
     history: dict[str, Any] = field(default_factory=dict)
     earlier: Sequence[str] = ()
@@ -168,7 +163,7 @@ class Laboratory:
                     continue
         return None
 
-    def run_network(self, run: Callable[[Array], Array], tensor: Array, *, runs: int = 1) -> Array | None:
+    def run_network(self, run: Callable[[Array], Array], tensor: Array, *, runs: float = 1) -> Array | None:
         """Run a network; return None where it raises. Raises BudgetSpentError.
 
         `run` counts as so many `runs`.
@@ -294,7 +289,16 @@ class Laboratory:
 
     def is_same_map(self, probability_map: Array | None) -> bool:
         """Return whether a map made from the reference's tensor is the reference's."""
-        return probability_map is not None and self.is_same(PROBABILITY_MAPS, self.with_map(probability_map))
+        if probability_map is None:
+            return False
+        right = self.reference.probability_map
+        is_by_chance = self.noise > 0 and right is not None and are_equal_maps(self, probability_map, right)
+        return is_by_chance or self.is_same(PROBABILITY_MAPS, self.with_map(probability_map))
+
+    @property
+    def map_limit(self) -> float:
+        """How far two maps of one tensor may lie apart that are the same: by rounding, or by chance."""
+        return max(sensitivity_limit(map_sensitivity(self.reference)), self.noise)
 
     @cached_property
     def maps_agree(self) -> bool:
@@ -408,14 +412,13 @@ def bgr(trace: Trace) -> Array:
 
 
 def are_equal_maps(lab: Laboratory, made: Array, other: Array) -> bool:
-    """Return whether two maps of one tensor agree within the automatic limit of the reference's."""
+    """Return whether two maps of one tensor agree within the automatic limit of the reference's, or by chance."""
     if made.shape != other.shape:
         return False
     finite = np.isfinite(made)
     if not np.array_equal(finite, np.isfinite(other)):
         return False
-    limit = sensitivity_limit(map_sensitivity(lab.reference))
-    return bool(np.max(np.abs(made[finite] - other[finite]), initial=0.0) <= limit)
+    return bool(np.max(np.abs(made[finite] - other[finite]), initial=0.0) <= lab.map_limit)
 
 
 def describe_difference(made: Array, other: Array) -> str:

@@ -2,26 +2,126 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any, Final, NamedTuple, TypeAlias
+
 import numpy as np
+import numpy.typing as npt
 
 from pytest_ocrparity.contract import UsesRandomOperators, pipeline_of
+from pytest_ocrparity.diagnose.chance import Chance, Drawn
 from pytest_ocrparity.diagnose.laboratory import Laboratory, are_equal_maps
-from pytest_ocrparity.diagnosis import Diagnosis
+from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis
 from pytest_ocrparity.errors import NotEnoughMemory
 from pytest_ocrparity.stages import PROBABILITY_MAP, RESIZE, TENSOR
 from pytest_ocrparity.trace import Trace
 
+Array: TypeAlias = "npt.NDArray[Any]"
+
+MOST_TENSORS: Final = 12
+"""How many tensors are made of one image at most, where those that were made do not explain the difference."""
+MOST_MAPS: Final = 6
+"""How many maps of one tensor, each of which takes a network run."""
+MOST_NOISE: Final = 0.125
+"""How far a side's own maps may lie apart, of what they leave unexplained, so that other experiments are made: what
+returns a map within that explains seven eighths."""
+
 
 def examine_repeatability_of_tensors(lab: Laboratory) -> list[Diagnosis]:
-    """Return a diagnosis for each side that makes two tensors of one image; if the reference stopped, its diagnosis."""
+    """Return a diagnosis for each side that makes two tensors of one image; if the reference stopped, its diagnosis.
+
+    Where chance does not explain how far the two sides' tensors lie apart, another one says so.
+    """
     if lab.reference.error is not None:
         return [_diagnose_stopped_reference(lab)]
-    return [d for trace in (lab.reference, lab.candidate) if (d := _repeat_preprocessing(lab, trace)) is not None]
+    traces = lab.reference, lab.candidate
+    made = [_repeat_preprocessing(lab, trace) for trace in traces]
+    found = [each.diagnosis for each in made if each is not None]
+    sides = [
+        None if trace.tensor is None else _drawn(each, trace.tensor, partial(_tensor_again, lab, trace))
+        for each, trace in zip(made, traces, strict=True)
+    ]
+    chance = _chance_of_all(lab, found, sides, MOST_TENSORS)
+    if chance is None or chance.explains_all:
+        return found
+    lab.not_tried.append("experiments with the preprocessing, which need a tensor that comes again")
+    return [*(_in_part(lab, each, chance) for each in found), _unexplained_rest(lab, TENSOR, "tensors")]
 
 
 def examine_repeatability_of_maps(lab: Laboratory) -> list[Diagnosis]:
-    """Return a diagnosis for each side whose network makes two maps of one tensor; runs networks."""
-    return [d for trace in (lab.reference, lab.candidate) if (d := _repeat_network(lab, trace)) is not None]
+    """Return a diagnosis for each side whose network makes two maps of one tensor; runs networks.
+
+    Where chance does not explain how far the two sides' maps of one tensor lie apart, another one says so. Where it
+    explains next to nothing of that, `Laboratory.noise` is set instead, and experiments are to be made within it.
+    """
+    traces = lab.reference, lab.candidate
+    made = [_repeat_network(lab, trace) for trace in traces]
+    found = [each.diagnosis for each in made if each is not None]
+    if any(diagnosis.cause == UNKNOWN for diagnosis in found):
+        return found
+    sides = [_drawn_maps(lab, each, trace) for each, trace in zip(made, traces, strict=True)] if found else []
+    chance = _chance_of_all(lab, found, sides, MOST_MAPS)
+    if chance is None or chance.explains_all:
+        return found
+    found = [_in_part(lab, each, chance) for each in found]
+    if chance.noise <= MOST_NOISE * chance.gap:
+        lab.noise = chance.noise
+        return found
+    lab.not_tried.append(f"experiments with the network: its maps lie too far apart, by up to {chance.noise:.3g}")
+    return [*found, _unexplained_rest(lab, PROBABILITY_MAP, "maps")]
+
+
+class _Repeated(NamedTuple):
+    """What was found of a side that does not return the same again, and what it returned."""
+
+    diagnosis: Diagnosis
+    arrays: tuple[Array, ...] = ()
+
+
+def _drawn(made: _Repeated | None, recorded: Array, again: Callable[[], Array | None]) -> Drawn | None:
+    """Return what a side returned; None where that is of several shapes, which nothing is compared with."""
+    arrays = [recorded, *(made.arrays if made is not None else ())]
+    if any(each.shape != recorded.shape for each in arrays):
+        return None
+    return Drawn.of(arrays, None if made is None else again)
+
+
+def _drawn_maps(lab: Laboratory, made: _Repeated | None, trace: Trace) -> Drawn | None:
+    """Return what a side's network made of the reference's tensor; None where that is not known."""
+    again = partial(_map_again, lab, trace)
+    if lab.reference.tensor is None:
+        return None
+    is_same = trace.tensor is not None and np.array_equal(trace.tensor, lab.tensor)
+    if is_same and trace.probability_map is not None:
+        return _drawn(made, trace.probability_map, again)
+    first = again()
+    return None if first is None else Drawn.of([first], None if made is None else again)
+
+
+def _chance_of_all(lab: Laboratory, found: list[Diagnosis], sides: Sequence[Drawn | None], most: int) -> Chance | None:
+    """Return what both sides were drawn from, drawn again where that may explain more; None where it can't be known."""
+    drawn = [each for each in sides if each is not None]
+    if not found or len(drawn) < len(sides):
+        return None
+    chance = Chance(*drawn)
+    chance.draw(most, lab.budget.check)
+    return chance
+
+
+def _in_part(lab: Laboratory, diagnosis: Diagnosis, chance: Chance) -> Diagnosis:
+    """Return a diagnosis of what does not come again and explains a part of the difference alone."""
+    reference, candidate = lab.names
+    runs = max(chance.reference.runs, chance.candidate.runs)
+    proof = f"that explains a part alone: in {runs} runs they lay up to {chance.noise:.3g} apart, and {candidate}'s "
+    far = f"{chance.gap:.3g} or more from {reference}'s in one place"
+    proof += far if np.isfinite(chance.gap) else f"can't be compared with {reference}'s, value by value"
+    return replace(diagnosis, summary=f"{diagnosis.summary}, which is not all", evidence=(*diagnosis.evidence, proof))
+
+
+def _unexplained_rest(lab: Laboratory, stage: str, what: str) -> Diagnosis:
+    return lab.unknown_cause(stage, f"the two sides' {what} lie further apart than chance explains")
 
 
 def examine_memory_refusal(lab: Laboratory, stage: str) -> Diagnosis | None:
@@ -50,19 +150,19 @@ def _diagnose_stopped_reference(lab: Laboratory) -> Diagnosis:
     return lab.unknown_cause(stage, f"{reference} stopped, so there is nothing to compare with")
 
 
-def _repeat_preprocessing(lab: Laboratory, trace: Trace) -> Diagnosis | None:
+def _repeat_preprocessing(lab: Laboratory, trace: Trace) -> _Repeated | None:
     """Preprocess the image twice; return a diagnosis where the two tensors differ."""
-    first, second = _preprocess_again(lab, trace), _preprocess_again(lab, trace)
-    if first is None or second is None or first.tensor is None or second.tensor is None:
+    first, second = _tensor_again(lab, trace), _tensor_again(lab, trace)
+    if first is None or second is None:
         return None
-    if np.array_equal(first.tensor, second.tensor, equal_nan=True):
-        if trace.tensor is not None and not np.array_equal(first.tensor, trace.tensor, equal_nan=True):
+    if np.array_equal(first, second, equal_nan=True):
+        if trace.tensor is not None and not np.array_equal(first, trace.tensor, equal_nan=True):
             lab.noticed.append(f"{trace.pipeline}'s trace holds another tensor than its preprocess() returns")
         return None
-    is_shape = first.tensor.shape != second.tensor.shape
-    amount = f"in shape, {first.tensor.shape} and {second.tensor.shape}"
+    is_shape = first.shape != second.shape
+    amount = f"in shape, {first.shape} and {second.shape}"
     if not is_shape:
-        amount = f"by up to {float(np.max(np.abs(first.tensor - second.tensor))):.3g}"
+        amount = f"by up to {float(np.max(np.abs(first - second))):.3g}"
     proof = [f"the same image twice through {trace.pipeline} gives tensors that differ {amount}"]
     operators = _random_operators(lab, trace)
     fix = f"find what is random in the preprocessing of {trace.pipeline}, and take it out"
@@ -71,21 +171,26 @@ def _repeat_preprocessing(lab: Laboratory, trace: Trace) -> Diagnosis | None:
         names = ", ".join(operators)
         fix = f"take {names} out of Eval.dataset.transforms of the training YAML file, and evaluate again"
     cause = "reference.not_repeatable" if trace is lab.reference else "preprocessing.not_repeatable"
-    return lab.proven_cause(
-        RESIZE if is_shape else TENSOR, cause, f"{trace.pipeline} does not agree with itself", proof, fix
-    )
+    stage, summary = RESIZE if is_shape else TENSOR, f"{trace.pipeline} does not agree with itself"
+    return _Repeated(lab.proven_cause(stage, cause, summary, proof, fix), (first, second))
 
 
-def _preprocess_again(lab: Laboratory, trace: Trace) -> Trace | None:
+def _tensor_again(lab: Laboratory, trace: Trace) -> Array | None:
     source, image = pipeline_of(trace), lab.image
-    return None if source is None or image is None else lab.attempt(lambda: source.preprocess(image))
+    made = None if source is None or image is None else lab.attempt(lambda: source.preprocess(image))
+    return None if made is None else made.tensor
+
+
+def _map_again(lab: Laboratory, trace: Trace) -> Array | None:
+    source = pipeline_of(trace)
+    return None if source is None else lab.run_network(lambda given: source.infer(given), lab.tensor)
 
 
 def _random_operators(lab: Laboratory, trace: Trace) -> tuple[str, ...]:
     return lab.ask(trace, UsesRandomOperators, lambda side: side.random_operators()) or ()
 
 
-def _repeat_network(lab: Laboratory, trace: Trace) -> Diagnosis | None:
+def _repeat_network(lab: Laboratory, trace: Trace) -> _Repeated | None:
     """Run the network on the recorded tensor; if its map is not the recorded one, run it once more."""
     source, tensor = pipeline_of(trace), trace.tensor
     if source is None or tensor is None or trace.probability_map is None:
@@ -104,11 +209,15 @@ def _repeat_network(lab: Laboratory, trace: Trace) -> Diagnosis | None:
             lab.noticed.append(text)
             return None
         # Its infer() does not return the recorded map, so no experiment with it can explain that map.
-        return lab.unknown_cause(
-            PROBABILITY_MAP, f"{text}: something changes it between, or depends on what ran before"
-        )
+        text += ": something changes it between, is random now and then, or depends on what ran before"
+        return _Repeated(lab.unknown_cause(PROBABILITY_MAP, text))
     amount = float(np.nanmax(np.abs(first - second), initial=0.0))
     proof = f"the same tensor twice through {trace.pipeline}'s network gives maps that differ by up to {amount:.3g}"
+    return _Repeated(not_repeatable(lab, trace, [proof]), (first, second))
+
+
+def not_repeatable(lab: Laboratory, trace: Trace, proof: list[str]) -> Diagnosis:
+    """Return the diagnosis of a side whose network returns another map of the same tensor."""
     fix = "look for dropout and other random layers (was eval() called before exporting?), then for races (cpu_threads)"
     cause = "reference.not_repeatable" if trace is lab.reference else "engine.not_repeatable"
-    return lab.proven_cause(PROBABILITY_MAP, cause, f"{trace.pipeline} does not agree with itself", [proof], fix)
+    return lab.proven_cause(PROBABILITY_MAP, cause, f"{trace.pipeline} does not agree with itself", proof, fix)

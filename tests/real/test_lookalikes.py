@@ -70,7 +70,9 @@ def test_of_equal_ones_the_best_is_named(
     monkeypatch.setattr(lookalikes, "MOST_CHECKPOINTS", 2)
     side = copy.copy(train)
     side.files = replace(train.files, checkpoint=folder(tmp_path, model, other[0], names))
-    assert nearest_lookalike_checkpoint(side, other[1]) == tmp_path / f"{expected}.pdparams"
+    found = nearest_lookalike_checkpoint(side, other[1])
+    assert found is not None
+    assert found == (tmp_path / f"{expected}.pdparams", len(other[1]))
 
 
 def test_one_that_holds_more_comes_before_the_best(
@@ -85,4 +87,6 @@ def test_one_that_holds_more_comes_before_the_best(
         paddle.save(best, str(tmp_path / "best_accuracy.pdparams"))
     side = copy.copy(train)
     side.files = replace(train.files, checkpoint=own)
-    assert nearest_lookalike_checkpoint(side, other[1]) == tmp_path / "iter_epoch_2.pdparams"
+    found = nearest_lookalike_checkpoint(side, other[1])
+    assert found is not None
+    assert found.path == tmp_path / "iter_epoch_2.pdparams"

@@ -278,6 +278,19 @@ def moved_bias(model: Any) -> None:
     rewritten(model, lambda arrays: {"conv2d_transpose_1.b_0": arrays["conv2d_transpose_1.b_0"] + 0.5})
 
 
+def hidden(model: Any) -> None:
+    """Store a kernel as what another operator is to make of it, which is not read."""
+    from onnx import helper, numpy_helper
+
+    node = next(each for each in model.graph.node if each.output[0] == "conv2d_3.w_0")
+    node.output[0] = "kernel"
+    shape = numpy_helper.from_array(np.array(node.attribute[0].t.dims, np.int64), "shape")
+    model.graph.initializer.append(shape)
+    model.graph.node.insert(0, helper.make_node("Expand", ["kernel", "shape"], ["conv2d_3.w_0"]))
+    model.graph.node.remove(node)
+    model.graph.node.insert(0, node)
+
+
 def folded(model: Any) -> None:
     """Keep the bias of the last layer as it is added, under another name, as simplifiers do."""
     (reshape,) = (node for node in model.graph.node if node.op_type == "Reshape")
@@ -311,9 +324,21 @@ def renamed(model: Any) -> None:
         ([rounded], "precision.fp16", "36 of 50 stored arrays"),
         ([exchanged, renamed], "network.weights", "48 of 50 .*; not: stages.1.0.1.weight, stages.1.1.1.weight$"),
         ([moved_bias, folded], "network.weights", "49 of 50 stored arrays .*; not: probability.layers.4.bias$"),
+        (
+            [scaled, hidden],
+            "unknown",
+            "^network.weights: 49 of the 50 .*; not found in inference: stages.1.0.0.weight$",
+        ),
         ([pruned, renamed], "unknown", "^network.weights: the 50 arrays of inference against train's: neither"),
     ],
-    ids=["a weight", "halves, with names", "two of one shape exchanged", "a folded bias", "pruned: unknown"],
+    ids=[
+        "a weight",
+        "halves, with names",
+        "two of one shape exchanged",
+        "a folded bias",
+        "not read: unknown",
+        "pruned: unknown",
+    ],
 )
 def test_weights_of_a_file_are_told_apart(
     example: TrainingPipeline, tmp_path: Path, edits: Sequence[Callable[[Any], None]], named: str, told: str

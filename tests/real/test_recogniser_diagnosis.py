@@ -72,7 +72,7 @@ class TestDictionaries:
         ("letters", "told"),
         [
             (LETTERS[::-1], "the dictionary of inference is another: it is train's in reverse"),
-            (f"{LETTERS[1:]}0", "line 1, '0', is missing, so that "),
+            (f"{LETTERS[1:]}0", "line 1, '0', stands in line "),
             (
                 f"{LETTERS[:5]}x{LETTERS[5:]}",
                 "line 6, 'x', is inserted, so that from line 6 on every character is its ",

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from pytest_ocrparity.backends.graphs.fake_quantised import ROUNDS, FakeQuantisedProgram
 from pytest_ocrparity.backends.graphs.legacy_graph import LegacyGraph
 from pytest_ocrparity.backends.graphs.onnx_graph import OnnxGraph
 from pytest_ocrparity.backends.graphs.pir_graph import PirGraph
 from pytest_ocrparity.contract.network_graph import NetworkGraph
 
-__all__ = ["program_graph"]
+__all__ = ["fake_quantised_program", "program_graph"]
 
 
 def program_graph(program: Path) -> NetworkGraph:
@@ -17,3 +18,10 @@ def program_graph(program: Path) -> NetworkGraph:
     if program.suffix == ".onnx":
         return OnnxGraph(program)
     return PirGraph(program) if program.suffix == ".json" else LegacyGraph(program)
+
+
+def fake_quantised_program(program: Path) -> FakeQuantisedProgram | None:
+    """Return a `.json` program with its fake-quantised operators; None where it has none, and of a `.pdmodel`."""
+    if program.suffix != ".json" or ROUNDS.partition(".")[2].encode() not in program.read_bytes():
+        return None
+    return FakeQuantisedProgram(program)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeAlias
 
@@ -13,6 +13,7 @@ import numpy.typing as npt
 from pytest_ocrparity.backends.isolation import isolated
 from pytest_ocrparity.backends.onnx.onnx_reading import load_onnx, reading_onnx, session_of
 from pytest_ocrparity.contract.network_graph import Node
+from pytest_ocrparity.errors import ModelError
 
 Array: TypeAlias = "npt.NDArray[Any]"
 
@@ -47,6 +48,8 @@ RESIZES: Final[Mapping[str, Mapping[str, Any]]] = {
     "asymmetric": {"align_corners": False, "align_mode": 1},
 }
 """By ONNX's word for where a pixel lies, paddle's attributes; of the nearest one, the last says nothing."""
+OWN: Final = ("", "ai.onnx")
+"""The names of ONNX's own set of operators."""
 NO_VALUES: Final = ("Shape",)
 """Operators that make sizes of an array, and nothing of its values."""
 PASSED_ON: Final = ("Identity",)
@@ -74,11 +77,15 @@ class OnnxGraph:
         """Read a file.
 
         Raises:
-            ModelError: the package onnx, which alone reads its graph, is not installed, or the file is damaged.
+            ModelError: the package onnx, which alone reads its graph, is not installed, the file is damaged, or it
+                holds operators that are not ONNX's.
         """
         self._file = file
         with reading_onnx(file, "graph"):
             graph = _load(file).graph
+            foreign = sorted({f"{node.op_type} ({node.domain})" for node in graph.node if node.domain not in OWN})
+            if foreign:  # of what they make not even the type is known
+                raise ModelError(f"not read: {file.name} holds {', '.join(foreign)}, as of a file that was optimised")
             rows, known = _rows(graph)
             shapes, others = _stored_shapes(graph), _of_other_types(graph)
             self.nodes = [Node("data"), *(_node(row, shapes, others) for row in rows[1:])]
@@ -96,10 +103,7 @@ class OnnxGraph:
             feed = {rows[0].name: np.ascontiguousarray(tensor)}
             for place, array in (replaced or {}).items():
                 other = f"replaced_{place}"
-                for node in graph.node:
-                    for index, name in enumerate(node.input):
-                        if name == rows[place].name:
-                            node.input[index] = other
+                _rename_inputs(graph, rows[place].name, other)
                 graph.input.append(onnx.helper.make_tensor_value_info(other, FLOAT, array.shape))
                 feed[other] = np.ascontiguousarray(array)
             made = _made(model, [rows[place].name for place in wanted if place], feed)
@@ -116,7 +120,7 @@ class OnnxGraph:
         for place, (name, array) in enumerate(zip(names, made, strict=True)):
             if array.ndim == 4 and not name.startswith(SAMPLE):
                 made[place] = array[:, :, ::step, ::step].copy()  # so that the whole array is let go of
-        return [tensor, *(np.asarray(each, np.float32) for each in made)]
+        return [tensor[:, :, ::step, ::step], *(np.asarray(each, np.float32) for each in made)]
 
 
 def _made(model: Any, names: Sequence[str], feed: Mapping[str, Array]) -> list[Array]:
@@ -157,6 +161,23 @@ def _load(file: Path) -> Any:
     return onnx.shape_inference.infer_shapes(load_onnx(file))
 
 
+def _taken(node: Any) -> Iterator[str]:
+    """Yield the names that an operator takes, and those that its branches take of what is around them."""
+    yield from node.input
+    for attribute in node.attribute:
+        for each in attribute.g.node:
+            yield from _taken(each)
+
+
+def _rename_inputs(graph: Any, name: str, other: str) -> None:
+    for node in graph.node:
+        for index, each in enumerate(node.input):
+            if each == name:
+                node.input[index] = other
+        for attribute in node.attribute:
+            _rename_inputs(attribute.g, name, other)
+
+
 def _rows(graph: Any) -> tuple[list[_Row], dict[str, tuple[int, ...]]]:
     """Return what makes a float32 array of the input, the input itself first, and the places of each name."""
     kinds = {each.name: each.type.tensor_type.elem_type for each in [*graph.value_info, *graph.output]}
@@ -165,7 +186,7 @@ def _rows(graph: Any) -> tuple[list[_Row], dict[str, tuple[int, ...]]]:
     rows = [_Row(None, given, ())]
     sources: dict[str, tuple[int, ...]] = {given: (0,)}
     for node in graph.node:
-        inputs = tuple(dict.fromkeys(place for name in node.input for place in sources.get(name, ())))
+        inputs = tuple(dict.fromkeys(place for name in _taken(node) for place in sources.get(name, ())))
         if not inputs or node.op_type in NO_VALUES:
             continue
         sources |= dict.fromkeys(node.output, inputs)

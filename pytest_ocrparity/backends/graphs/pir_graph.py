@@ -53,14 +53,14 @@ class PirGraph:
             output: which of its outputs is the map.
         """
         self._program = program
-        with isolated(), _loaded(program) as (block, _, outputs, _, _):
+        with isolated(), loaded_program(program) as (block, _, outputs, _, _):
             rows = _rows(block)
             self.nodes = [_node(row) for row in rows]
             self.output = next(place for place, row in enumerate(rows) if row.value.is_same(outputs[output]))
 
     def run(self, tensor: Array, wanted: Sequence[int], replaced: Mapping[int, Array] | None = None) -> list[Array]:
         """Run the program; see `NetworkGraph.run`."""
-        with isolated(), _loaded(self._program) as (block, feeds, _, program, executor):
+        with isolated(), loaded_program(self._program) as (block, feeds, _, program, executor):
             import paddle
 
             rows = _rows(block)
@@ -77,7 +77,7 @@ class PirGraph:
 
     def samples(self, tensor: Array, step: int) -> list[Array]:
         """Return every `step`-th row and column of each array; see `SamplesArrays.samples`."""
-        with isolated(), _loaded(self._program) as (block, feeds, _, program, executor):
+        with isolated(), loaded_program(self._program) as (block, feeds, _, program, executor):
             import paddle
 
             wanted = []
@@ -86,7 +86,7 @@ class PirGraph:
                     paddle.pir.set_insertion_point_after(row.operator)
                     wanted.append(_sample(row.value, step))
             made = executor.run(program, feed={feeds[0]: np.ascontiguousarray(tensor)}, fetch_list=wanted)
-            return [tensor, *(np.array(each, np.float32) for each in made)]
+            return [tensor[:, :, ::step, ::step], *(np.array(each, np.float32) for each in made)]
 
     def operator_output(
         self, operator: str, attributes: Mapping[str, Any], array: Array, shape: Sequence[int]
@@ -105,7 +105,7 @@ def static_mode() -> Iterator[None]:
 
 
 @contextmanager
-def _loaded(program: Path) -> Iterator[tuple[Any, Sequence[str], list[Any], Any, Any]]:
+def loaded_program(program: Path) -> Iterator[tuple[Any, Sequence[str], list[Any], Any, Any]]:
     """Load a program anew: its block without fetches, its inputs' names, its outputs, itself, and what runs it."""
     import paddle
 
@@ -140,7 +140,7 @@ def _rows(block: Any) -> list[_Row]:
         name = operator.name()
         is_input = name in ("pd_op.data", "pd_op.feed")
         inputs: dict[int, None] = {}
-        for value in operator.operands_source():
+        for value in _taken(operator):
             maker = value.get_defining_op()
             if maker is None or name in SHAPES:
                 continue
@@ -155,6 +155,14 @@ def _rows(block: Any) -> list[_Row]:
                 rows.append(_Row(operator, value, tuple(inputs)))
         sources[operator.id()] = tuple(inputs)
     return rows
+
+
+def _taken(operator: Any) -> Iterator[Any]:
+    """Yield the values that an operator takes, and those that its branches take."""
+    yield from operator.operands_source()
+    for block in operator.blocks():
+        for each in block.ops:
+            yield from _taken(each)
 
 
 def _sample(value: Any, step: int) -> Any:

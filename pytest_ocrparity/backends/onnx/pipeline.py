@@ -26,27 +26,21 @@ from pytest_ocrparity.backends.effective_parameters import (
     effective_predictor_resize,
     effective_predictor_tensor,
 )
-from pytest_ocrparity.backends.graphs.onnx_graph import OnnxGraph
 from pytest_ocrparity.backends.isolation import isolated
 from pytest_ocrparity.backends.memory_guard import MemoryGuard
-from pytest_ocrparity.backends.onnx.half_file import HalfFile
 from pytest_ocrparity.backends.onnx.processing import Configured, build_processing_operators, configure_processing
-from pytest_ocrparity.backends.onnx.quantised_file import QuantisedFile
+from pytest_ocrparity.backends.onnx.readable_file import ReadableFile
 from pytest_ocrparity.backends.onnx.runtime import (
     Provider,
     asked_runtime_providers,
     open_runtime_session,
-    runtime_arrays,
     runtime_batch_error,
     runtime_engine,
     runtime_fixed_size,
-    runtime_half,
-    runtime_quantised,
     runtime_size_error,
 )
 from pytest_ocrparity.backends.paddlex.fixes import NO_CAP
 from pytest_ocrparity.backends.staged import StagedPipeline
-from pytest_ocrparity.contract import NetworkGraph
 from pytest_ocrparity.diagnosis import Alternative, Change, Fix, table_of
 from pytest_ocrparity.errors import ImageError, ModelError
 from pytest_ocrparity.files import image_file_bytes, image_to_hand_on
@@ -86,7 +80,7 @@ def load_onnx_pipeline(
     return OnnxPipeline(session, file, config, configured, providers, options=options, limit=memory_limit, name=name)
 
 
-class OnnxPipeline(StagedPipeline):
+class OnnxPipeline(ReadableFile, StagedPipeline):
     """An `.onnx` file with the values that its processing runs with."""
 
     def __init__(
@@ -276,22 +270,6 @@ class OnnxPipeline(StagedPipeline):
         change = Change("inference.yml", dict(values), operator)
         steps = f"in {config}, under {operator}, {_toml_and_yaml_steps(values, ': ')} (leave its other keys)"
         return Fix(f"{steps}, and the same in the deployment's own code where it does not read that file", (change,))
-
-    def stored_weights(self) -> Mapping[str, npt.NDArray[Any]]:
-        """Return the weights in the file by name. Raises ModelError where it cannot be read."""
-        return runtime_arrays(self._file)
-
-    def network_graph(self) -> NetworkGraph:
-        """Return the graph of the file. Raises ModelError where it cannot be read."""
-        return OnnxGraph(self._file)
-
-    def quantised_program(self) -> QuantisedFile | None:
-        """Return the file as a quantised one, or None. Raises ModelError where it cannot be read."""
-        return runtime_quantised(self._file)
-
-    def half_program(self) -> HalfFile | None:
-        """Return a file that computes in float16, or None. Raises ModelError where it cannot be read."""
-        return runtime_half(self._file, self._providers)
 
     def input_size(self) -> tuple[int, int] | None:
         """Return the height and width that the file takes alone, or None where it takes any."""

@@ -15,25 +15,34 @@ import numpy.typing as npt
 from pytest_ocrparity.backends.isolation import isolated
 from pytest_ocrparity.backends.onnx.onnx_reading import load_onnx, reading_onnx, session_of
 from pytest_ocrparity.contract.quantised_programs import RoundedOperator
+from pytest_ocrparity.errors import ModelError
 
 Array: TypeAlias = "npt.NDArray[Any]"
 
 ROUNDS, UNDOES = "QuantizeLinear", "DequantizeLinear"
+OTHER_FORMS: Final = ("QLinearConv", "QLinearMatMul", "ConvInteger", "MatMulInteger")
 WITH_KERNELS: Final = ("Conv", "ConvTranspose", "MatMul", "Gemm")
 
 
 class QuantisedFile:
     """A quantised ONNX file."""
 
+    quantiser = "onnxruntime.quantization.quantize_static"
+    per_channel = "per_channel=True"
+    leaves_out = "nodes_to_exclude"
+
     def __init__(self, file: Path) -> None:
         """Read a file.
 
         Raises:
-            ModelError: the package onnx is not installed, or the file is damaged.
+            ModelError: the package onnx is not installed, the file is damaged, or it is quantised in another form.
         """
         self._file = file
         with reading_onnx(file, "rounding"):
             graph = load_onnx(file).graph
+            if others := sorted({node.op_type for node in graph.node if node.op_type in OTHER_FORMS}):
+                what = f"{file.name} is quantised with {', '.join(others)}, a form that is not read"
+                raise ModelError(f"{what}; quantize_static with QuantFormat.QDQ writes the one that is")
             self.operators: Sequence[RoundedOperator] = list(_operators(graph))
             self.rounded = len(_ways(graph))
 

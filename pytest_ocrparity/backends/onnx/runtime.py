@@ -167,7 +167,8 @@ def runtime_quantised(file: Path) -> QuantisedFile | None:
     """Return a file as a quantised one; None where it has no rounded kernel and rounds nothing.
 
     Raises:
-        ModelError: the package onnx, which alone reads it, is not installed, or the file is damaged.
+        ModelError: the package onnx, which alone reads it, is not installed, the file is damaged, or quantised in a
+            form that is not read.
     """
     found = QuantisedFile(file)
     return found if found.operators or found.rounded else None

@@ -60,6 +60,8 @@ def _stored_arrays(graph: Any) -> dict[str, Array]:
     for node in graph.node:  # some converters keep weights as constants
         if node.op_type == "Constant" and node.attribute[0].name == "value":
             found[node.output[0]] = _as_numbers(numpy_helper.to_array(node.attribute[0].t))
+        elif node.op_type == "Constant" and node.attribute[0].name == "value_floats":
+            found[node.output[0]] = np.asarray(node.attribute[0].floats, np.float32)
     return found | dequantised_arrays(graph)
 
 

@@ -20,7 +20,7 @@ import numpy.typing as npt
 from pytest_ocrparity.artifacts.model_files import ExportFiles, fingerprint_export_files
 from pytest_ocrparity.backends.decoders import decoded_without_orientation
 from pytest_ocrparity.backends.effective_parameters import effective_predictor_engine
-from pytest_ocrparity.backends.graphs import program_graph
+from pytest_ocrparity.backends.graphs import fake_quantised_program, program_graph
 from pytest_ocrparity.backends.isolation import isolated
 from pytest_ocrparity.backends.memory_guard import MemoryGuard, Watched
 from pytest_ocrparity.backends.onnx.runtime import runtime_batch_error, runtime_size_error
@@ -237,8 +237,10 @@ class DeployedSide(StagedSide):
         return onnx_runner.file_graph(self._export) if self._program is None else program_graph(self._program)
 
     def quantised_program(self) -> QuantisedProgram | None:
-        """Return the ONNX file of the export as a quantised one, or None."""
-        return onnx_runner.quantised_file(self._export) if self._program is None else None
+        """Return the ONNX file or the program of the export as a quantised one, or None."""
+        if self._program is not None:
+            return fake_quantised_program(self._program)
+        return onnx_runner.quantised_file(self._export)
 
     def half_program(self) -> HalfProgram | None:
         """Return the ONNX file of the export where it computes in float16, or None."""

@@ -219,7 +219,9 @@ class Network:
 
     def _network_copy(self) -> Self:
         with isolated(), on_device(self.device):
-            return self._alike(copy.deepcopy(self._layer))
+            other = self._alike(copy.deepcopy(self._layer))
+        other._names = self._names  # of a fused copy, those that its layers had before
+        return other
 
 
 class TextNetwork(Network):

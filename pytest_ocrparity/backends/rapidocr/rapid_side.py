@@ -19,12 +19,10 @@ import numpy as np
 import numpy.typing as npt
 
 from pytest_ocrparity.artifacts.model_files import find_model_file, fingerprint_model_file
-from pytest_ocrparity.backends.graphs.onnx_graph import OnnxGraph
 from pytest_ocrparity.backends.isolation import isolated
 from pytest_ocrparity.backends.memory_guard import MemoryGuard, Watched
-from pytest_ocrparity.backends.onnx.half_file import HalfFile
-from pytest_ocrparity.backends.onnx.quantised_file import QuantisedFile
-from pytest_ocrparity.backends.onnx.runtime import runtime_arrays, runtime_engine, runtime_half, runtime_quantised
+from pytest_ocrparity.backends.onnx.readable_file import ReadableFile
+from pytest_ocrparity.backends.onnx.runtime import runtime_engine
 from pytest_ocrparity.backends.openvino.compiled import openvino_engine
 from pytest_ocrparity.backends.rapidocr.engine import Part, Run, make_engine
 from pytest_ocrparity.backends.staged import StagedSide
@@ -39,7 +37,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 
-class RapidSide(StagedSide):
+class RapidSide(ReadableFile, StagedSide):
     """RapidOCR with one of its models on a user's file; what it does before and after is its own."""
 
     part: ClassVar[Part]
@@ -213,22 +211,6 @@ class RapidSide(StagedSide):
     def fresh(self) -> Self:
         """Return this side newly loaded."""
         return type(self)(self._file, self._options, memory_limit=self._limit, name=self.name)
-
-    def stored_weights(self) -> Mapping[str, npt.NDArray[Any]]:
-        """Return the weights in the file by name. Raises ModelError where it cannot be read."""
-        return runtime_arrays(self._file)
-
-    def network_graph(self) -> OnnxGraph:
-        """Return the graph of the file. Raises ModelError where it cannot be read."""
-        return OnnxGraph(self._file)
-
-    def quantised_program(self) -> QuantisedFile | None:
-        """Return the file as a quantised one, or None. Raises ModelError where it cannot be read."""
-        return runtime_quantised(self._file)
-
-    def half_program(self) -> HalfFile | None:
-        """Return a file that computes in float16, or None. Raises ModelError where it cannot be read."""
-        return runtime_half(self._file)
 
     def other_engines(self) -> Iterator[Alternative]:
         """Yield the other ways to run the file, with the cause that each would prove."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final, TypeAlias
 
@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 
 from pytest_ocrparity.backends.memory_guard import ONCE_BYTES, available_memory, readable_bytes
-from pytest_ocrparity.compare.sensitivity import map_sensitivity, sensitivity_limit
 from pytest_ocrparity.contract import (
     HasInputSize,
     NetworkGraph,
@@ -20,20 +19,27 @@ from pytest_ocrparity.contract import (
 from pytest_ocrparity.diagnose.budget import BudgetSpentError
 from pytest_ocrparity.diagnose.laboratory import Laboratory
 from pytest_ocrparity.diagnose.layers.attributes import AttributeDifference, attribute_difference, structural_difference
+from pytest_ocrparity.diagnose.layers.beside_weights import (
+    WEIGHTS,
+    Sides,
+    cause_of_weights_in_part,
+    with_weights_of_export,
+)
 from pytest_ocrparity.diagnose.layers.crops import SIDE, crop_where_maps_differ
 from pytest_ocrparity.diagnose.layers.feature_maps import feature_maps
 from pytest_ocrparity.diagnose.layers.layer_table import steps_around
 from pytest_ocrparity.diagnose.layers.layer_texts import (
     describe_layer,
+    further_places,
     guilty_node,
     layer_of_search,
     node_text,
     search_evidence,
 )
 from pytest_ocrparity.diagnose.layers.matching import largest
-from pytest_ocrparity.diagnose.layers.proved_attribute import graph_cause, network_with_attribute
+from pytest_ocrparity.diagnose.layers.proved_attribute import Tried, graph_cause, network_with_attributes
 from pytest_ocrparity.diagnose.layers.sampled_search import search_whole_page
-from pytest_ocrparity.diagnose.layers.search import NOT_SHOWN, Runs, Search, search_layers
+from pytest_ocrparity.diagnose.layers.search import NOT_SHOWN, Place, Runs, Search, search_layers
 from pytest_ocrparity.diagnose.network.input_size import tensor_of_size
 from pytest_ocrparity.diagnose.network.side_graphs import candidate_graph, trained_graph
 from pytest_ocrparity.diagnose.network.structure import kind_of
@@ -63,6 +69,8 @@ MORE_RUNS: Final = 4
 """Network runs beyond those of the other experiments: all of a part count 4.25 at most; the last begins below 4."""
 RUNS_OF_WHOLE: Final = 4
 """Runs of a search on the whole page, where no part shows what differs."""
+SHOWN: Final = 2
+"""How many further layers a summary names."""
 LAYERS: Final = "layers"
 """How notes call the search."""
 FEATURE_MAPS: Final = "feature maps"
@@ -75,60 +83,103 @@ def refine_by_layer(lab: Laboratory, found: Sequence[Diagnosis]) -> list[Diagnos
     A layer that is proved stands in the summary; another one is a hint among the evidence. An unknown cause
     becomes the graph's where an attribute of the layer explains the whole map; no other one is changed.
     """
-    return [_refined(lab, each) if _is_of_a_network(each) else each for each in found]
+    return [refined for each in found for refined in (_refined(lab, each) if _is_of_a_network(each) else [each])]
 
 
 def _is_of_a_network(diagnosis: Diagnosis) -> bool:
     return diagnosis.stage == PROBABILITY_MAP and diagnosis.cause in REFINED
 
 
-def _refined(lab: Laboratory, diagnosis: Diagnosis) -> Diagnosis:
+def _refined(lab: Laboratory, diagnosis: Diagnosis) -> list[Diagnosis]:
+    if lab.noise:
+        why = f"{LAYERS}: a search needs arrays that come again each time"
+        return [replace(diagnosis, not_tried=(*diagnosis.not_tried, why))]
     if lab.comparisons.task != RECOGNITION:
         return _with_layer(lab, diagnosis)
     known: dict[str, tuple[str, Diagnosis]] = lab.history.setdefault(LAYERS, {})
     if diagnosis.cause not in known:
-        refined = _with_layer(lab, diagnosis)
+        refined, *more = _with_layer(lab, diagnosis)
         known[diagnosis.cause] = known[refined.cause] = lab.candidate.label, refined
-        return refined
+        return [refined, *more]
     # Of a run's lines one is searched: the cause is proved on each.
     label, before = known[diagnosis.cause]
     if diagnosis.cause == UNKNOWN or before.layer is None or not before.layer.is_proved:
-        return diagnosis
+        return [diagnosis]
     evidence = (*diagnosis.evidence, f"the layer was found on {label}: {describe_layer(before.layer)}")
-    return replace(diagnosis, layer=before.layer, evidence=evidence)
+    return [replace(diagnosis, layer=before.layer, evidence=evidence)]
 
 
-def _with_layer(lab: Laboratory, diagnosis: Diagnosis) -> Diagnosis:
+def _with_layer(lab: Laboratory, diagnosis: Diagnosis) -> list[Diagnosis]:
+    trained = paired_network(lab)
+    if trained is None:
+        return [diagnosis]
+    refined = _searched(lab, diagnosis, Sides(trained, lab.names))
+    beside = with_weights_of_export(lab, refined)
+    return [refined] if beside is None else _with_layer_beside_weights(lab, refined, beside)
+
+
+def _searched(lab: Laboratory, diagnosis: Diagnosis, sides: Sides) -> Diagnosis:
+    """Return a diagnosis with the layer at which a network and the export begin to differ, if that is found."""
     lab.reset_notes()
     lab.budget.more += MORE_RUNS
     search = None
     try:
-        search = search_page(lab)
+        search = search_page(lab, sides.trained)
     except BudgetSpentError:
         lab.not_tried.append(f"{LAYERS}: {lab.budget.spent()}")
     notes = tuple(lab.not_tried)
     lab.reset_notes()
     if search is not None and search.places:
-        diagnosis = _with_layer_of(lab, diagnosis, search)
+        diagnosis = _with_layer_of(lab, diagnosis, search, sides)
         notes += tuple(lab.not_tried)
         lab.reset_notes()
     return replace(diagnosis, not_tried=tuple(dict.fromkeys((*diagnosis.not_tried, *notes))))
 
 
-def _with_layer_of(lab: Laboratory, diagnosis: Diagnosis, search: Search) -> Diagnosis:
+def _with_layer_beside_weights(lab: Laboratory, found: Diagnosis, sides: Sides) -> list[Diagnosis]:
+    """Return a diagnosis with what its export computes otherwise beside its weights, as a cause of its own if it is."""
+    bare = replace(found, layer=None, evidence=(), noticed=(), not_tried=())
+    beside = _searched(lab, bare, sides)
+    if beside.layer is None or not beside.layer.is_proved:
+        return [found]
+    if found.cause == WEIGHTS:
+        summary = f"{found.summary}; beside those that are rounded, first at {describe_layer(beside.layer)}"
+        evidence = (*found.evidence, *beside.evidence)
+        return [replace(found, layer=beside.layer, summary=summary, evidence=evidence, noticed=beside.noticed)]
+    if beside.cause == UNKNOWN:
+        is_known = found.layer is not None and found.layer.is_proved
+        return [found if is_known else replace(beside, not_tried=found.not_tried)]
+    try:
+        weights = cause_of_weights_in_part(lab, sides)
+    except BudgetSpentError:  # whether the weights are a second cause is not known then
+        return [replace(found, not_tried=(*found.not_tried, f"{LAYERS} beside the weights: {lab.budget.spent()}"))]
+    return [beside] if weights is None else [weights, beside]
+
+
+def _with_layer_of(lab: Laboratory, diagnosis: Diagnosis, search: Search, sides: Sides) -> Diagnosis:
     """Return a diagnosis with the layer that a search found; what can't be tried is noted as such."""
     layer = layer_of_search(search)
-    evidence = search_evidence(search, layer, lab.names)
+    evidence = search_evidence(search, layer, sides.names)
     proofs, hints = (evidence, []) if layer.is_proved else ([], evidence)
-    reference, candidate = lab.names
-    if layer.is_proved and (difference := _attribute_difference(search)) is not None:
-        run, is_tried = network_with_attribute(lab, search, layer.name, difference)
+    reference, candidate = sides.names
+    differences = [(guilty_node(search, each)[0], _attribute_difference(search, each)) for each in search.places]
+    known = [(node, difference) for node, difference in differences if difference is not None]
+    further = further_places(search)
+    if layer.is_proved and known:
+        texts = [
+            difference.text if len(differences) == 1 else f"{node_text(node)} has {difference.text}"
+            for node, difference in known
+        ]
+        run, is_tried = (
+            network_with_attributes(lab, search, known, sides.trained) if len(known) == len(differences) else Tried()
+        )
         if run is not None:
-            layer = replace(layer, attribute=difference.text)
-            same = f"{reference}'s network with the export's there returns {candidate}'s map of a part of the page"
-            proofs.append(f"{same}: {difference.text}")
+            layer = replace(layer, attribute=known[0][1].text)
+            further = [f"{node_text(node)}: {difference.text}" for node, difference in known[1:]]
+            same = f"{reference}'s network with the export's there returns {candidate}'s map of {_part_text(lab)}"
+            proofs.append(f"{same}: {'; '.join(texts)}")
             if diagnosis.cause == UNKNOWN and not diagnosis.rivals:
-                cause = graph_cause(lab, run)
+                cause = graph_cause(lab, run, reference)
                 if isinstance(cause, str):
                     hints.append(cause)
                 else:
@@ -136,15 +187,14 @@ def _with_layer_of(lab: Laboratory, diagnosis: Diagnosis, search: Search) -> Dia
         else:
             other = f"{reference}'s network with the export's there returns another map than {candidate}"
             result = other if is_tried else f"that was not tried in {reference}'s network"
-            hints.append(f"in the graphs, {difference.text}; {result}")
-    elif layer.is_proved:
-        hints += [f"in the graphs, {text}" for text in _attributes_of_several(search)]
-    if not search.is_of_whole_page:  # which holds every few rows of an array
-        # What only a report shows must not take a cause with it.
+            hints.append(f"in the graphs, {'; '.join(texts)}; {result}")
+    # What only a report shows must not take a cause with it.
+    if not search.is_of_whole_page and sides.names == lab.names:  # which holds every few rows of an array
         layer = replace(layer, steps=lab.attempt(lambda: steps_around(search), "operators around the layer") or ())
+    if layer.steps or (search.whole[1] and not search.places[0].is_lacking):  # else what it makes itself was not read
         drawn = lab.attempt(lambda: feature_maps(search, layer, lab.candidate.label), FEATURE_MAPS)
-        lab.history.setdefault(FEATURE_MAPS, []).extend([drawn] if drawn is not None and layer.steps else [])
-    summary = _summary(lab, diagnosis, search, layer) if layer.is_proved else diagnosis.summary
+        lab.history.setdefault(FEATURE_MAPS, []).extend([] if drawn is None else [drawn])
+    summary = _summary(lab, diagnosis, search, layer, further, sides) if layer.is_proved else diagnosis.summary
     return replace(
         diagnosis,
         layer=layer,
@@ -152,6 +202,10 @@ def _with_layer_of(lab: Laboratory, diagnosis: Diagnosis, search: Search) -> Dia
         evidence=(*diagnosis.evidence, *proofs),
         noticed=(*diagnosis.noticed, *hints),
     )
+
+
+def _part_text(lab: Laboratory) -> str:
+    return "a part of the line" if lab.comparisons.task == RECOGNITION else "a part of the page"
 
 
 def _search_whole_page(
@@ -168,29 +222,34 @@ def _search_whole_page(
     shares = [limit / largest(array) for limit, array in zip(right.limits, right.arrays, strict=True)]
     return lab.attempt(
         lambda: search_whole_page(
-            *graphs, tensor, step, shares, lambda off: off <= limit, lambda: lab.budget.network_run(tensor.size)
+            *graphs, tensor, step, shares, lambda off: off <= limit, Runs(lambda: lab.budget.network_run(tensor.size))
         ),
         LAYERS,
     )
 
 
-def _summary(lab: Laboratory, diagnosis: Diagnosis, search: Search, layer: Layer) -> str:
-    """Return a summary with a layer that is proved: that no experiment explained the map is no longer true then."""
-    text, (reference, candidate) = diagnosis.summary, lab.names
+def _summary(
+    lab: Laboratory, diagnosis: Diagnosis, search: Search, layer: Layer, further: Sequence[str], sides: Sides
+) -> str:
+    """Return a summary with layers that are proved: that no experiment explained the map is no longer true then."""
+    text, (reference, candidate) = diagnosis.summary, sides.names
     if lab.candidate.error is not None:
         height, width = search.reference.arrays[0].shape[2:]
         text = f"{candidate} stopped, and at {width}x{height} px, which it takes alone, it computes something else"
     elif diagnosis.cause == UNKNOWN:
         text = f"{candidate} computes something else than {reference}'s network"
-    return f"{text}; first at {describe_layer(layer)}"
+    also = f"; then at {', and at '.join(further[:SHOWN])}" if further else ""
+    more = f", and at {len(further) - SHOWN} more" if len(further) > SHOWN else ""
+    return f"{text}; first at {describe_layer(layer)}{also}{more}"
 
 
-def search_page(lab: Laboratory) -> Search | None:
+def search_page(lab: Laboratory, trained: TrainedNetwork | None = None) -> Search | None:
     """Return where the networks begin to differ on a part of the page; None where that can't be looked for.
 
-    Why it can't be is noted as not tried. Raises BudgetSpentError.
+    Why it can't be is noted as not tried. `trained` is by default the network that the export is most likely of. Raises
+    BudgetSpentError.
     """
-    trained, tensor, size = paired_network(lab), lab.reference.tensor, _only_size(lab)
+    trained, tensor, size = trained or paired_network(lab), lab.reference.tensor, _only_size(lab)
     if trained is None or tensor is None or (lab.candidate.error is not None and size is None):
         return None
     graphs = _graphs(lab, trained)
@@ -206,7 +265,7 @@ def search_page(lab: Laboratory) -> Search | None:
     )
     if not _fits_in_memory(lab, reference, part):
         return None
-    limit = sensitivity_limit(map_sensitivity(lab.reference))
+    limit = lab.map_limit
     if not _are_the_sides(lab, trained, graphs, part, limit):
         return None
     runs = Runs(lambda: lab.budget.network_run(part.size, SHARE), MOST_ON_A_PART)
@@ -276,11 +335,10 @@ def _are_the_sides(
     return True
 
 
-def _attribute_difference(search: Search) -> AttributeDifference | None:
-    """Return how the attributes of the only operator that differs do, or which operators stand for it."""
-    place, *others = search.places
+def _attribute_difference(search: Search, place: Place) -> AttributeDifference | None:
+    """Return how the attributes of an operator that differs do, or which operators stand for it."""
     nodes, candidate = search.reference.nodes, search.candidate
-    if others or place.is_lacking or place.is_one_too_many:
+    if place.is_lacking or place.is_one_too_many:
         return None
     within = sorted(candidate.sources(place.own, place.frontier)[0])
     between = [nodes[each] for each in place.between]
@@ -289,13 +347,3 @@ def _attribute_difference(search: Search) -> AttributeDifference | None:
     if structural is not None or (len(between) > 1 and kind_of(right.operator) != kind_of(own.operator)):
         return structural
     return attribute_difference(right, own)
-
-
-def _attributes_of_several(search: Search) -> Iterator[str]:
-    """Yield how attributes differ where several operators do, each with its layer."""
-    for place in search.places:
-        right, own = guilty_node(search, place)[0], search.candidate.nodes[place.own]
-        is_alone = not (place.is_lacking or place.is_one_too_many)
-        is_comparable = is_alone and kind_of(right.operator) == kind_of(own.operator)
-        if is_comparable and (difference := attribute_difference(right, own)) is not None:
-            yield f"{node_text(right)} has {difference.text}"

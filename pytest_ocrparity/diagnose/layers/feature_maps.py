@@ -33,8 +33,8 @@ def feature_maps(search: Search, layer: Layer, image: str) -> FeatureMaps:
     The arrays are those that the search compared. Of what comes out the channel is shown that differs most, and of what
     goes in the one with the largest value there.
     """
-    place, reference, candidate = search.places[0], search.reference, search.candidate
-    right, own = reference.arrays[place.right], candidate.arrays[place.own]
+    place, candidate = search.places[0], search.candidate
+    right, own = search.right(place.right), search.own(place.own)
     off = _difference(right, own)
     made = _feature_map(search, place.right, place.own, off)
     given = None
@@ -43,7 +43,7 @@ def feature_maps(search: Search, layer: Layer, image: str) -> FeatureMaps:
         before = max(place.frontier, key=lambda each: (candidate.arrays[each].size, each))
         same = place.frontier[before]
         center = _center(off) if off.ndim == 4 else (0.5, 0.5)
-        given = _feature_map(search, same, before, np.abs(reference.arrays[same]), center)
+        given = _feature_map(search, same, before, np.abs(search.right(same)), center)
     return FeatureMaps(layer, image, given, made)
 
 
@@ -51,7 +51,7 @@ def _feature_map(
     search: Search, right: int, own: int, weight: Array, center: tuple[float, float] | None = None
 ) -> FeatureMap:
     reference = search.reference
-    part = _part(reference.arrays[right], search.candidate.arrays[own], weight, center)
+    part = _part(search.right(right), search.own(own), weight, center)
     node, place = reference.nodes[right], search.places[0]
     name = node_text(node)
     if own == place.own and place.is_one_too_many:

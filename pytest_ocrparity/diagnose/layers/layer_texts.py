@@ -11,6 +11,8 @@ from pytest_ocrparity.diagnose.layers.search import Place, Search
 from pytest_ocrparity.diagnose.network.structure import kind_of
 from pytest_ocrparity.diagnosis import Layer
 
+LACKS: Final = "not in the export"
+"""The attribute of a layer on whose way the export has no operator for it."""
 TENSOR: Final = "data"
 """What a graph calls the tensor itself."""
 
@@ -31,7 +33,7 @@ def layer_of_search(search: Search) -> Layer:
             "map_difference": search.off,
             "map_difference_after": search.left,
         },
-        attribute=more if place.is_one_too_many else "",
+        attribute=more if place.is_one_too_many else LACKS if place.is_lacking else "",
     )
 
 
@@ -40,8 +42,10 @@ def describe_layer(layer: Layer) -> str:
     name = layer.name or "the network itself"
     if layer.operator == TENSOR:
         return f"the tensor itself: {layer.attribute}"
-    others = f", or {', '.join(layer.same_as)}, which the export holds as one with it" if layer.same_as else ""
     attribute = f": {layer.attribute}" if layer.attribute else ""
+    if layer.attribute == LACKS:
+        return f"{', '.join([f'{name} ({layer.operator})', *layer.same_as])}{attribute}"
+    others = f", or {', '.join(layer.same_as)}, which the export holds as one with it" if layer.same_as else ""
     return f"{name} ({layer.operator}){others}{attribute}"
 
 
@@ -49,13 +53,13 @@ def search_evidence(search: Search, layer: Layer, names: Names) -> list[str]:
     """Return the proof of a layer, or what is seen of one that is not proved."""
     reference, candidate = names
     place = search.places[0]
-    where = describe_layer(layer)
+    where = describe_layer(layer).removesuffix(f": {LACKS}")
     off = f"{place.makes or place.off:.2g} of {place.size:.2g}"
     count = _count_text(search, place)
     if not layer.is_proved:
         return [f"not proved, as {search.why}: the first layer that differs is {where}{count}, by {off}"]
     text = f"given {reference}'s own arrays, {candidate}'s operator for {where}{count} is off by {off}"
-    further = [node_text(each) for each in _further(search)]
+    further = further_places(search)
     also = f" and in {', '.join(further)}" if further else ""
     if place.is_one_too_many:
         text = f"behind {node_text(guilty_node(search, place)[0])}, {candidate} has {_way_text(search, place)}, and"
@@ -118,10 +122,15 @@ def node_text(node: Node) -> str:
     return "the tensor" if node.operator == TENSOR else f"{node.layer or 'the network itself'} ({node.operator})"
 
 
-def _further(search: Search) -> list[Node]:
+def further_places(search: Search) -> list[str]:
+    """Return the places after the first that differ by themselves, of other layers than that, in words."""
     first = guilty_node(search, search.places[0])[0]
-    others = [guilty_node(search, each)[0] for each in search.places[1:]]
-    return [each for each in others if each.layer != first.layer]
+    found = [(each, guilty_node(search, each)[0]) for each in search.places[1:]]
+    return [
+        f"{_way_text(search, place)} behind {node_text(node)}" if place.is_one_too_many else node_text(node)
+        for place, node in found
+        if place.is_one_too_many or node.layer != first.layer
+    ]
 
 
 def _count_text(search: Search, place: Place) -> str:

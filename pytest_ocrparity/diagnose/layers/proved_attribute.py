@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple, TypeAlias
 
-import numpy as np
 import numpy.typing as npt
 
-from pytest_ocrparity.compare.sensitivity import map_sensitivity, sensitivity_limit
 from pytest_ocrparity.contract import NetworkGraph, SetsAttributes, TrainedNetwork, offered, pipeline_of
-from pytest_ocrparity.contract.network_graph import RunsOperators
+from pytest_ocrparity.contract.network_graph import Node, RunsOperators
 from pytest_ocrparity.diagnose.budget import BudgetSpentError
 from pytest_ocrparity.diagnose.laboratory import Laboratory, are_equal_maps, describe_difference, returns_map
 from pytest_ocrparity.diagnose.layers.attributes import AttributeDifference
 from pytest_ocrparity.diagnose.layers.search import Search
 from pytest_ocrparity.diagnose.network import KNOWN, map_of_candidate
 from pytest_ocrparity.diagnose.network.input_size import graph_fix
-from pytest_ocrparity.diagnose.network.weights import paired_network
 from pytest_ocrparity.diagnosis import Diagnosis
 from pytest_ocrparity.stages import PROBABILITY_MAP, RECOGNITION
 
@@ -39,15 +36,21 @@ class Tried(NamedTuple):
     is_tried: bool = False
 
 
-def network_with_attribute(lab: Laboratory, search: Search, name: str, difference: AttributeDifference) -> Tried:
-    """Return what runs the trained network with the export's attributes, if it returns the export's map of the part.
+def network_with_attributes(
+    lab: Laboratory,
+    search: Search,
+    differences: Sequence[tuple[Node, AttributeDifference]],
+    trained: TrainedNetwork | None,
+) -> Tried:
+    """Return what runs a network with the export's attributes, if it returns the export's map of the part.
 
-    An operator without weights is run in its place as the export has it; else the layer `name` is given its attributes.
+    `differences` are those of each place that was found, with the operator of the network. Of one place alone, an
+    operator without weights is run there as the export has it; else layers are given their attributes.
     """
-    if not difference.values or search.is_of_whole_page:  # whose runs are spent
+    if search.is_of_whole_page or not all(difference.values for _, difference in differences):  # its runs are spent
         return Tried()
     try:
-        run = _network(lab, search, name, difference)
+        run = _with_operator(lab, search, differences) or _with_layers(lab, differences, trained)
         is_same = None if run is None else _returns_map_of_part(lab, search, run)
         return Tried(run if is_same else None, is_tried=is_same is not None)
     except BudgetSpentError:
@@ -60,21 +63,34 @@ def _title(lab: Laboratory) -> str:
     return f"{lab.names.reference}'s network with attributes of the export"
 
 
-def _network(lab: Laboratory, search: Search, name: str, difference: AttributeDifference) -> Run | None:
-    """Return what runs the trained network otherwise: with the operator where it can be run alone, else the layer."""
+def _with_operator(
+    lab: Laboratory, search: Search, differences: Sequence[tuple[Node, AttributeDifference]]
+) -> Run | None:
+    """Return what runs the network with another operator in the only place, where that can be run alone."""
     place, reference = search.places[0], search.reference
     own, right = search.candidate.nodes[place.own], reference.nodes[place.right]
     graph = offered(reference.graph, RunsOperators)
-    if graph is not None and place.between == (place.right,) and len(right.inputs) == 1:
-        shape, given = reference.arrays[place.right].shape, reference.arrays[right.inputs[0]]
-        array = lab.attempt(lambda: graph.operator_output(own.operator, own.attributes, given, shape))
-        if array is not None and array.shape == shape:
-            return WithOperator(reference.graph, place.right, graph, own.operator, own.attributes)
-    trained = offered(paired_network(lab), SetsAttributes)
-    other: TrainedNetwork | None = None
-    if trained is not None:
-        other = lab.attempt(lambda: trained.with_attributes(name, difference.values))
-    return None if other is None else other.run
+    if graph is None or len(differences) > 1 or place.between != (place.right,) or len(right.inputs) != 1:
+        return None
+    shape, given = reference.arrays[place.right].shape, reference.arrays[right.inputs[0]]
+    array = lab.attempt(lambda: graph.operator_output(own.operator, own.attributes, given, shape))
+    if array is None or array.shape != shape:
+        return None
+    return WithOperator(reference.graph, place.right, graph, own.operator, own.attributes)
+
+
+def _with_layers(
+    lab: Laboratory, differences: Sequence[tuple[Node, AttributeDifference]], trained: TrainedNetwork | None
+) -> Run | None:
+    """Return what runs the network with other attributes of its layers; None where one of them has none such."""
+    network = trained
+    for node, difference in differences:
+        setting = offered(network, SetsAttributes)
+        if setting is None:
+            return None
+        name, values = node.layer or "", difference.values
+        network = lab.attempt(lambda setting=setting, name=name, values=values: setting.with_attributes(name, values))  # type: ignore[misc]
+    return None if network is None else network.run
 
 
 @dataclass(frozen=True)
@@ -107,14 +123,13 @@ def _returns_map_of_part(lab: Laboratory, search: Search, run: Run) -> bool | No
         made = lab.attempt(lambda: run(tensor), _title(lab))
     if made is None:
         return None
-    limit = sensitivity_limit(map_sensitivity(lab.reference))
-    return made.shape == own.shape and float(np.max(np.abs(made - own), initial=0.0)) <= limit
+    return are_equal_maps(lab, made, own)
 
 
-def graph_cause(lab: Laboratory, run: Run) -> Diagnosis | str:
+def graph_cause(lab: Laboratory, run: Run, reference: str) -> Diagnosis | str:
     """Return the exported graph as the cause where the network with its attributes returns all of the export's map.
 
-    Where it does not, return what it does instead.
+    Where it does not, return what it does instead. `reference` is what messages call the network.
     """
     lab.budget.more += WHOLE_RUNS
     source, candidate = pipeline_of(lab.reference), lab.names.candidate
@@ -125,11 +140,12 @@ def graph_cause(lab: Laboratory, run: Run) -> Diagnosis | str:
         return f"the whole page was not run so: {lab.budget.spent()}"
     if source is None or own is None or made is None:
         return "of the whole page, no map was made so"
-    network = f"{lab.names.reference}'s network with the export's there returns"
+    network = f"{reference}'s network with the export's there returns"
+    whole = "the whole line" if lab.comparisons.task == RECOGNITION else "the whole page"
     if not are_equal_maps(lab, made, own):
-        return f"{network} another map of the whole page than {candidate} ({describe_difference(made, own)})"
+        return f"{network} another map of {whole} than {candidate} ({describe_difference(made, own)})"
     cause = "network.graph"
-    proof = f"{network} {candidate}'s map of the whole page, too ({describe_difference(made, own)})"
+    proof = f"{network} {candidate}'s map of {whole}, too ({describe_difference(made, own)})"
     found = lab.proven_cause(
         PROBABILITY_MAP, cause, f"the exported graph of {candidate} computes something else", [proof], graph_fix(lab)
     )

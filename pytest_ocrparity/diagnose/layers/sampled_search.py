@@ -7,7 +7,6 @@ in the third; and the fourth puts them into the export.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any, TypeAlias
 
@@ -23,12 +22,12 @@ from pytest_ocrparity.diagnose.layers.search import (
     NOT_SHOWN,
     SAME_OF_SAME,
     Place,
+    Runs,
     Search,
 )
 from pytest_ocrparity.diagnose.network.structure import kind_of
 
 Array: TypeAlias = "npt.NDArray[Any]"
-Counted: TypeAlias = Callable[[], AbstractContextManager[None]]
 
 
 def search_whole_page(
@@ -38,7 +37,7 @@ def search_whole_page(
     step: int,
     shares: Sequence[float],
     is_same_map: Callable[[float], bool],
-    counted: Counted,
+    runs: Runs,
 ) -> Search | None:
     """Return where an export begins to compute something else on a whole page; None where samples can't be taken.
 
@@ -49,27 +48,24 @@ def search_whole_page(
         step: of how many rows and columns one is read.
         shares: by place of the reference, how far an array that holds the same may lie from it, of its largest value.
         is_same_map: whether maps that are so far apart are the same.
-        counted: is entered around each run, and may raise.
+        runs: counts the runs, four at most.
     """
     offers = [offered(graph, SamplesArrays) for graph in (reference, candidate)]
     sides = [side for side in offers if side is not None]
     if len(sides) < len(offers):
         return None
-    arrays = []
-    for side in sides:
-        with counted():
-            arrays.append([tensor[:, :, ::step, ::step], *side.samples(tensor, step)[1:]])
+    arrays = [runs.samples(side, tensor, step) for side in sides]
     limits = [share * largest(array) for share, array in zip(shares, arrays[0], strict=True)]
     right, own = Values(reference, arrays[0], limits), Values(candidate, arrays[1])
     off = distance(right.arrays[reference.output], own.arrays[candidate.output])
-    found = Search(right, own, off=off, left=off, runs=2, is_of_whole_page=True, why=NOT_SHOWN)
+    found = Search(right, own, off=off, left=off, runs=runs.count, is_of_whole_page=True, why=NOT_SHOWN)
     if is_same_map(off):
         return found
     matches = Matches(right, own)
     pairs = pairs_of(matches, matches.breaks[0]) if matches.breaks else []
     if not pairs:
         return replace(found, why=NO_PLACE)
-    found = _tried(found, pairs[0], tensor, is_same_map, counted)
+    found = _tried(found, pairs[0], tensor, is_same_map, runs)
     why = found.why
     if not why and is_ambiguous(matches, pairs[0]):
         why = SAME_OF_SAME
@@ -88,7 +84,7 @@ def _is_one_too_many(matches: Matches, pairs: Sequence[Pair]) -> bool:
     return within.issuperset(matches.breaks) and not any(pair.own == own and pair.between for pair in pairs)
 
 
-def _tried(found: Search, pair: Pair, tensor: Array, is_same_map: Callable[[float], bool], counted: Counted) -> Search:
+def _tried(found: Search, pair: Pair, tensor: Array, is_same_map: Callable[[float], bool], runs: Runs) -> Search:
     """Return what a search found, with the arrays around one place read whole and put into the export."""
     reference, candidate = found.reference, found.candidate
     right, own = reference.nodes[pair.right], candidate.nodes[pair.own]
@@ -100,15 +96,17 @@ def _tried(found: Search, pair: Pair, tensor: Array, is_same_map: Callable[[floa
     )
     given = dict(zip(own.inputs, right.inputs, strict=True)) if is_alike and pair.between else dict(pair.frontier)
     wanted = list(dict.fromkeys([pair.right, reference.graph.output, *given.values()]))
-    with counted():
-        arrays = dict(zip(wanted, reference.graph.run(tensor, wanted), strict=True))
+    arrays = dict(zip(wanted, runs.run(reference.graph, tensor, wanted), strict=True))
     replaced = {each: arrays[same] for each, same in given.items()} | {pair.own: arrays[pair.right]}
-    with counted():
-        made, output = candidate.graph.run(replaced.pop(0, tensor), [pair.own, candidate.graph.output], replaced)
+    known = [each for each in pair.frontier if given.get(each) == pair.frontier[each]]
+    own_arrays = runs.run(
+        candidate.graph, replaced.pop(0, tensor), [pair.own, candidate.graph.output, *known], replaced
+    )
+    made, output, *before = own_arrays
     if pair.own == candidate.graph.output:
         output = arrays[pair.right]
     if made.shape != arrays[pair.right].shape:
-        return replace(found, why=NO_PLACE, runs=4)
+        return replace(found, why=NO_PLACE, runs=runs.count)
     makes, left = distance(made, arrays[pair.right]), distance(output, arrays[reference.graph.output])
     is_right = makes <= reference.limits[pair.right] / largest(reference.arrays[pair.right]) * largest(made)
     is_lacking = is_alike and is_right and len(pair.between) > 1
@@ -126,4 +124,5 @@ def _tried(found: Search, pair: Pair, tensor: Array, is_same_map: Callable[[floa
     why = "" if is_same_map(left) else f"with the reference's array there the map is still off by {left:.2g}"
     if not why and is_right and not is_lacking:
         why = "given the reference's own arrays, its operator makes what the reference's makes"
-    return replace(found, places=(place,), left=left, runs=4, why=why)
+    whole = arrays, {pair.own: made, **dict(zip(known, before, strict=True))}
+    return replace(found, places=(place,), left=left, runs=runs.count, why=why, whole=whole)

@@ -13,7 +13,7 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from pytest_ocrparity.contract.network_graph import NetworkGraph
+from pytest_ocrparity.contract.network_graph import NetworkGraph, SamplesArrays
 from pytest_ocrparity.diagnose.layers.matching import Matches, Values, distance, largest, reference_values
 from pytest_ocrparity.diagnose.layers.pairing import Pair, is_ambiguous, pairs_of
 from pytest_ocrparity.diagnose.network.structure import kind_of
@@ -54,11 +54,20 @@ class Runs:
         self, graph: NetworkGraph, tensor: Array, wanted: Sequence[int], replaced: Mapping[int, Array] | None = None
     ) -> list[Array]:
         """Run a network, see `NetworkGraph.run`. Raises RunsSpentError."""
+        self._count()
+        with self.counted():
+            return graph.run(tensor, wanted, replaced)
+
+    def samples(self, side: SamplesArrays, tensor: Array, step: int) -> list[Array]:
+        """Run a network of which some values of each array are read. Raises RunsSpentError."""
+        self._count()
+        with self.counted():
+            return side.samples(tensor, step)
+
+    def _count(self) -> None:
         if self.count >= self.most:
             raise RunsSpentError
         self.count += 1
-        with self.counted():
-            return graph.run(tensor, wanted, replaced)
 
     def values(self, graph: NetworkGraph, tensor: Array) -> list[Array]:
         """Return the arrays of all nodes."""
@@ -125,6 +134,7 @@ class Search:
         runs: how often a network ran.
         why: why nothing is proved, in words.
         is_of_whole_page: whether the arrays are of every few rows and columns of a whole page, see `sampled_search`.
+        whole: of such, the arrays around the place that were read whole, of both sides by their places.
     """
 
     reference: Values
@@ -137,6 +147,15 @@ class Search:
     runs: int = 0
     why: str = ""
     is_of_whole_page: bool = False
+    whole: tuple[Mapping[int, Array], Mapping[int, Array]] = ({}, {})
+
+    def right(self, place: int) -> Array:
+        """Return an array of the reference, whole where it was read so."""
+        return self.whole[0].get(place, self.reference.arrays[place])
+
+    def own(self, place: int) -> Array:
+        """Return an array of the candidate, whole where it was read so."""
+        return self.whole[1].get(place, self.candidate.arrays[place])
 
 
 @dataclass
@@ -235,6 +254,9 @@ def _put_right(state: _State, tensor: Array, is_same_map: Callable[[float], bool
             if is_same_map(state.left()):
                 return ""
         if len(state.matches.fine) <= before:
+            maps = [each.arrays[each.graph.output].shape for each in (state.matches.reference, state.matches.candidate)]
+            if maps[0] != maps[1]:
+                return f"its map is of shape {maps[1]}, and the reference's of {maps[0]}"
             return f"with the reference's array in its place, the map is still off by {state.left():.2g}"
     return f"more than {MOST_ROUNDS} operators make something else, one after the other"
 
@@ -258,10 +280,16 @@ def _put_one_right(state: _State, place: int, tensor: Array, is_same_map: Callab
                 whole.places[-1] = first.places[-1]
                 first = whole if whole.left() <= first.left() else first
             break
-    if other is not None and (first is None or len(first.matches.fine) < len(other.matches.fine)):
+    if other is not None and (first is None or _is_enough(other, first)):
         first = other
     if first is not None:  # where two operators break side by side, neither alone shows which array is right
         state.matches, state.placed, state.places = first.matches, first.placed, first.places
+
+
+def _is_enough(other: _State, first: _State) -> bool:
+    """Return whether without an operator too many that is right which another array was put in the place of."""
+    is_right = first.places[-1].own in other.matches.equal and len(first.matches.fine) <= len(other.matches.fine)
+    return is_right or len(first.matches.fine) < len(other.matches.fine)
 
 
 def _shown(tried: _State) -> _State:

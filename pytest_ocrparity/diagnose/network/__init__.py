@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pytest_ocrparity.contract import HasOtherOutputs, RunsOtherwise, SaysMode, offered, pipeline_of
+from pytest_ocrparity.diagnose.budget import BudgetSpentError
 from pytest_ocrparity.diagnose.laboratory import Laboratory, are_equal_maps, describe_difference, returns_map
 from pytest_ocrparity.diagnose.network import input_size as sizes
 from pytest_ocrparity.diagnose.network import weights
@@ -23,8 +24,8 @@ from pytest_ocrparity.diagnose.network.pointwise import POINTWISE
 from pytest_ocrparity.diagnose.network.rounding import by_rounding
 from pytest_ocrparity.diagnose.network.softmax import by_softmax
 from pytest_ocrparity.diagnose.network.tiles import line_parts_cause, page_tiles_cause
-from pytest_ocrparity.diagnose.repeatability import examine_repeatability_of_maps
-from pytest_ocrparity.diagnosis import UNKNOWN, Change, Diagnosis, Fix
+from pytest_ocrparity.diagnose.repeatability import examine_repeatability_of_maps, not_repeatable
+from pytest_ocrparity.diagnosis import UNKNOWN, Alternative, Change, Diagnosis, Fix
 from pytest_ocrparity.stages import PROBABILITY_MAP, RECOGNITION, TENSOR
 
 Array: TypeAlias = "npt.NDArray[Any]"
@@ -37,15 +38,40 @@ def examine_network(lab: Laboratory) -> list[Diagnosis]:
     own = candidate.probability_map
     if reference.probability_map is None or (own is None and (tensor is None or not lab.can_run)):
         return []  # no map to examine
+    if not np.all(np.isfinite(reference.probability_map)):
+        return [weights.unknown_of_reference(lab, reference.probability_map)]
     is_run = lab.can_run and tensor is not None
     candidate_map = map_of_candidate(lab) if is_run else own
     if lab.is_same_map(candidate_map) or not lab.is_judgeable_map(candidate_map):
         return []
     if not is_run or (candidate_map is None and candidate.error is None):
         return [] if own is None else _examine_recorded_map(lab)
-    if found := examine_repeatability_of_maps(lab):
+    found = examine_repeatability_of_maps(lab)
+    if found and not lab.noise:
         return found  # a map that its own side does not return again shows nothing of the export
-    is_of_lines = lab.comparisons.task == RECOGNITION
+    try:
+        rest = _examine_maps(lab, candidate_map)
+    except BudgetSpentError:
+        if not found:
+            raise
+        lab.not_tried.append(f"the rest: {lab.budget.spent()}")
+        rest = [lab.unknown_cause(PROBABILITY_MAP, "budget spent")]
+    return [*found, *(_within_noise(lab, each) for each in rest)]
+
+
+def _within_noise(lab: Laboratory, diagnosis: Diagnosis) -> Diagnosis:
+    """Return a cause with how far maps may lie apart by chance, where that was allowed for."""
+    if not lab.noise:
+        return diagnosis
+    allowed = f"maps that lie no more than {lab.noise:.3g} apart, as by chance, were taken to be the same"
+    if diagnosis.cause == UNKNOWN:
+        return replace(diagnosis, noticed=(*diagnosis.noticed, allowed))
+    return replace(diagnosis, evidence=(*diagnosis.evidence, allowed))
+
+
+def _examine_maps(lab: Laboratory, candidate_map: Array | None) -> list[Diagnosis]:
+    """Return why two networks that repeat themselves, but for `Laboratory.noise`, return different maps."""
+    is_of_lines, reference = lab.comparisons.task == RECOGNITION, lab.reference
     if is_of_lines and (known := _known_cause(lab, candidate_map)) is not None:
         return [known]
     experiments = (
@@ -58,6 +84,7 @@ def examine_network(lab: Laboratory) -> list[Diagnosis]:
         weights.by_weights,
         _other_network,
         weights.by_weights_after_lookalikes,
+        _more_channels,
         _change_of_the_map,
         by_architecture,
         sizes.by_graph,
@@ -211,6 +238,8 @@ def _other_engine(lab: Laboratory, candidate_map: Array | None) -> Diagnosis | N
                 lab.memo["plain run"] = other.run
             continue
         assert made is not None
+        if candidate_map is not None and (random := _by_chance(lab, other, candidate_map)) is not None:
+            return random
         reference, candidate = lab.names
         proof = (
             f"with {other.label}, {candidate}'s map is {reference}'s ({lab.describe_map_difference(made)}); before, "
@@ -228,6 +257,19 @@ def _other_engine(lab: Laboratory, candidate_map: Array | None) -> Diagnosis | N
             other.fix or _ENGINE_FIX[other.cause],
         )
     return None
+
+
+def _by_chance(lab: Laboratory, other: Alternative, candidate_map: Array) -> Diagnosis | None:
+    """Return that a candidate is random where its own map, or the right one in another way, does not come again."""
+    own, again = lab.run_network(lab.own.infer, lab.tensor), lab.run_network(other.run, lab.tensor)
+    if own is None or again is None or (are_equal_maps(lab, own, candidate_map) and lab.is_same_map(again)):
+        return None
+    reference, candidate = lab.names
+    proof = f"with {other.label}, {candidate} returned {reference}'s map once; run again as it is, it returned a map "
+    proof += f"unlike its own of before ({describe_difference(own, candidate_map)})"
+    if are_equal_maps(lab, own, candidate_map):
+        proof = f"with {other.label}, {candidate} returned {reference}'s map once, and another one when run again"
+    return not_repeatable(lab, lab.candidate, [proof])
 
 
 def _precision(lab: Laboratory) -> dict[str, Any]:
@@ -284,6 +326,25 @@ def _run_output(give: Callable[[Array], list[Array]], index: int, tensor: Array)
     return give(tensor)[index - 1]
 
 
+def _more_channels(lab: Laboratory, candidate_map: Array | None) -> Diagnosis | None:
+    """Look for the reference's map among the channels of one that has more."""
+    right = lab.reference.probability_map
+    if right is None or candidate_map is None or not 4 == candidate_map.ndim == right.ndim or right.shape[1] != 1:
+        return None
+    count = candidate_map.shape[1]
+    channel = next((each for each in range(count) if lab.is_same_map(candidate_map[:, each : each + 1])), None)
+    if count == 1 or channel is None:
+        return None
+    reference, candidate = lab.names
+    whole = lab.own.infer
+    lab.patched = replace(lab.patched, infer=lambda tensor: whole(tensor)[:, channel : channel + 1])
+    difference = lab.describe_map_difference(candidate_map[:, channel : channel + 1])
+    proof = f"channel {channel} of {candidate} (from 0) is {reference}'s map ({difference})"
+    summary = f"{candidate}'s map has {count} channels, of which channel {channel} (from 0) is {reference}'s map"
+    fix = Fix("export the probability map alone", (Change("export"),))
+    return lab.proven_cause(PROBABILITY_MAP, "network.outputs", summary, [proof], fix)
+
+
 def _train_mode_as_said(lab: Laboratory, candidate_map: Array | None) -> Diagnosis | None:
     """Run the reference's network in training mode where the candidate's program says that it was written so.
 
@@ -303,11 +364,13 @@ def _other_network(lab: Laboratory, candidate_map: Array | None, only: str = "")
     """Run networks that may have been exported instead; the one that returns the candidate's map shows the cause."""
     for other in lab.alternatives(lambda: weights.lookalike_networks(lab)):
         said = f"{other.cause}: {other.label} gives another map"
-        if only not in ("", other.cause) or said in lab.tried:
+        if only not in ("", other.cause) or any(each.startswith(said) for each in lab.tried):
             continue
         made = lab.run_network(other.run, lab.tensor) if candidate_map is not None else None
         if made is None or candidate_map is None or not are_equal_maps(lab, made, candidate_map):
             lab.tried.append(said)
+            if other.cause == "network.weights.other_checkpoint" and (held := weights.held_by_nearest(lab)):
+                lab.tried[-1] += f"; {held}"
             continue
         lab.patched = replace(lab.patched, explains=returns_map(other.run))
         reference, candidate = lab.names

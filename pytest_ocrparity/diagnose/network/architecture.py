@@ -135,7 +135,9 @@ def _facts(difference: Difference, reference: str, candidate: str) -> list[str]:
     text = f"{of_shape} of {candidate}'s {kernels_of(own).total()} kernels have a shape that {reference}'s lack"
     text += f"; {of_part} of its {parts_of(own).total()} operators with kernels or several inputs are made of "
     text += "other operators than there"
-    if of_shape and not of_part and not difference.parts[1]:
+    # Where batch norms are folded, a bias may be stored as one more kernel.
+    is_of_one_count = kernels_of(own).total() == kernels_of(difference.nodes[1]).total()
+    if of_shape and not of_part and not difference.parts[1] and is_of_one_count:
         text += f": it is built as {reference}'s, with other numbers of channels, as after pruning"
     texts = [text]
     kinds = [Counter(kind_of(node.operator) for node in nodes[1:]) for nodes in difference.nodes]

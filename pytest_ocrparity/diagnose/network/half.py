@@ -10,9 +10,11 @@ import numpy.typing as npt
 
 from pytest_ocrparity.contract import ComputesInHalf, HalfProgram, TrainedNetwork
 from pytest_ocrparity.diagnose.laboratory import Laboratory, are_equal_maps, describe_difference
+from pytest_ocrparity.diagnose.network.compared_weights import SHOWN, StoredWeights
 from pytest_ocrparity.diagnose.network.weights import paired_weights
 from pytest_ocrparity.diagnosis import Diagnosis, Fix
 from pytest_ocrparity.stages import PROBABILITY_MAP
+from pytest_ocrparity.wording import listed
 
 Array: TypeAlias = "npt.NDArray[Any]"
 
@@ -39,7 +41,7 @@ def by_half(lab: Laboratory, candidate_map: Array | None) -> Diagnosis | None:
         rounded = _with_rounded_weights(lab)
         made = None if rounded is None else lab.run_network(rounded.run, lab.tensor)
         if made is None or not are_equal_maps(lab, made, single):
-            why = "its weights are not known as the checkpoint's, rounded" if rounded is None else "its map differs"
+            why = f"its weights are not {_unrounded_text(lab)}" if rounded is None else "its map differs"
             lab.tried.append(f"{CAUSE}: with float32 in the place of float16 {candidate} still differs: {why}")
             return None
 
@@ -89,12 +91,25 @@ def _single(lab: Laboratory, program: HalfProgram) -> Array | None:
 def _with_rounded_weights(lab: Laboratory) -> TrainedNetwork | None:
     """Return the trained network with the weights that a program stores, where those are its own, rounded."""
     found = paired_weights(lab)
-    if found is None or found.pairs is None:
-        return None
-    if not all(is_rounded_to_half(found.exported[name], found.trained[found.pairs[name]]) for name in found.differing):
+    if found is None or found.pairs is None or _unrounded(found):
         return None
     arrays = {found.pairs[name]: np.asarray(array, np.float32) for name, array in found.exported.items()}
     return found.network.with_arrays(arrays)
+
+
+def _unrounded(found: StoredWeights) -> list[str]:
+    """Return the keys of paired arrays that are not the trained ones, rounded."""
+    pairs = found.pairs or {}
+    names = (name for name in found.differing if name in pairs)
+    return [found.key(n) for n in names if not is_rounded_to_half(found.exported[n], found.trained[pairs[n]])]
+
+
+def _unrounded_text(lab: Laboratory) -> str:
+    found = paired_weights(lab)
+    if found is None or found.pairs is None:
+        return "known as the checkpoint's, rounded"
+    strange = _unrounded(found)
+    return f"all the checkpoint's, rounded: {listed(strange, SHOWN)} of {len(found.exported)}"
 
 
 def is_rounded_to_half(exported: Array, trained: Array) -> bool:

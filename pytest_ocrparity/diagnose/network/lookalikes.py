@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +25,13 @@ BEST = "best_accuracy"
 """How PaddleOCR names a copy of the best checkpoint; it also lies there under its epoch."""
 
 
+class Neighbour(NamedTuple):
+    """Another checkpoint, and how many of an export's arrays it holds."""
+
+    path: Path
+    held: int
+
+
 def lookalikes(train: TrainedSide, other: Path | None) -> Iterator[Alternative]:
     """Yield the other networks of a trained model: its other sub-models, another checkpoint, training mode."""
     for name, sibling in train.network.siblings.items():
@@ -42,7 +49,7 @@ def has_nearer_lookalike(train: TrainedSide, exported: Mapping[str, Array]) -> b
     return any(_count_held_arrays(exported, sibling.arrays()) > own for sibling in train.network.siblings.values())
 
 
-def nearest_lookalike_checkpoint(train: TrainedSide, exported: Mapping[str, Array]) -> Path | None:
+def nearest_lookalike_checkpoint(train: TrainedSide, exported: Mapping[str, Array]) -> Neighbour | None:
     """Return the checkpoint that holds most of an export's arrays; None where none holds more than the train side's.
 
     Of several that hold as many, `best_accuracy` wins, then the YAML file's, then the newest.
@@ -54,9 +61,10 @@ def nearest_lookalike_checkpoint(train: TrainedSide, exported: Mapping[str, Arra
             values = read_network_state(path, trust=train.files.trust)
         except ModelError:
             continue  # it can't be read safely, so its weights stay unknown
-        held = _count_held_arrays(exported, {key: np.asarray(value) for key, value in values.items()})
-        if held > most:
-            best, most = path, held
+        arrays = {key: np.asarray(value) for key, value in values.items()}
+        if (held := _count_held_arrays(exported, arrays)) > most:
+            keys = {_array_key(array) for array in arrays.values()}
+            best, most = Neighbour(path, sum(_array_key(array) in keys for array in exported.values())), held
     return best
 
 

@@ -10,9 +10,10 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from pytest_ocrparity.diagnose.laboratory import Laboratory
-from pytest_ocrparity.diagnose.network.rounding import match_weights, quantised_program
-from pytest_ocrparity.diagnose.network.weights import StoredWeights, paired_network, paired_weights
+from pytest_ocrparity.diagnose.laboratory import Laboratory, are_equal_maps
+from pytest_ocrparity.diagnose.network.compared_weights import StoredWeights
+from pytest_ocrparity.diagnose.network.rounding import match_weights, quantised_program, unmatched_text
+from pytest_ocrparity.diagnose.network.weights import paired_network, paired_weights
 
 Array: TypeAlias = "npt.NDArray[Any]"
 
@@ -52,14 +53,21 @@ class Reduced:
 
 
 def reduced_export(lab: Laboratory) -> Reduced | None:
-    """Return the candidate as an export of reduced precision; None, and a note, where its weights are not known."""
+    """Return the candidate as an export of reduced precision; None, and a note, where it is not known as one."""
     program = quantised_program(lab)
     if program is not None:
         found = lab.attempt(lambda: match_weights(program, paired_network(lab)), "the quantised weights")
         if found is None:
-            lab.not_tried.append("the quantised weights are not the checkpoint's, rounded")
+            lab.not_tried.append(unmatched_text(program, paired_network(lab)))
             return None
         kernels = found.kernels
+        if not program.per_channel:  # its operators are left out by the names of their layers
+            names = {layer: name for name, layer in found.layers.items()}
+            return Reduced(
+                {layer: layer for layer in names},
+                lambda tensor, kept: program.run(tensor, kept={names[each]: kernels[names[each]] for each in kept}),
+                None,
+            )
         return Reduced(
             found.layers,
             lambda tensor, kept: program.run(tensor, kept={name: kernels[name] for name in kept}),
@@ -69,6 +77,16 @@ def reduced_export(lab: Laboratory) -> Reduced | None:
     if stored is None or stored.pairs is None or not stored.differing:
         same = stored is not None and stored.pairs is not None
         lab.not_tried.append("all weights are the checkpoint's" if same else "the export's weights are not known")
+        return None
+    if others := len(stored.differing) - len(stored.rounded[1]):
+        text = f"{others} of {len(stored.differing)} weights that are not the checkpoint's are not merely rounded"
+        lab.not_tried.append(f"{text}: `layers` without --rank says more")
+        return None
+    tensor, own = lab.tensor, lab.candidate.probability_map
+    made = lab.run_network(lambda given: _run_with(stored, given, ()), tensor)
+    if made is None or own is None or not are_equal_maps(lab, made, own):
+        text = f"{lab.names.reference}'s network with {lab.names.candidate}'s weights does not return its map"
+        lab.not_tried.append(f"{text}, so that something else differs, too: `layers` without --rank says more")
         return None
     layers = {stored.key(name).rpartition(".")[0] for name in stored.differing}
     return Reduced({each: each for each in sorted(layers)}, partial(_run_with, stored), None)

@@ -11,10 +11,12 @@ import numpy.typing as npt
 
 from pytest_ocrparity.contract import IsQuantised, QuantisedProgram, RoundedOperator, TrainedNetwork
 from pytest_ocrparity.diagnose.laboratory import Laboratory, are_equal_maps, describe_difference
+from pytest_ocrparity.diagnose.network.compared_weights import SHOWN
 from pytest_ocrparity.diagnose.network.grids import NEAREST, lies_on_steps
 from pytest_ocrparity.diagnose.network.weights import paired_network
 from pytest_ocrparity.diagnosis import Diagnosis, Fix
 from pytest_ocrparity.stages import PROBABILITY_MAP
+from pytest_ocrparity.wording import listed
 
 Array: TypeAlias = "npt.NDArray[Any]"
 Kernel: TypeAlias = "tuple[Array, Array | None]"
@@ -28,6 +30,9 @@ NEAR: Final = 0.25
 In the mean; kernels of integers may round otherwise at the edge of a step. Those of ONNX Runtime 1.32 did not, on a
 processor with VNNI.
 """
+MOST_OF: Final = 0.5
+"""Of the difference so much has to be left with rounded kernels alone, in the mean, so that they are the cause."""
+ACTIVATIONS: Final = "precision.activations"
 
 
 class _Layer(NamedTuple):
@@ -76,11 +81,12 @@ def by_rounding(lab: Laboratory, candidate_map: Array | None) -> Diagnosis | Non
         return None
     if lab.is_same_map(exact):
         return _of_activations(lab, program, exact, candidate_map) if program.rounded else None
-    if not all(each.grid.startswith("8 bits") for each in program.operators):
+    if others := {each.grid for each in program.operators if not each.grid.startswith("8 bits")}:
+        lab.not_tried.append(f"precision.int8: {lab.names.candidate} stores kernels in {' and '.join(sorted(others))}")
         return None
     found = lab.attempt(lambda: match_weights(program, paired_network(lab)), "precision of weights")
     if found is None:
-        lab.tried.append("precision.int8: the quantised weights are not the checkpoint's, rounded")
+        lab.tried.append(f"precision.int8: {unmatched_text(program, paired_network(lab))}")
         return None
     made = lab.run_network(found.network.run, lab.tensor)
     if made is None or not are_equal_maps(lab, made, exact):
@@ -101,19 +107,24 @@ def _of_activations(lab: Laboratory, program: QuantisedProgram, exact: Array, ow
     proof += f"{reference}'s map ({lab.describe_map_difference(exact)}); before, its map differed "
     proof += f"({lab.describe_map_difference(own)})"
     summary = f"{candidate} rounds {arrays} between its layers"
-    cause = "precision.activations"
-    return lab.proven_cause(PROBABILITY_MAP, cause, summary, [proof], quantisation_fix(program, is_of_weights=False))
+    fix = quantisation_fix(program, is_of_weights=False)
+    return lab.proven_cause(PROBABILITY_MAP, ACTIVATIONS, summary, [proof], fix)
 
 
 def _of_weights(lab: Laboratory, found: QuantisedNetwork, made: Array, exact: Array, own: Array) -> Diagnosis:
+    """Return what loses most as the cause: the rounded kernels alone, or what is rounded between layers beside them."""
     reference, candidate = lab.names
     program, count = found.program, len(found.layers)
     grids = " and ".join(dict.fromkeys(each.grid for each in program.operators))
+    alone, whole = _off(lab, exact), _off(lab, own)
+    is_of_weights = not program.rounded or alone >= MOST_OF * whole
 
     def explains(other: Laboratory, there: Array | None) -> bool:
         unrounded = None if there is None else _unrounded_map(other, program, there)
         trained = None if unrounded is None else other.run_network(found.network.run, other.tensor)
-        return unrounded is not None and trained is not None and are_equal_maps(other, trained, unrounded)
+        if there is None or unrounded is None or trained is None or not are_equal_maps(other, trained, unrounded):
+            return False
+        return is_of_weights == (not program.rounded or _off(other, unrounded) >= MOST_OF * _off(other, there))
 
     lab.patched = replace(lab.patched, explains=explains)
     proof = [
@@ -122,17 +133,25 @@ def _of_weights(lab: Laboratory, found: QuantisedNetwork, made: Array, exact: Ar
         f"({describe_difference(made, exact)})",
     ]
     if program.rounded:
-        right = lab.reference.probability_map
-        assert right is not None
-        alone, whole = (float(np.mean(np.abs(each - right))) for each in (exact, own))
         proof.append(
             f"the map is off by {alone:.1e} in the mean with rounded kernels alone, and by {whole:.1e} with "
             f"{_arrays_text(program)} between the layers rounded as well"
         )
+    kernels = f"the kernels of {count} operators in {grids}"
     also = f", and rounds {_arrays_text(program)} between them" if program.rounded else ""
-    summary = f"{candidate} stores the kernels of {count} operators in {grids}{also}"
-    fix = quantisation_fix(program, is_of_weights=True)
-    return lab.proven_cause(PROBABILITY_MAP, "precision.int8", summary, proof, fix)
+    summary, cause = f"{candidate} stores {kernels}{also}", "precision.int8"
+    if not is_of_weights:
+        share = f"the lesser part of the difference is that it stores {kernels}"
+        summary, cause = f"{candidate} rounds {_arrays_text(program)} between its layers; {share}", ACTIVATIONS
+    fix = quantisation_fix(program, is_of_weights=is_of_weights)
+    return lab.proven_cause(PROBABILITY_MAP, cause, summary, proof, fix)
+
+
+def _off(lab: Laboratory, made: Array) -> float:
+    """Return how far a map lies from the reference's, in the mean."""
+    right = lab.reference.probability_map
+    assert right is not None
+    return float(np.mean(np.abs(made - right)))
 
 
 def _arrays_text(program: QuantisedProgram) -> str:
@@ -142,11 +161,14 @@ def _arrays_text(program: QuantisedProgram) -> str:
 def quantisation_fix(program: QuantisedProgram, *, is_of_weights: bool) -> Fix:
     """Return how a program is quantised with less loss."""
     is_per_tensor = is_of_weights and all("per tensor" in each.grid for each in program.operators)
-    steps = ["with per_channel=True"] if is_per_tensor else []
-    steps.append("without the operators that `python -m pytest_ocrparity layers --rank` names (nodes_to_exclude)")
-    if not is_of_weights:
-        steps.insert(0, "with calibration images that are preprocessed as in production")
-    text = f"quantise again with onnxruntime.quantization.quantize_static, {', or '.join(steps)}"
+    steps = [f"with {program.per_channel}"] if is_per_tensor and program.per_channel else []
+    if is_of_weights:
+        names = "layers --rank` names"
+        steps.append(f"without the operators that `python -m pytest_ocrparity {names} ({program.leaves_out})")
+    else:
+        steps += ["with calibration images that are preprocessed as in production", "another way of calibration"]
+        steps.append(f"without the operators behind the largest values ({program.leaves_out})")
+    text = f"quantise again with {program.quantiser}, {', or '.join(steps)}"
     return Fix(f"{text}; if the loss is meant, compare with --ocr-tolerance=int8, and judge accuracy on labels")
 
 
@@ -158,23 +180,39 @@ def match_weights(program: QuantisedProgram, network: TrainedNetwork | None) -> 
     if network is None or not program.operators:
         return None
     arrays = network.arrays()
-    left = list(_layers(network))
     layers: dict[str, str] = {}
     kernels: dict[str, Kernel] = {}
     changed = dict(arrays)
-    for operator in program.operators:
-        chosen = next(
-            ((each, kept) for each in left for kept in _forms(each, arrays) if _is_rounded_from(operator, kept)), None
-        )
+    for operator, chosen in _matches(program, network, arrays):
         if chosen is None:
             return None
         layer, kept = chosen
-        left.remove(layer)
         layers[operator.name] = layer.name
         # Another operator may add the bias.
         kernels[operator.name] = kept[0], None if operator.bias is None else kept[1]
         changed |= _unfolded(layer, operator, arrays, is_folded=kept[0] is not arrays[layer.kernel])
     return QuantisedNetwork(program, layers, kernels, network.with_arrays(changed))
+
+
+def unmatched_text(program: QuantisedProgram, network: TrainedNetwork | None) -> str:
+    """Return which kernels of a program are not those of a network, rounded."""
+    matches = () if network is None else _matches(program, network, network.arrays())
+    strange = [each.name for each, chosen in matches if chosen is None]
+    which = f" ({len(strange)} of {len(program.operators)}: {listed(strange, SHOWN)})" if strange else ""
+    return f"the quantised weights are not the checkpoint's, rounded{which}"
+
+
+def _matches(
+    program: QuantisedProgram, network: TrainedNetwork, arrays: Mapping[str, Array]
+) -> Iterator[tuple[RoundedOperator, tuple[_Layer, Kernel] | None]]:
+    """Yield each operator with the layer, and its kernel, that it is rounded from; None where there is none."""
+    left = list(_layers(network))
+    for operator in program.operators:
+        ways = ((each, kept) for each in left for kept in _forms(each, arrays))
+        chosen = next((way for way in ways if _is_rounded_from(operator, way[1])), None)
+        if chosen is not None:
+            left.remove(chosen[0])
+        yield operator, chosen
 
 
 def _layers(network: TrainedNetwork) -> Iterator[_Layer]:

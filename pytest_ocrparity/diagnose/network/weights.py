@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -22,10 +22,21 @@ from pytest_ocrparity.contract import (
     offered,
 )
 from pytest_ocrparity.diagnose.laboratory import Laboratory, are_equal_maps, describe_difference, returns_map
-from pytest_ocrparity.diagnose.network.grids import grid_of
-from pytest_ocrparity.diagnose.network.lookalikes import has_nearer_lookalike, lookalikes, nearest_lookalike_checkpoint
+from pytest_ocrparity.diagnose.network.compared_weights import (
+    SHOWN,
+    StoredWeights,
+    cause_of_differing_weights,
+    describe_stored_weights,
+)
+from pytest_ocrparity.diagnose.network.lookalikes import (
+    Neighbour,
+    has_nearer_lookalike,
+    lookalikes,
+    nearest_lookalike_checkpoint,
+)
 from pytest_ocrparity.diagnosis import Alternative, Change, Diagnosis, Fix
 from pytest_ocrparity.stages import PROBABILITY_MAP
+from pytest_ocrparity.wording import image_label, listed
 
 Array: TypeAlias = "npt.NDArray[Any]"
 
@@ -34,11 +45,19 @@ def _exported_arrays(lab: Laboratory) -> Mapping[str, Array]:
     """Return the export's arrays, read once; an empty mapping, and a note, where they can't be read."""
     if "exported" not in lab.memo:
         lab.budget.check()
-        lab.memo["exported"] = (
-            lab.ask(lab.candidate, StoresWeights, lambda side: side.stored_weights(), "the export's weights") or {}
-        )
+        stored = lab.ask(lab.candidate, StoresWeights, lambda side: side.stored_weights(), "the export's weights") or {}
+        lab.memo["exported"] = {name: _in_float32(array) for name, array in stored.items()}
+        others = Counter(str(array.dtype) for array in stored.values() if array.dtype != np.float32)
+        lab.memo["types"] = "".join(f"; {count} of them are stored in {kind}" for kind, count in others.items())
     exported: Mapping[str, Array] = lab.memo["exported"]
     return exported
+
+
+def _in_float32(array: Array) -> Array:
+    """Return an array in the type of trained ones, where that loses nothing."""
+    with np.errstate(over="ignore"):
+        made = array.astype(np.float32)
+    return made if array.dtype.kind == "f" and np.array_equal(made, array, equal_nan=True) else array
 
 
 def _pairings(lab: Laboratory) -> list[StoredWeights]:
@@ -51,17 +70,17 @@ def _pairings(lab: Laboratory) -> list[StoredWeights]:
         return []
     network = side.network
     if "stored" not in lab.memo:
-        unfused = frozenset(network.keys().values())
         found = []
         for each in (network, network.fused):
             if each is None:
                 continue
-            arrays = each.arrays()
+            arrays, original = each.arrays(), None if each is network else network
             for pairs, is_named in align_parameters(exported, arrays, each.used):
                 own = {name: exported[name].reshape(arrays[right].shape) for name, right in pairs.items()}
-                found.append(StoredWeights(own, each, each is not network, unfused, pairs, is_named))
-        found.sort(key=lambda each: len(each.differing))
-        lab.memo["stored"] = found or [StoredWeights(exported, network, False, unfused, None, False)]
+                found.append(StoredWeights(own, each, original, pairs, is_named, lab.memo["types"]))
+        # Branches of which one is left out are bit for bit those that are left.
+        found.sort(key=lambda each: (len(each.differing) + len(each.missing), len(each.missing)))
+        lab.memo["stored"] = found or [StoredWeights(exported, network, None, None, False)]
     stored: list[StoredWeights] = lab.memo["stored"]
     return stored
 
@@ -80,19 +99,35 @@ def paired_network(lab: Laboratory) -> TrainedNetwork | None:
     return found.network if found is not None and is_paired else side.network.fused or side.network
 
 
+def unknown_of_reference(lab: Laboratory, right: Array) -> Diagnosis:
+    """Return what is said where the reference's own map holds NaN or infinity: no map agrees with it."""
+    reference = lab.names.reference
+    side = offered(lab.reference.source, HasTrainedNetwork)
+    arrays = {} if side is None else {side.network.keys()[name]: each for name, each in side.network.arrays().items()}
+    counts = {key: int(np.count_nonzero(~np.isfinite(array))) for key, array in arrays.items()}
+    shown = [f"{count} of {arrays[key].size} in {key}" for key, count in counts.items() if count]
+    lab.noticed += [f"values of {reference}'s checkpoint that are not finite: {listed(shown, SHOWN)}"] * bool(shown)
+    count = np.count_nonzero(~np.isfinite(right))
+    text = f"{count} of {right.size} values of {reference}'s own map are NaN or infinite, with which nothing agrees"
+    return lab.unknown_cause(PROBABILITY_MAP, f"{text}: take another checkpoint, or train again")
+
+
 def by_finiteness(lab: Laboratory, candidate_map: Array | None) -> Diagnosis | None:
-    """Look for NaN and infinity in the export's weights, where its map holds some; this needs no reference."""
+    """Look for NaN and infinity in the export's weights, where its map holds some and the checkpoint does not."""
     exported = _exported_arrays(lab)
     if candidate_map is None or np.all(np.isfinite(candidate_map)) or not exported:
         return None
     counts = {name: int(np.count_nonzero(~np.isfinite(array))) for name, array in exported.items()}
     not_finite = {name: count for name, count in counts.items() if count}
+    if not_finite and (found := paired_weights(lab)) is not None and found.pairs is not None:
+        not_finite = {name: count for name, count in not_finite.items() if name in found.differing}
     candidate = lab.names.candidate
     if not not_finite:
-        lab.ruled_out.append(f"network.not_finite: {candidate} stores no NaN and no infinity")
+        beside = " that the checkpoint does not hold" if any(counts.values()) else ""
+        lab.ruled_out.append(f"network.not_finite: {candidate} stores no NaN and no infinity{beside}")
         return None
     lab.patched = replace(lab.patched, explains=lambda _, made: made is not None and not np.all(np.isfinite(made)))
-    shown = ", ".join(f"{count} of {exported[name].size} in {name}" for name, count in list(not_finite.items())[:SHOWN])
+    shown = listed([f"{count} of {exported[name].size} in {name}" for name, count in not_finite.items()], SHOWN)
     proof = f"{candidate} stores values that are not finite: {shown}; so is its map, from which nothing can be read"
     other = Alternative("network.not_finite", "", lambda tensor: tensor)
     summary = f"{candidate} stores weights that are NaN or infinite"
@@ -109,8 +144,17 @@ def by_weights(lab: Laboratory, candidate_map: Array | None) -> Diagnosis | None
         changed = next((each for each in _pairings(lab) if each.network is found.network and each.differing), None)
         if changed is not None:  # the same arrays, of which some of one shape stand in another order
             return _run_with_stored_weights(lab, changed, candidate_map)
+        if found.missing:
+            count = len(found.network.used)
+            text = (
+                f"network.weights: {count - len(found.missing)} of the {count} arrays that {reference} uses were read,"
+            )
+            text += f" and are {candidate}'s bit for bit; not found in {candidate}: {listed(found.missing, SHOWN)}"
+            lab.not_tried.append(text)
+            return None
         lab.has_equal_weights = True
-        lab.ruled_out.append(f"network.weights: all {total} arrays of {candidate} are {reference}'s, bit for bit")
+        text = f"all {total} arrays of {candidate} are {reference}'s, bit for bit{found.types}"
+        lab.ruled_out.append(f"network.weights: {text}")
         return None
     if found.pairs is None:
         which = "neither their names nor their content, shapes and order tell which of them is which"
@@ -148,12 +192,16 @@ def _run_with_stored_weights(lab: Laboratory, found: StoredWeights, candidate_ma
         lab.tried.append(f"{text} {differ}{paired}")
         return None
     lab.patched = replace(lab.patched, explains=returns_map(transplanted.run))
-    same = total - len(found.differing)
     difference = describe_difference(made, candidate_map)
     proof = [f"{reference}'s network with {candidate}'s weights returns {candidate}'s map ({difference})"]
-    proof += [f"{same} of {total} stored arrays are the checkpoint's bit for bit; not: {differing_keys_text(found)}"]
+    proof += describe_stored_weights(found)
+    if held := held_by_nearest(lab):
+        proof.append(held)
     cause, summary = cause_of_differing_weights(found, candidate)
     fix = export_fix(lab, Alternative(cause, "", transplanted.run))
+    if found.are_all_elsewhere:
+        text = "look at which layers the export's code runs, and under which keys it loads their weights"
+        fix = replace(fix, text=f"{text}; then {fix.text}")
     return lab.proven_cause(PROBABILITY_MAP, cause, summary, proof, fix)
 
 
@@ -163,14 +211,28 @@ def lookalike_networks(lab: Laboratory) -> Iterator[Alternative]:
         yield from lookalikes(lab.reference.source, _nearest_checkpoint(lab))
 
 
+def held_by_nearest(lab: Laboratory) -> str:
+    """Return how many of the export's arrays another checkpoint holds, where it holds more than the reference's."""
+    found = _nearest(lab)
+    if found is None:
+        return ""
+    total = len(_exported_arrays(lab))
+    return f"{found.held} of {total} stored arrays are those of {image_label(str(found.path))}, bit for bit"
+
+
 def _nearest_checkpoint(lab: Laboratory) -> Path | None:
+    found = _nearest(lab)
+    return None if found is None else found.path
+
+
+def _nearest(lab: Laboratory) -> Neighbour | None:
     """Return the checkpoint that holds more of the export's arrays than the reference's, looked for once."""
     if not isinstance(lab.reference.source, TrainedSide):
         return None
     if "nearest" not in lab.memo:
         lab.budget.check()
         lab.memo["nearest"] = nearest_lookalike_checkpoint(lab.reference.source, _exported_arrays(lab))
-    found: Path | None = lab.memo["nearest"]
+    found: Neighbour | None = lab.memo["nearest"]
     return found
 
 
@@ -215,108 +277,3 @@ def export_fix(lab: Laboratory, other: Alternative) -> Fix:
 
 PRESET_OF: Final = {"precision.fp16": "fp16", "precision.bf16": "fp16", "precision.int8": "int8"}
 """The preset that permits what a precision moves: bf16 has no own one."""
-
-SHOWN: Final = 4
-"""How many parameters a message names."""
-
-
-@dataclass
-class StoredWeights:
-    """The export's arrays paired with those of the trained network, or of its fused copy."""
-
-    exported: Mapping[str, Array]
-    network: TrainedNetwork
-    is_fused: bool
-    unfused: frozenset[str]
-    """The checkpoint's keys before fusing."""
-    pairs: Mapping[str, str] | None
-    """The trained name by exported name; None where the arrays could not be paired."""
-    is_named: bool = True
-    """Whether the pairs were found by names, and not only by shapes and order."""
-
-    @cached_property
-    def trained(self) -> Mapping[str, Array]:
-        """The trained network's arrays, by paddle's parameter names."""
-        arrays: Mapping[str, Array] = self.network.arrays()
-        return arrays
-
-    @cached_property
-    def differing(self) -> list[str]:
-        """The exported arrays that are not the trained ones bit for bit."""
-        pairs = self.pairs or {}
-        return [
-            n
-            for n, array in self.exported.items()
-            if n not in pairs or array.tobytes() != self.trained[pairs[n]].tobytes()
-        ]
-
-    def key(self, name: str) -> str:
-        """Return the checkpoint's key of an exported array."""
-        keys: Mapping[str, str] = self.network.keys()
-        return keys[(self.pairs or {})[name]] if self.pairs and name in self.pairs else name
-
-
-def cause_of_differing_weights(found: StoredWeights, candidate: str) -> tuple[str, str]:
-    """Return the most specific cause that fits every array that differs, and its summary."""
-    total, differing = len(found.exported), found.differing
-    if any(not np.all(np.isfinite(found.exported[name])) for name in differing):
-        return "network.not_finite", f"{candidate} stores weights that are NaN or infinite"
-    known = found.pairs or {}
-    pairs = [(found.exported[name], found.trained[known[name]]) for name in differing if name in known]
-    if len(pairs) == len(differing) and (grid := grid_of(pairs)) is not None:
-        return grid.cause, f"{candidate} stores weights rounded to {grid.text}"
-    if _is_untrained(found):
-        summary = f"{candidate} was exported without loading the checkpoint: its batch norm is as initialised"
-        return "network.weights.not_loaded", summary
-    if found.is_fused and all(found.key(name) not in found.unfused for name in differing):
-        return "network.fusion", f"branches of {candidate} were fused wrongly"
-    are_unrelated = all(_are_unrelated(exported, trained) for exported, trained in pairs)
-    if are_unrelated and _are_whole_layers(found) and not _are_elsewhere(found):
-        summary = f"{len(differing)} of {candidate}'s {total} weights have nothing of the checkpoint's"
-        return "network.weights.partly_loaded", summary
-    return "network.weights", f"{len(differing)} of {candidate}'s {total} weights are not the checkpoint's"
-
-
-def _are_whole_layers(found: StoredWeights) -> bool:
-    """Return whether some layers differ in all their arrays and the others in none, as where keys were skipped."""
-    differing = {found.key(name).rpartition(".")[0] for name in found.differing}
-    equal = {found.key(name).rpartition(".")[0] for name in found.exported if name not in found.differing}
-    return bool(equal) and not differing & equal
-
-
-def _are_elsewhere(found: StoredWeights) -> bool:
-    """Return whether an array that differs is the checkpoint's of another place, such as of the other direction."""
-    known = {(array.shape, array.tobytes()) for array in found.trained.values() if array.size > 1}
-    stored = (found.exported[name] for name in found.differing)
-    return any((array.shape, array.tobytes()) in known for array in stored)
-
-
-def _are_unrelated(exported: Array, trained: Array) -> bool:
-    """Return whether an array may be freshly initialised: a constant vector, or not correlated with the checkpoint's.
-
-    An array that was rounded, scaled or trained further correlates with it. A transposed one holds the same values.
-    """
-    if np.ptp(exported) == 0:
-        return exported.ndim == 1
-    if exported.size < 16 or np.ptp(trained) == 0 or np.array_equal(np.sort(exported, None), np.sort(trained, None)):
-        return False
-    return bool(abs(np.corrcoef(exported.ravel(), trained.ravel())[0, 1]) < 0.5)
-
-
-def _is_untrained(found: StoredWeights) -> bool:
-    """Return whether nothing was trained: batch-norm means are 0, variances 1, and no kernel is the checkpoint's."""
-    kernels = [name for name, array in found.exported.items() if array.ndim >= 2]
-    if any(name not in found.differing for name in kernels):
-        return False
-    keys = {name: found.key(name) for name in found.exported}
-    means = [found.exported[name] for name, key in keys.items() if key.endswith("_mean")]
-    variances = [found.exported[name] for name, key in keys.items() if key.endswith("_variance")]
-    return (
-        bool(means) and all(not array.any() for array in means) and all(bool((array == 1).all()) for array in variances)
-    )
-
-
-def differing_keys_text(found: StoredWeights) -> str:
-    """Return the checkpoint's keys of the arrays that differ, as a text."""
-    names = [found.key(name) for name in found.differing]
-    return ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")

@@ -189,7 +189,7 @@ def beside(change: Callable[[Any], State], name: str = "tiny_rec_latest") -> Cal
 
 
 def wrong_fusion(*, is_right: bool = False) -> Callable[[LineDeployment], None]:
-    """A network with branches to fuse, exported with one of them too small; or right."""
+    """A network with branches to fuse, exported without one of them; or right."""
 
     def split() -> dict[str, Any]:
         state = dict(checkpoint())
@@ -208,7 +208,7 @@ def wrong_fusion(*, is_right: bool = False) -> Callable[[LineDeployment], None]:
         narrow.set_value(trained)
         return made, PROGRAM
 
-    wrong, right = cache(lambda: make(0.2)), cache(lambda: make(1.0))
+    wrong, right = cache(lambda: make(0.0)), cache(lambda: make(1.0))
 
     def inject(d: LineDeployment) -> None:
         beside(lambda _: split(), "branched")(d)

@@ -11,6 +11,7 @@ import pytest
 
 from pytest_ocrparity.backends.onnx.quantised_file import QuantisedFile
 from pytest_ocrparity.backends.onnx.runtime import runtime_arrays, runtime_quantised
+from pytest_ocrparity.errors import ModelError
 
 onnx = pytest.importorskip("onnx")
 
@@ -129,3 +130,13 @@ def test_a_file_without_steps_is_not_quantised() -> None:
     file = EXAMPLE / "inference_onnx" / "inference.onnx"
     assert runtime_quantised(file) is None
     assert len(runtime_arrays(file)) == 50, "the trained ones, without what its Resize operators take"
+
+
+def test_another_form_is_said_to_be_none_that_is_read(tmp_path: Path) -> None:
+    file = model(tmp_path)
+    assert runtime_quantised(file) is not None
+    made = onnx.load(str(file))
+    next(node for node in made.graph.node if node.op_type == "Conv").op_type = "ConvInteger"
+    onnx.save(made, str(file))
+    with pytest.raises(ModelError, match=r"is quantised with ConvInteger, a form that is not read; quantize_static"):
+        runtime_quantised(file)

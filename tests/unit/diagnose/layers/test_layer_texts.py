@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from toy_graphs import FOLDED, ROWS, TENSOR, Function, ToyGraph, export, network
 
 from pytest_ocrparity.contract.network_graph import Node
 from pytest_ocrparity.diagnose.laboratory import Names
-from pytest_ocrparity.diagnose.layers.layer_texts import describe_layer, layer_of_search, search_evidence
+from pytest_ocrparity.diagnose.layers.layer_texts import (
+    describe_layer,
+    further_places,
+    layer_of_search,
+    search_evidence,
+)
 from pytest_ocrparity.diagnose.layers.search import Search, search_layers
 
 NAMES = Names("train", "inference")
@@ -80,9 +87,28 @@ def test_an_operator_that_is_not_there_is_named_and_not_what_follows() -> None:
     assert (layer.name, layer.operator, layer.same_as, layer.is_proved) == ("stem.act", "relu", (), True)
     (proof,) = search_evidence(search, layer, NAMES)
     assert proof.startswith("given train's own arrays, inference's way without stem.act (relu) is off by ")
+    assert describe_layer(layer) == "stem.act (relu): not in the export"
+    several = replace(layer, same_as=("stem.norm", "stem.conv"))
+    assert describe_layer(several) == "stem.act (relu), stem.norm, stem.conv: not in the export"
     other = [*without[:2], (Node("conv2d", (2,)), ROWS[4][1]), without[3]]  # near miss: it is another one as well
     search = search_layers(ToyGraph(rows), ToyGraph(other), TENSOR, lambda off: off < 1e-5)
-    assert layer_of_search(search).same_as == ("stem.act",)
+    other_layer = layer_of_search(search)
+    assert (other_layer.same_as, other_layer.attribute) == (("stem.act",), "")
+
+
+def test_operators_too_many_at_two_places_are_both_named() -> None:
+    """Neither is what follows it, which is right once the operator is not there."""
+    rows = [*ROWS[:3], (Node("scale", (3,)), moved)]
+    rows += [(Node(node.operator, tuple(each + 1 for each in node.inputs)), made) for node, made in ROWS[3:]]
+    rows.append((Node("scale", (len(rows),)), moved))
+    search = found({}, rows)
+    assert search.is_proved, search.why
+    assert [place.is_one_too_many for place in search.places] == [True, True]
+    assert layer_of_search(search).attribute == "scale behind it in the export, none there in training"
+    (last,) = further_places(search)
+    assert last.startswith("scale behind ")
+    (proof,) = search_evidence(search, layer_of_search(search), NAMES)
+    assert f"; with train's array there and in {last}, the rest of inference returns train's map" in proof
 
 
 def test_an_operator_too_many_stands_behind_the_layer_that_it_follows() -> None:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pytest
-from toy_graphs import ROWS, Function, SampledToyGraph, network
+from toy_graphs import ROWS, Function, SampledToyGraph, ToyGraph, network
 
 from pytest_ocrparity.contract.network_graph import Node
+from pytest_ocrparity.diagnose.layers.feature_maps import feature_maps
+from pytest_ocrparity.diagnose.layers.layer_texts import layer_of_search
 from pytest_ocrparity.diagnose.layers.sampled_search import search_whole_page
-from pytest_ocrparity.diagnose.layers.search import NOT_NEEDED, NOT_SHOWN, SAME_OF_SAME, Search
+from pytest_ocrparity.diagnose.layers.search import NOT_NEEDED, NOT_SHOWN, SAME_OF_SAME, Runs, Search
 
 PAGE = np.random.default_rng(3).normal(size=(1, 3, 32, 48)).astype(np.float32)
 STEP = 4
@@ -29,22 +30,15 @@ def search(
     reference: Sequence[tuple[Node, Function]] = ROWS,
 ) -> tuple[Search, int]:
     """Return what was found, and how many runs were counted."""
-    count = 0
-
-    @contextmanager
-    def counted() -> Iterator[None]:
-        nonlocal count
-        count += 1
-        yield
-
+    runs = Runs(most=4)
     candidate = SampledToyGraph([(Node(node.operator, node.inputs), function) for node, function in rows], faults)
     right = SampledToyGraph(reference)
     found = search_whole_page(
-        right, candidate, tensor, STEP, [2e-5] * (len(reference) + 1), lambda off: off <= 1e-5, counted
+        right, candidate, tensor, STEP, [2e-5] * (len(reference) + 1), lambda off: off <= 1e-5, runs
     )
     assert found is not None
-    assert found.runs == count == candidate.runs + right.runs
-    return found, count
+    assert found.runs == runs.count == candidate.runs + right.runs
+    return found, runs.count
 
 
 @pytest.mark.parametrize("place", range(1, len(ROWS) + 1))
@@ -54,6 +48,20 @@ def test_the_place_is_proved_in_four_runs(place: int) -> None:
     assert ([each.own for each in found.places], count) == ([place], 4)
     assert found.places[0].right == place
     assert found.left < 1e-6 < found.off
+
+
+def test_the_arrays_around_the_place_are_read_whole() -> None:
+    found, _ = search({7: wrong_where_large})
+    right, own = network(), ToyGraph(ROWS, {7: wrong_where_large})
+    for place in (6, 7):
+        for made, graph in ((found.right(place), right), (found.own(place), own)):
+            np.testing.assert_allclose(made, graph.run(PAGE, [place])[0], rtol=1e-5)
+    assert found.right(4).shape == found.own(4).shape == (1, 5, 8, 12)
+    maps = feature_maps(found, layer_of_search(found), "page 0")
+    assert maps.given is not None
+    assert "from its" not in maps.made.text
+    assert np.max(np.abs(maps.made.reference - maps.made.candidate)) > 0.1
+    np.testing.assert_allclose(maps.given.reference, maps.given.candidate, rtol=1e-5)
 
 
 def test_a_part_does_not_show_it() -> None:
@@ -110,10 +118,4 @@ def test_an_operator_too_many_is_proved_where_no_array_may_belong_there(is_meant
 @pytest.mark.parametrize("has_samples", [(False, False), (True, False), (False, True)])
 def test_a_graph_without_samples_is_not_searched(has_samples: tuple[bool, bool]) -> None:
     right, own = (SampledToyGraph(ROWS) if each else network() for each in has_samples)
-    assert search_whole_page(right, own, PAGE, STEP, [2e-5] * 10, lambda off: off <= 1e-5, _never) is None
-
-
-@contextmanager
-def _never() -> Iterator[None]:
-    pytest.fail("nothing runs")
-    yield
+    assert search_whole_page(right, own, PAGE, STEP, [2e-5] * 10, lambda off: off <= 1e-5, Runs(most=0)) is None

@@ -136,3 +136,11 @@ def test_what_is_rounded_to_half() -> None:
         other = half.copy()
         other[place] = np.nextafter(np.float16(other[place] + 4 * LEAST), np.float16(np.inf))
         assert not is_rounded_to_half(other, trained), place
+
+
+def test_a_weight_that_is_not_the_trained_one_rounded_is_named() -> None:
+    wrong = port(program=Program({**HALF, HEAD: HALF[HEAD] * np.float16(1.05)}))
+    found = cause_of(on(Trained()), on(wrong))
+    assert any(
+        each.endswith("its weights are not all the checkpoint's, rounded: head.weight of 3") for each in found.tried
+    )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 from diagnosing import OTHER_PAGE, Array, Squares, cause_of, on, stopped
 from networks import OneSize, of_one_size
-from toy import Toy
+from toy import Toy, page
 
 from pytest_ocrparity.compare import Comparisons
 from pytest_ocrparity.diagnose.laboratory import Laboratory
@@ -21,6 +22,23 @@ class TestSizes:
         found = cause_of(on(Toy(), OTHER_PAGE), of_one_size(OneSize(name="port")))
         assert (found.cause, found.stage) == ("network.fixed_shape", PROBABILITY_MAP)
         assert "port was exported for 64x96 and there returns train's map; at 96x128 it stopped" in found.evidence[0]
+
+    @pytest.mark.parametrize(
+        ("boxes", "cause"), [(((70, 66, 124, 92),), "network.fixed_shape"), ((), "unknown")], ids=["below", "blank"]
+    )
+    def test_its_own_size_is_tried_where_the_page_has_text(
+        self, boxes: tuple[tuple[int, int, int, int], ...], cause: str
+    ) -> None:
+        pixels = page(96, 128, boxes)
+        found = cause_of(on(Toy(), pixels), of_one_size(OneSize(name="port"), pixels))
+        assert found.cause == cause
+        told = "port was exported for 64x96 (height x width) only, and a part of that size shows no text"
+        assert (told in found.evidence) is (cause == "unknown")
+
+    def test_one_that_errs_where_there_is_text_is_not_blamed_on_the_size(self) -> None:
+        pixels = page(96, 128, ((70, 66, 124, 92),))
+        found = cause_of(on(Toy(), pixels), of_one_size(OneSize(name="port", gain=3.0), pixels))
+        assert found.cause == "unknown"
 
     def test_the_train_model_is_needed_to_say_so(self) -> None:
         reference = replace(on(Toy(name="baseline"), OTHER_PAGE), source=None)
@@ -57,6 +75,18 @@ class TestSizes:
         assert found.cause == "unknown"
         named = f"{size[0]}x{size[1]}"
         assert f"port was exported for {named} (height x width) only, and {told}" in found.evidence
+
+    @pytest.mark.parametrize(("factor", "is_graph"), [(1.0, True), (0.9, False)])
+    def test_a_graph_that_makes_the_map_by_itself_is_the_cause_where_the_engine_has_one_way_to_run(
+        self, factor: float, is_graph: bool, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        port = Squares(name="port")
+        graph = SimpleNamespace(output=0, run=lambda tensor, places: [factor * port.infer(tensor)])
+        monkeypatch.setattr("pytest_ocrparity.diagnose.network.input_size.candidate_graph", lambda lab: graph)
+        lab = Laboratory(Comparisons(on(Toy()), on(port), BUILT_IN), 60, has_equal_weights=True)
+        found = by_graph(lab, lab.candidate.probability_map)
+        assert (found is not None and found.cause == "network.graph") is is_graph
+        assert ("port's program by itself returns its map" in lab.noticed) is is_graph
 
     def test_nothing_is_noticed_about_sizes_where_the_candidate_cannot_be_run(self) -> None:
         lab = Laboratory(Comparisons(on(Toy()), replace(on(Squares(name="port")), source=None), BUILT_IN), 60)

@@ -29,6 +29,29 @@ class TestMaps:
         assert found.evidence[0].endswith("before, its map differed (not comparable)")
 
 
+@pytest.mark.parametrize("which", ["own", "other"])
+def test_another_engine_that_is_right_by_chance_is_no_cause(which: str) -> None:
+    """Its own map is not that of before, or the other engine's is right once alone."""
+
+    class Chance(Toy):
+        tries = 0
+
+        def infer(self, tensor: Array) -> Array:
+            made = super().infer(tensor)
+            return made if which == "own" and self.tries else np.asarray(made * 0.5, np.float32)
+
+        def other_engines(self) -> Iterator[Alternative]:
+            yield Alternative("engine.onednn", "oneDNN off", self.once)
+
+        def once(self, tensor: Array) -> Array:
+            self.tries += 1
+            return np.asarray(Toy().infer(tensor) * (0.5 if which == "other" and self.tries > 1 else 1), np.float32)
+
+    found = cause_of(on(Toy()), on(Chance(name="port")))
+    assert (found.cause, found.stage) == ("engine.not_repeatable", PROBABILITY_MAP)
+    assert found.evidence[0].startswith("with oneDNN off, port returned train's map once")
+
+
 class SeveralOutputs(Toy):
     """Has three outputs, of which the pipeline takes the first."""
 
@@ -47,3 +70,16 @@ def test_another_output_is_named_only_where_it_is_the_map(offset: float, cause: 
     told = (*diagnosis.evidence, *diagnosis.tried)
     expected = "output 2 of port (from 0) is train's map" if cause != "unknown" else "no other output is the map"
     assert any(expected in text for text in told)
+
+
+@pytest.mark.parametrize(("offset", "cause"), [(0.2, "network.outputs"), (0.3, "unknown")])
+def test_a_map_of_two_channels_is_told_from_another_map(offset: float, cause: str) -> None:
+    class TwoChannels(Toy):
+        def infer(self, tensor: Array) -> Array:
+            made = super().infer(tensor)
+            return np.concatenate([1 - made, made - np.float32(offset)], axis=1)
+
+    diagnosis = cause_of(on(Toy()), on(TwoChannels(name="port", offset=0.2)))
+    assert diagnosis.cause == cause
+    told = "port's map has 2 channels, of which channel 1 (from 0) is train's map"
+    assert (diagnosis.summary == told) is (cause != "unknown")

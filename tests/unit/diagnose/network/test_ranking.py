@@ -13,6 +13,7 @@ from networks import WEIGHTS, Exported, Network, Trained
 from pytest_ocrparity.commands.layer_ranking import ranking_rows
 from pytest_ocrparity.compare import Comparisons
 from pytest_ocrparity.diagnose.laboratory import Laboratory
+from pytest_ocrparity.diagnose.network.grids import Grid
 from pytest_ocrparity.errors import ModelError
 from pytest_ocrparity.tolerance import BUILT_IN
 from unit.diagnose.network.test_rounding import HEAD, STEM, STEPS, Program, Quantised, rounded, step_of
@@ -35,22 +36,46 @@ def test_the_layer_that_loses_most_comes_first_with_what_is_left_where_it_is_in_
 
 def test_where_rounding_on_the_way_is_what_loses_no_layer_is_advised() -> None:
     _, said = ranking_rows(laboratory(Quantised(name="port", program=Program(way=0.2, steps=127))))
-    assert said[-1] == "with all of these in fp32 more than half is left: look at what is rounded between the layers"
+    told = (
+        "with all of these in fp32 more than half is left: look at what is rounded between the layers, and run without"
+    )
+    assert said[-1] == f"{told} --rank"
 
 
-def test_an_export_of_rounded_weights_has_no_operators() -> None:
-    weights = {**WEIGHTS, STEM: rounded(WEIGHTS[STEM], step_of(WEIGHTS[STEM], STEPS))}
-    table, said = ranking_rows(laboratory(Exported(name="port", network_run=Network(weights))))
+BYTES = {**WEIGHTS, STEM: rounded(WEIGHTS[STEM], step_of(WEIGHTS[STEM]))}
+COARSE = {**WEIGHTS, STEM: rounded(WEIGHTS[STEM], step_of(WEIGHTS[STEM], 2))}
+
+
+@pytest.mark.parametrize(("weights", "agree"), [(COARSE, False), (BYTES, True)])
+def test_an_export_of_rounded_weights_has_no_operators(
+    weights: Mapping[str, Array], agree: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not agree:  # what 8 bits move does not show on drawn pages
+        monkeypatch.setattr(
+            "pytest_ocrparity.diagnose.network.compared_weights.grid_of", lambda pairs: Grid("", "4 bits")
+        )
+    lab = laboratory(Exported(name="port", network_run=Network(weights)))
+    table, said = ranking_rows(lab)
     assert [row[:2] for row in table[1:]] == [("(none)", ""), ("stem", "")]
     assert table[2][2] == table[1][3]
     assert table[2][3] == "0.00e+00"
-    assert said[-1] == "to take 90% of what they all bring, leave in fp32 ['stem']"
+    assert lab.maps_agree is agree
+    advice = "to take 90% of what they all bring, leave in fp32 ['stem']"
+    assert said[-1] == ("the maps agree: nothing is to be gained" if agree else advice)
 
 
 @dataclass
 class Unreadable(Exported):
     def stored_weights(self) -> Mapping[str, Array]:
         raise OSError("truncated")
+
+
+def test_a_program_whose_layers_are_left_out_by_name_is_ranked_by_them() -> None:
+    program = Program(steps=STEPS, per_channel="")
+    table, said = ranking_rows(laboratory(Quantised(name="port", program=program)))
+    assert [row[:2] for row in table[1:]] == [("(none)", ""), ("head", ""), ("stem", "")]
+    assert float(table[3][3]) == 0
+    assert said[-1].startswith("to take 90% of what they all bring, leave in fp32 ['head'")
 
 
 FURTHER = {**WEIGHTS, STEM: np.asarray(WEIGHTS[STEM] * 1.02, np.float32)}
@@ -60,10 +85,15 @@ FURTHER = {**WEIGHTS, STEM: np.asarray(WEIGHTS[STEM] * 1.02, np.float32)}
     ("port", "why"),
     [
         (replace(Exported(name="port"), power=2), "all weights are the checkpoint's"),
+        (
+            Exported(name="port", network_run=Network(BYTES), power=2),
+            "train's network with port's weights does not return its map, so that something else differs, too",
+        ),
         (Unreadable(name="port", power=2), "truncated"),
+        (Exported(name="port", network_run=Network(FURTHER)), "1 of 1 weights that .* are not merely rounded"),
         (Quantised(name="port", program=Program(FURTHER, steps=STEPS)), "not the checkpoint's, rounded"),
     ],
-    ids=["fp32", "not read", "other weights"],
+    ids=["fp32", "rounded, and something else", "not read", "not rounded", "other weights"],
 )
 def test_what_is_not_known_of_an_export_is_said(port: Exported, why: str) -> None:
     with pytest.raises(ModelError, match=f"no layers to rank: .*{why}"):

@@ -39,6 +39,9 @@ class Program:
     way: float = 0.0
     steps: int = 0
     grid: str = GRID
+    quantiser: str = "onnxruntime.quantization.quantize_static"
+    per_channel: str = "per_channel=True"
+    leaves_out: str = "nodes_to_exclude"
 
     @property
     def operators(self) -> Sequence[RoundedOperator]:
@@ -107,6 +110,27 @@ def test_weights_that_are_the_trained_ones_rounded(way: float) -> None:
     )
 
 
+def test_the_lesser_part_of_a_difference_is_not_its_cause() -> None:
+    """The same kernels with much coarser steps between the layers."""
+    found = cause_of(on(Trained()), on(Quantised(name="port", program=Program(way=0.5, steps=STEPS))))
+    assert found.cause == "precision.activations"
+    assert found.summary == (
+        "port rounds 1 array between its layers; the lesser part of the difference is that it stores the kernels of 2 "
+        f"operators in {GRID}"
+    )
+    assert found.fix is not None
+    assert "preprocessed as in production" in found.fix.text
+    assert "per_channel" not in found.fix.text
+
+
+def test_the_fix_names_what_made_the_program() -> None:
+    made = Program(way=0.1, quantiser="paddle.quantization", per_channel="", leaves_out="add_layer_config")
+    found = cause_of(on(Trained()), on(Quantised(name="port", program=made)))
+    assert found.fix is not None
+    assert found.fix.text.startswith("quantise again with paddle.quantization, with calibration images ")
+    assert "(add_layer_config)" in found.fix.text
+
+
 @dataclass
 class Squares(Quantised):
     """The engine squares the map of one page."""
@@ -147,6 +171,12 @@ def test_what_rounding_does_not_explain_is_unknown(port: Quantised) -> None:
     found = cause_of(on(Trained()), on(port))
     assert found.cause == "unknown"
     assert not any(each.startswith("precision") for each in found.ruled_out)
+
+
+def test_kernels_that_are_not_the_trained_ones_rounded_are_named() -> None:
+    found = cause_of(on(Trained()), on(Quantised(name="port", program=Program(FURTHER, steps=STEPS))))
+    told = f"precision.int8: the quantised weights are not the checkpoint's, rounded (1 of 2: {STEM})"
+    assert told in found.tried
 
 
 def test_a_program_that_is_not_quantised_is_examined_as_ever() -> None:

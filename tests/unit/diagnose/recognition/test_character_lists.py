@@ -26,6 +26,14 @@ DIGITS = tuple("0123456789")
             (*DIGITS[:4], "x", *DIGITS[4:], " "),
             "line 5, 'x', is inserted, so that from line 5 on every character is it",
         ),
+        (
+            (*DIGITS[:4], *DIGITS[5:], "4", " "),
+            "line 5, '4', stands in line 10, so that in lines 5 to 9 every character is",
+        ),
+        (
+            ("9", *DIGITS[:9], " "),
+            "line 1, '9', is train's line 10, so that from line 1 on every character is its neighbour",
+        ),
         ((*DIGITS[::-1], " "), "it is train's in reverse"),
         (("1", "0", *DIGITS[2:], " "), "it is train's in another order, from line 1 on (2 lines differ)"),
         ((*DIGITS[:7], "x", *DIGITS[8:], " "), "1 of 11 lines differ, from line 8 on"),
