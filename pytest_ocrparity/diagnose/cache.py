@@ -28,6 +28,7 @@ from pytest_ocrparity.diagnose.repeatability import (
     examine_memory_refusal,
     examine_repeatability_of_maps,
     examine_repeatability_of_tensors,
+    is_of_chance,
 )
 from pytest_ocrparity.diagnose.state import state_cause
 from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis, FeatureMaps
@@ -203,17 +204,22 @@ def _confirmed_causes(known: Known, lab: Laboratory) -> tuple[Diagnosis, ...] | 
     """Return the causes found on another image that show on this one too; None where they do not explain it.
 
     With all of them put right, each stage must come out as the reference's, unless its cause was unknown. A cause is
-    stated only if its stage differs without its patch. Takes at most two network runs, or four where a side was found
-    not to be repeatable.
+    stated only if its stage differs without its patch. Takes at most two network runs, and more where a side was found
+    not to be repeatable, which is found anew.
     """
     named = [each for each in known.diagnoses if each.cause != UNKNOWN]
     unknown = {each.stage for each in known.diagnoses if each.cause == UNKNOWN}
     if not named:
         return None
     try:
-        if any(each.cause.endswith("not_repeatable") for each in named):
+        by_chance = [each.cause for each in named if is_of_chance(each)]
+        again: list[Diagnosis] = []
+        if by_chance:
             again = examine_repeatability_of_tensors(lab) or examine_repeatability_of_maps(lab)
-            return tuple(again) if [d.cause for d in again] == [d.cause for d in known.diagnoses] else None
+            if [each.cause for each in again] == [each.cause for each in known.diagnoses]:
+                return tuple(again)
+            if not lab.noise or [each.cause for each in again] != by_chance:
+                return None
         if any(each.cause == STATE for each in named):
             state = state_cause(lab, first_stage_to_diagnose(lab.comparisons.all()))
             return None if state is None else (state,)
@@ -225,12 +231,13 @@ def _confirmed_causes(known: Known, lab: Laboratory) -> tuple[Diagnosis, ...] | 
         stages = _stages_that_agree(lab, unknown)
         if stages is None:
             return None
-        shown = [each for each in known.diagnoses if each.cause == UNKNOWN or _has_effect(lab, each)]
+        others = [each for each in known.diagnoses if not is_of_chance(each)]
+        shown = [each for each in others if each.cause == UNKNOWN or _has_effect(lab, each)]
     except BudgetSpentError:
         return None
     if not any(each.cause != UNKNOWN for each in shown):
         return None
-    stated = [_restated_diagnosis(each, known.image, stages) for each in shown]
+    stated = [*again, *(_restated_diagnosis(each, known.image, stages) for each in shown)]
     return tuple(examine_leaked_parameters(lab, stated)) if any(each.cause == LEAK for each in named) else tuple(stated)
 
 

@@ -1,6 +1,7 @@
 """Whether chance explains how far two sides lie apart, of which one returns something else each time.
 
-It may where all that one side returned and all that the other did overlap, but for as much as each lies apart itself.
+It may, value by value, where all that one side returned and all that the other did overlap; or where the value
+changes, and lies no further off than values change by at most.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ import numpy.typing as npt
 Array: TypeAlias = "npt.NDArray[Any]"
 
 NEVER: Final = 1 / 32
-"""How little of a gap that is left chance may reach in a few runs, so that it is taken for none of it in many."""
+"""How little chance may reach in a few runs, of a gap that is left, so that it is taken for none of it in many; and of
+the largest change of any value, so that this value is taken for one that does not change."""
 FEW: Final = 3
 """How many runs these are."""
 
@@ -55,10 +57,11 @@ class Drawn:
 
 @dataclass
 class Chance:
-    """What both sides returned of the same."""
+    """What both sides returned of the same, of which values no further apart than `limit` are the same."""
 
     reference: Drawn
     candidate: Drawn
+    limit: float = 0.0
 
     @property
     def noise(self) -> float:
@@ -67,16 +70,24 @@ class Chance:
 
     @property
     def gap(self) -> float:
-        """How far all that one returned lies from all that the other did, at most; infinity of two shapes."""
-        one, other = self.reference, self.candidate
+        """How far all that one returned lies at most from all that the other did, of what chance does not explain.
+
+        0 where it explains all, and infinity of two shapes.
+        """
+        one, other, noise = self.reference, self.candidate, self.noise
         if one.low.shape != other.low.shape:
             return float("inf")
-        return max(_largest(one.low, other.high), _largest(other.low, one.high), 0.0)
+        with np.errstate(invalid="ignore"):
+            gaps = np.maximum(one.low - other.high, other.low - one.high)
+            changes = (one.high - one.low) + (other.high - other.low)
+        least = max(NEVER * noise, self.limit)
+        is_explained = (gaps <= least) | ((gaps <= noise) & (changes > NEVER * noise))
+        return float(np.max(np.nan_to_num(gaps[~is_explained], nan=np.inf, posinf=np.inf), initial=0.0))
 
     @property
     def explains_all(self) -> bool:
         """Whether chance may explain how far both lie apart."""
-        return self.gap <= self.noise
+        return self.gap == 0
 
     def draw(self, most: int, check: Callable[[], None]) -> None:
         """Run the sides that do not repeat themselves again, until chance may explain all, or next to nothing.

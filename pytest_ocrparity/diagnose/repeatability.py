@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pytest_ocrparity.contract import UsesRandomOperators, pipeline_of
+from pytest_ocrparity.diagnose.budget import BudgetSpentError
 from pytest_ocrparity.diagnose.chance import Chance, Drawn
 from pytest_ocrparity.diagnose.laboratory import Laboratory, are_equal_maps
 from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis
@@ -29,6 +30,11 @@ MOST_NOISE: Final = 0.125
 returns a map within that explains seven eighths."""
 
 
+def is_of_chance(diagnosis: Diagnosis) -> bool:
+    """Return whether a cause is that a side does not return the same again."""
+    return diagnosis.cause.endswith(".not_repeatable")
+
+
 def examine_repeatability_of_tensors(lab: Laboratory) -> list[Diagnosis]:
     """Return a diagnosis for each side that makes two tensors of one image; if the reference stopped, its diagnosis.
 
@@ -43,8 +49,10 @@ def examine_repeatability_of_tensors(lab: Laboratory) -> list[Diagnosis]:
         None if trace.tensor is None else _drawn(each, trace.tensor, partial(_tensor_again, lab, trace))
         for each, trace in zip(made, traces, strict=True)
     ]
-    chance = _chance_of_all(lab, found, sides, MOST_TENSORS)
-    if chance is None or chance.explains_all:
+    chance = _drawn_chance(lab, sides, MOST_TENSORS) if found else None
+    if chance is None:
+        return [_in_unknown_part(lab, each) for each in found]
+    if chance.explains_all:
         return found
     lab.not_tried.append("experiments with the preprocessing, which need a tensor that comes again")
     return [*(_in_part(lab, each, chance) for each in found), _unexplained_rest(lab, TENSOR, "tensors")]
@@ -61,15 +69,23 @@ def examine_repeatability_of_maps(lab: Laboratory) -> list[Diagnosis]:
     found = [each.diagnosis for each in made if each is not None]
     if any(diagnosis.cause == UNKNOWN for diagnosis in found):
         return found
-    sides = [_drawn_maps(lab, each, trace) for each, trace in zip(made, traces, strict=True)] if found else []
-    chance = _chance_of_all(lab, found, sides, MOST_MAPS)
-    if chance is None or chance.explains_all:
+    if not found:
+        return []
+    try:
+        sides = [_drawn_maps(lab, each, trace) for each, trace in zip(made, traces, strict=True)]
+    except BudgetSpentError:
+        return [_in_unknown_part(lab, each) for each in found]
+    chance = _drawn_chance(lab, sides, MOST_MAPS, lab.map_limit)
+    if chance is None:
+        return [_in_unknown_part(lab, each) for each in found]
+    if chance.explains_all:
         return found
     found = [_in_part(lab, each, chance) for each in found]
-    if chance.noise <= MOST_NOISE * chance.gap:
+    if 0 < chance.noise <= MOST_NOISE * chance.gap:
         lab.noise = chance.noise
         return found
-    lab.not_tried.append(f"experiments with the network: its maps lie too far apart, by up to {chance.noise:.3g}")
+    why = f"lie too far apart, by up to {chance.noise:.3g}" if chance.noise else "are no numbers in changing places"
+    lab.not_tried.append(f"experiments with the network: its maps {why}")
     return [*found, _unexplained_rest(lab, PROBABILITY_MAP, "maps")]
 
 
@@ -100,23 +116,36 @@ def _drawn_maps(lab: Laboratory, made: _Repeated | None, trace: Trace) -> Drawn 
     return None if first is None else Drawn.of([first], None if made is None else again)
 
 
-def _chance_of_all(lab: Laboratory, found: list[Diagnosis], sides: Sequence[Drawn | None], most: int) -> Chance | None:
+def _drawn_chance(lab: Laboratory, sides: Sequence[Drawn | None], most: int, limit: float = 0.0) -> Chance | None:
     """Return what both sides were drawn from, drawn again where that may explain more; None where it can't be known."""
-    drawn = [each for each in sides if each is not None]
-    if not found or len(drawn) < len(sides):
+    reference, candidate = sides
+    if reference is None or candidate is None:
         return None
-    chance = Chance(*drawn)
-    chance.draw(most, lab.budget.check)
+    chance = Chance(reference, candidate, limit)
+    try:
+        chance.draw(most, lab.budget.check)
+    except BudgetSpentError:
+        return chance if chance.explains_all else None
     return chance
+
+
+def _in_unknown_part(lab: Laboratory, diagnosis: Diagnosis) -> Diagnosis:
+    """Return a diagnosis of what does not come again, of which it is not known how much of the difference that is."""
+    if diagnosis.cause == UNKNOWN:
+        return diagnosis
+    return replace(diagnosis, evidence=(*diagnosis.evidence, "how much of the difference chance explains is not known"))
 
 
 def _in_part(lab: Laboratory, diagnosis: Diagnosis, chance: Chance) -> Diagnosis:
     """Return a diagnosis of what does not come again and explains a part of the difference alone."""
     reference, candidate = lab.names
     runs = max(chance.reference.runs, chance.candidate.runs)
-    proof = f"that explains a part alone: in {runs} runs they lay up to {chance.noise:.3g} apart, and {candidate}'s "
-    far = f"{chance.gap:.3g} or more from {reference}'s in one place"
-    proof += far if np.isfinite(chance.gap) else f"can't be compared with {reference}'s, value by value"
+    far = f"and in one place {candidate}'s lie {chance.gap:.3g} or more from {reference}'s"
+    if not np.isfinite(chance.gap):
+        far = f"and {candidate}'s can't be compared with {reference}'s value by value"
+    proof = (
+        f"in {runs} runs, results of one side lie up to {chance.noise:.3g} apart, {far}: chance explains a part alone"
+    )
     return replace(diagnosis, summary=f"{diagnosis.summary}, which is not all", evidence=(*diagnosis.evidence, proof))
 
 

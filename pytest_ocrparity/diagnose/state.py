@@ -22,6 +22,7 @@ from pytest_ocrparity.diagnose.budget import BudgetSpentError
 from pytest_ocrparity.diagnose.kept_state import STATE, kept_state_diagnosis
 from pytest_ocrparity.diagnose.laboratory import Array, Laboratory, bgr
 from pytest_ocrparity.diagnose.postprocessing.kept_boxes import kept_boxes_of_map_before
+from pytest_ocrparity.diagnose.repeatability import is_of_chance
 from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis
 from pytest_ocrparity.files import image_file_size
 from pytest_ocrparity.trace import Image, Trace
@@ -38,9 +39,10 @@ MORE_RUNS: Final = 16
 def examine_state(lab: Laboratory, found: Sequence[Diagnosis], stage: str) -> list[Diagnosis]:
     """Return what was found, or in its place that the candidate's result depends on what ran before.
 
-    Looked for where something is unknown, as it takes runs and perhaps a side that is loaded again.
+    Looked for where something is unknown, as it takes runs and perhaps a side that is loaded again; not where a side
+    returns something else each time.
     """
-    if not any(each.cause == UNKNOWN for each in found):
+    if not any(each.cause == UNKNOWN for each in found) or any(map(is_of_chance, found)):
         return list(found)
     lab.reset_notes()
     try:

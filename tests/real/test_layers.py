@@ -382,7 +382,7 @@ def test_an_attribute_that_explains_the_whole_map_is_the_graphs_whatever_the_wei
         "the export, 1e-05 in training"
     )
     assert first.evidence[-1].startswith(
-        "train's network with the export's there returns inference's map of the whole page, too (largest difference "
+        "train's network with the export's attribute there returns inference's map of the whole page, too (largest "
     )
     assert first.fix is not None
     assert first.fix.changes[0].where == "export"
@@ -401,7 +401,7 @@ def test_a_weight_and_an_attribute_are_two_causes(tmp_path: Path) -> None:
         "the export, 1e-05 in training"
     )
     assert graph.evidence[-1].startswith(
-        "train (with inference's weights)'s network with the export's there returns inference's map of the whole page"
+        "train's network with the export's attribute there returns inference's map of the whole page"
     )
     assert "no experiment explained it" not in message
     assert "diagnosis_seconds" not in message
@@ -483,7 +483,7 @@ def test_an_attribute_that_explains_the_map_of_a_part_of_the_page_alone_is_no_ca
     assert (diagnosis.cause, diagnosis.fix) == ("unknown", None)
     assert "returns port's map of a part of the page: epsilon 0.01" in diagnosis.evidence[-1]
     assert diagnosis.noticed[-1].startswith(
-        "train's network with the export's there returns another map of the whole page than port (largest diff"
+        "train's network with the export's attribute there returns another map of the whole page than port (largest "
     )
 
 

@@ -21,7 +21,7 @@ from pytest_ocrparity.diagnose.laboratory import Laboratory
 from pytest_ocrparity.diagnose.layers.attributes import AttributeDifference, attribute_difference, structural_difference
 from pytest_ocrparity.diagnose.layers.beside_weights import (
     WEIGHTS,
-    Sides,
+    Compared,
     cause_of_weights_in_part,
     with_weights_of_export,
 )
@@ -44,6 +44,7 @@ from pytest_ocrparity.diagnose.network.input_size import tensor_of_size
 from pytest_ocrparity.diagnose.network.side_graphs import candidate_graph, trained_graph
 from pytest_ocrparity.diagnose.network.structure import kind_of
 from pytest_ocrparity.diagnose.network.weights import paired_network
+from pytest_ocrparity.diagnose.repeatability import is_of_chance
 from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis, Layer
 from pytest_ocrparity.stages import PROBABILITY_MAP, RECOGNITION
 
@@ -83,6 +84,9 @@ def refine_by_layer(lab: Laboratory, found: Sequence[Diagnosis]) -> list[Diagnos
     A layer that is proved stands in the summary; another one is a hint among the evidence. An unknown cause
     becomes the graph's where an attribute of the layer explains the whole map; no other one is changed.
     """
+    if any(map(is_of_chance, found)):
+        why = f"{LAYERS}: a search needs arrays that come again each time"
+        return [replace(each, not_tried=(*each.not_tried, why)) if _is_of_a_network(each) else each for each in found]
     return [refined for each in found for refined in (_refined(lab, each) if _is_of_a_network(each) else [each])]
 
 
@@ -91,16 +95,13 @@ def _is_of_a_network(diagnosis: Diagnosis) -> bool:
 
 
 def _refined(lab: Laboratory, diagnosis: Diagnosis) -> list[Diagnosis]:
-    if lab.noise:
-        why = f"{LAYERS}: a search needs arrays that come again each time"
-        return [replace(diagnosis, not_tried=(*diagnosis.not_tried, why))]
     if lab.comparisons.task != RECOGNITION:
         return _with_layer(lab, diagnosis)
     known: dict[str, tuple[str, Diagnosis]] = lab.history.setdefault(LAYERS, {})
     if diagnosis.cause not in known:
-        refined, *more = _with_layer(lab, diagnosis)
+        (refined,) = _with_layer(lab, diagnosis)  # as of lines no layer is searched beside the weights
         known[diagnosis.cause] = known[refined.cause] = lab.candidate.label, refined
-        return [refined, *more]
+        return [refined]
     # Of a run's lines one is searched: the cause is proved on each.
     label, before = known[diagnosis.cause]
     if diagnosis.cause == UNKNOWN or before.layer is None or not before.layer.is_proved:
@@ -110,36 +111,43 @@ def _refined(lab: Laboratory, diagnosis: Diagnosis) -> list[Diagnosis]:
 
 
 def _with_layer(lab: Laboratory, diagnosis: Diagnosis) -> list[Diagnosis]:
-    trained = paired_network(lab)
+    try:
+        trained = paired_network(lab)
+    except BudgetSpentError:
+        return [replace(diagnosis, not_tried=(*diagnosis.not_tried, f"{LAYERS}: {lab.budget.spent()}"))]
     if trained is None:
         return [diagnosis]
-    refined = _searched(lab, diagnosis, Sides(trained, lab.names))
+    refined = _searched(lab, diagnosis, Compared(trained))
     beside = with_weights_of_export(lab, refined)
-    return [refined] if beside is None else _with_layer_beside_weights(lab, refined, beside)
+    return [refined] if beside is None else _with_layer_beside_weights(lab, refined, beside, diagnosis.noticed)
 
 
-def _searched(lab: Laboratory, diagnosis: Diagnosis, sides: Sides) -> Diagnosis:
+def _searched(lab: Laboratory, diagnosis: Diagnosis, compared: Compared) -> Diagnosis:
     """Return a diagnosis with the layer at which a network and the export begin to differ, if that is found."""
     lab.reset_notes()
     lab.budget.more += MORE_RUNS
     search = None
     try:
-        search = search_page(lab, sides.trained)
+        search = search_page(lab, compared.trained)
     except BudgetSpentError:
         lab.not_tried.append(f"{LAYERS}: {lab.budget.spent()}")
     notes = tuple(lab.not_tried)
     lab.reset_notes()
     if search is not None and search.places:
-        diagnosis = _with_layer_of(lab, diagnosis, search, sides)
+        diagnosis = _with_layer_of(lab, diagnosis, search, compared)
         notes += tuple(lab.not_tried)
         lab.reset_notes()
     return replace(diagnosis, not_tried=tuple(dict.fromkeys((*diagnosis.not_tried, *notes))))
 
 
-def _with_layer_beside_weights(lab: Laboratory, found: Diagnosis, sides: Sides) -> list[Diagnosis]:
-    """Return a diagnosis with what its export computes otherwise beside its weights, as a cause of its own if it is."""
-    bare = replace(found, layer=None, evidence=(), noticed=(), not_tried=())
-    beside = _searched(lab, bare, sides)
+def _with_layer_beside_weights(
+    lab: Laboratory, found: Diagnosis, compared: Compared, noticed: tuple[str, ...]
+) -> list[Diagnosis]:
+    """Return a diagnosis with what its export computes otherwise beside its weights, as a cause of its own if it is.
+
+    `noticed` is what was noticed before the first search, whose layer no longer counts.
+    """
+    beside = _searched(lab, replace(found, layer=None, evidence=(), noticed=noticed, not_tried=()), compared)
     if beside.layer is None or not beside.layer.is_proved:
         return [found]
     if found.cause == WEIGHTS:
@@ -148,20 +156,24 @@ def _with_layer_beside_weights(lab: Laboratory, found: Diagnosis, sides: Sides) 
         return [replace(found, layer=beside.layer, summary=summary, evidence=evidence, noticed=beside.noticed)]
     if beside.cause == UNKNOWN:
         is_known = found.layer is not None and found.layer.is_proved
-        return [found if is_known else replace(beside, not_tried=found.not_tried)]
+        evidence = (*found.evidence, *beside.evidence)
+        return [found if is_known else replace(beside, evidence=evidence, not_tried=found.not_tried)]
     try:
-        weights = cause_of_weights_in_part(lab, sides)
-    except BudgetSpentError:  # whether the weights are a second cause is not known then
-        return [replace(found, not_tried=(*found.not_tried, f"{LAYERS} beside the weights: {lab.budget.spent()}"))]
+        weights = cause_of_weights_in_part(lab, compared)
+    except BudgetSpentError:
+        why = f"whether the weights alone move the map is not known: {lab.budget.spent()}"
+        return [replace(beside, evidence=(*beside.evidence, why))]
     return [beside] if weights is None else [weights, beside]
 
 
-def _with_layer_of(lab: Laboratory, diagnosis: Diagnosis, search: Search, sides: Sides) -> Diagnosis:
+def _with_layer_of(lab: Laboratory, diagnosis: Diagnosis, search: Search, compared: Compared) -> Diagnosis:
     """Return a diagnosis with the layer that a search found; what can't be tried is noted as such."""
     layer = layer_of_search(search)
-    evidence = search_evidence(search, layer, sides.names)
+    reference, candidate = lab.names
+    evidence = search_evidence(search, layer, lab.names)
+    if compared.weights:
+        evidence.insert(0, f"compared with {reference}'s network with {compared.weights}, which is meant below")
     proofs, hints = (evidence, []) if layer.is_proved else ([], evidence)
-    reference, candidate = sides.names
     differences = [(guilty_node(search, each)[0], _attribute_difference(search, each)) for each in search.places]
     known = [(node, difference) for node, difference in differences if difference is not None]
     further = further_places(search)
@@ -171,30 +183,32 @@ def _with_layer_of(lab: Laboratory, diagnosis: Diagnosis, search: Search, sides:
             for node, difference in known
         ]
         run, is_tried = (
-            network_with_attributes(lab, search, known, sides.trained) if len(known) == len(differences) else Tried()
+            network_with_attributes(lab, search, known, compared.trained) if len(known) == len(differences) else Tried()
         )
         if run is not None:
             layer = replace(layer, attribute=known[0][1].text)
             further = [f"{node_text(node)}: {difference.text}" for node, difference in known[1:]]
-            same = f"{reference}'s network with the export's there returns {candidate}'s map of {_part_text(lab)}"
-            proofs.append(f"{same}: {'; '.join(texts)}")
+            same = f"{candidate}'s map of {_part_text(lab)}: {'; '.join(texts)}"
+            proofs.append(f"{reference}'s network with the export's {_attributes(known)} returns {same}")
             if diagnosis.cause == UNKNOWN and not diagnosis.rivals:
-                cause = graph_cause(lab, run, reference)
+                cause = graph_cause(lab, run, _attributes(known))
                 if isinstance(cause, str):
                     hints.append(cause)
                 else:
                     diagnosis, proofs = replace(cause, evidence=()), [*proofs, *cause.evidence]
         else:
-            other = f"{reference}'s network with the export's there returns another map than {candidate}"
+            other = f"{reference}'s network with the export's {_attributes(known)} returns another map than {candidate}"
             result = other if is_tried else f"that was not tried in {reference}'s network"
             hints.append(f"in the graphs, {'; '.join(texts)}; {result}")
     # What only a report shows must not take a cause with it.
-    if not search.is_of_whole_page and sides.names == lab.names:  # which holds every few rows of an array
+    if not search.is_of_whole_page and not compared.weights:  # which holds every few rows of an array
         layer = replace(layer, steps=lab.attempt(lambda: steps_around(search), "operators around the layer") or ())
     if layer.steps or (search.whole[1] and not search.places[0].is_lacking):  # else what it makes itself was not read
         drawn = lab.attempt(lambda: feature_maps(search, layer, lab.candidate.label), FEATURE_MAPS)
         lab.history.setdefault(FEATURE_MAPS, []).extend([] if drawn is None else [drawn])
-    summary = _summary(lab, diagnosis, search, layer, further, sides) if layer.is_proved else diagnosis.summary
+    summary = (
+        _summary(lab, diagnosis, search, layer, further, compared.weights) if layer.is_proved else diagnosis.summary
+    )
     return replace(
         diagnosis,
         layer=layer,
@@ -202,6 +216,10 @@ def _with_layer_of(lab: Laboratory, diagnosis: Diagnosis, search: Search, sides:
         evidence=(*diagnosis.evidence, *proofs),
         noticed=(*diagnosis.noticed, *hints),
     )
+
+
+def _attributes(known: Sequence[object]) -> str:
+    return "attribute there" if len(known) == 1 else "attributes there"
 
 
 def _part_text(lab: Laboratory) -> str:
@@ -229,15 +247,15 @@ def _search_whole_page(
 
 
 def _summary(
-    lab: Laboratory, diagnosis: Diagnosis, search: Search, layer: Layer, further: Sequence[str], sides: Sides
+    lab: Laboratory, diagnosis: Diagnosis, search: Search, layer: Layer, further: Sequence[str], weights: str
 ) -> str:
     """Return a summary with layers that are proved: that no experiment explained the map is no longer true then."""
-    text, (reference, candidate) = diagnosis.summary, sides.names
+    text, (reference, candidate) = diagnosis.summary, lab.names
     if lab.candidate.error is not None:
         height, width = search.reference.arrays[0].shape[2:]
         text = f"{candidate} stopped, and at {width}x{height} px, which it takes alone, it computes something else"
     elif diagnosis.cause == UNKNOWN:
-        text = f"{candidate} computes something else than {reference}'s network"
+        text = f"{candidate} computes something else than {reference}'s network" + (weights and f" with {weights}")
     also = f"; then at {', and at '.join(further[:SHOWN])}" if further else ""
     more = f", and at {len(further) - SHOWN} more" if len(further) > SHOWN else ""
     return f"{text}; first at {describe_layer(layer)}{also}{more}"

@@ -126,10 +126,10 @@ def _returns_map_of_part(lab: Laboratory, search: Search, run: Run) -> bool | No
     return are_equal_maps(lab, made, own)
 
 
-def graph_cause(lab: Laboratory, run: Run, reference: str) -> Diagnosis | str:
+def graph_cause(lab: Laboratory, run: Run, attributes: str) -> Diagnosis | str:
     """Return the exported graph as the cause where the network with its attributes returns all of the export's map.
 
-    Where it does not, return what it does instead. `reference` is what messages call the network.
+    Where it does not, return what it does instead. `attributes` is what messages call these.
     """
     lab.budget.more += WHOLE_RUNS
     source, candidate = pipeline_of(lab.reference), lab.names.candidate
@@ -140,7 +140,7 @@ def graph_cause(lab: Laboratory, run: Run, reference: str) -> Diagnosis | str:
         return f"the whole page was not run so: {lab.budget.spent()}"
     if source is None or own is None or made is None:
         return "of the whole page, no map was made so"
-    network = f"{reference}'s network with the export's there returns"
+    network = f"{lab.names.reference}'s network with the export's {attributes} returns"
     whole = "the whole line" if lab.comparisons.task == RECOGNITION else "the whole page"
     if not are_equal_maps(lab, made, own):
         return f"{network} another map of {whole} than {candidate} ({describe_difference(made, own)})"

@@ -45,13 +45,22 @@ def test_what_lies_no_further_off_than_it_lies_apart_is_explained(right: float, 
 
 def test_both_sides_may_not_repeat_themselves() -> None:
     found = chance([array(0), array(1)], [array(4), array(6)])
-    assert (found.noise, found.gap, found.explains_all) == (3, 3, True)
+    assert (found.noise, found.gap, found.explains_all) == (3, 0, True)
 
 
 def test_values_are_compared_place_by_place() -> None:
-    """As much noise in one place explains nothing of another: near miss, the same noise everywhere."""
-    found = chance([array(0, 0)], [array(0, 3), array(1, 3)])
-    assert (found.noise, found.gap) == (1, 3)
+    """Noise in one place explains nothing of another, however large it is: near miss, the other changes as well."""
+    found = chance([array(0, 0)], [array(0, 3), array(3, 3)])
+    assert (found.noise, found.gap, found.explains_all) == (3, 3, False)
+    found = chance([array(0, 0)], [array(0, 2.5), array(3, 3)])
+    assert (found.noise, found.gap, found.explains_all) == (3, 0, True)
+
+
+@pytest.mark.parametrize(("off", "limit", "explained"), [(3 / 32, 0, True), (0.1, 0, False), (0.1, 0.1, True)])
+def test_values_that_do_not_change_are_the_same_within_a_limit(off: float, limit: float, explained: bool) -> None:
+    found = chance([array(0, 0)], [array(0, off), array(3, off)])
+    found.limit = limit
+    assert found.explains_all is explained
 
 
 def test_another_shape_is_never_explained() -> None:
@@ -106,7 +115,7 @@ def test_next_to_no_noise_is_a_thirty_second_of_the_gap_or_less(noise: float, ru
 
 def test_each_side_that_does_not_repeat_itself_is_drawn_three_times_at_least() -> None:
     sides = [Drawn.of([array(0), array(0.01), array(0)], Draws(array(0))), Drawn.of([array(2)], Draws(array(2)))]
-    found = Chance(*sides)
+    found = Chance(sides[0], sides[1])
     found.draw(12, lambda: None)
     assert [side.runs for side in sides] == [5, 3]
 

@@ -31,20 +31,20 @@ def told(cause: str) -> Diagnosis:
 
 def test_all_that_differ_are_used_where_the_cause_is_unknown() -> None:
     lab = laboratory(head_w=HALF, head_b=BIAS)
-    sides = with_weights_of_export(lab, told("unknown"))
-    assert sides is not None
-    assert sides.names == ("train (with port's weights)", "port")
-    arrays = sides.trained.arrays()
+    compared = with_weights_of_export(lab, told("unknown"))
+    assert compared is not None
+    assert compared.weights == "port's weights"
+    arrays = compared.trained.arrays()
     np.testing.assert_array_equal(arrays["conv2d_1.w_0"], HALF)
     np.testing.assert_array_equal(arrays["conv2d_1.b_0"], BIAS)
 
 
 def test_the_rounded_ones_are_used_where_others_are_wrong() -> None:
     lab = laboratory(head_w=HALF, head_b=BIAS)
-    sides = with_weights_of_export(lab, told("network.weights"))
-    assert sides is not None
-    assert sides.names.reference == "train (with the rounded weights)"
-    arrays = sides.trained.arrays()
+    compared = with_weights_of_export(lab, told("network.weights"))
+    assert compared is not None
+    assert compared.weights == "the rounded weights"
+    arrays = compared.trained.arrays()
     np.testing.assert_array_equal(arrays["conv2d_1.w_0"], HALF)
     np.testing.assert_array_equal(arrays["conv2d_1.b_0"], WEIGHTS["conv2d_1.b_0"])
 
@@ -60,12 +60,12 @@ def test_there_is_nothing_to_search_beside(cause: str, changed: dict[str, Any]) 
 
 def test_weights_are_a_cause_where_they_move_the_map() -> None:
     lab = laboratory(head_b=BIAS)
-    sides = with_weights_of_export(lab, told("unknown"))
-    assert sides is not None
-    found = cause_of_weights_in_part(lab, sides)
+    compared = with_weights_of_export(lab, told("unknown"))
+    assert compared is not None
+    found = cause_of_weights_in_part(lab, compared)
     assert found is not None
     assert (found.cause, found.summary) == ("network.weights", "1 of port's 3 weights are not the checkpoint's")
     assert found.evidence[-1].startswith("these weights alone move train's map by up to ")
     assert [patch.cause for patch in lab.patched.patches] == ["network.weights"]
     lab.noise = 1.0
-    assert cause_of_weights_in_part(lab, sides) is None
+    assert cause_of_weights_in_part(lab, compared) is None
