@@ -37,8 +37,8 @@ MOST_SECONDS = 10.0
 """What all tests on a mutant may take together, by their time without it."""
 CPU_SECONDS, MEMORY = 20, 6 << 30
 """What a mutant may take: one that never ends is ended. In processor time, as on a busy machine any takes long."""
-IDLE_SECONDS, LEAST_WORK = 60, 0.1
-"""A mutant that works for less in as many seconds waits for what never comes."""
+IDLE_SECONDS, LEAST_WORK = 30, 0.1
+"""A mutant that works for less in as many seconds, twice, waits for what never comes; once, it may have been stopped."""
 NOTICED, ENDLESS, ALIVE = "noticed", "endless", "alive"
 """What becomes of a mutant: a test fails or crashes, the tests do not end, or nothing happens."""
 _ENDLESS_STATUS = 4
@@ -270,14 +270,12 @@ def _outcome(status: int) -> str:
 def _limit_this_process(seconds: int) -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 5))
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    before = 0.0
+    seen = [0.0]  # how long it had worked each time
 
     def end_what_waits(number: int, frame: FrameType | None) -> None:
-        nonlocal before
-        worked = sum(os.times()[:4])
-        if worked - before < LEAST_WORK:
+        seen.append(sum(os.times()[:4]))
+        if len(seen) > 2 and seen[-1] - seen[-3] < LEAST_WORK:
             os._exit(_ENDLESS_STATUS)
-        before = worked
 
     signal.signal(signal.SIGALRM, end_what_waits)
     signal.setitimer(signal.ITIMER_REAL, IDLE_SECONDS, IDLE_SECONDS)
