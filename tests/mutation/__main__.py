@@ -65,8 +65,8 @@ def main(arguments: list[str]) -> int:
                 print(_text(mutant, package, old, new), flush=True)
     score = (noticed + min(excused, int(EXCUSED * len(mutants)))) / len(mutants)
     print(
-        f"{len(mutants)} mutants, {noticed} noticed ({endless} as tests did not end), {excused} equivalent: {score:.1%} "
-        f"(at least {ASKED:.0%} is asked)"
+        f"{len(mutants)} mutants, {noticed} noticed ({endless} as tests did not end), {excused} equivalent: "
+        f"{score:.1%} (at least {ASKED:.0%} is asked)"
     )
     return int(score < ASKED)
 

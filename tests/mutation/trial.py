@@ -38,7 +38,8 @@ MOST_SECONDS = 10.0
 CPU_SECONDS, MEMORY = 20, 6 << 30
 """What a mutant may take: one that never ends is ended. In processor time, as on a busy machine any takes long."""
 IDLE_SECONDS, LEAST_WORK = 30, 0.1
-"""A mutant that works for less in as many seconds, twice, waits for what never comes; once, it may have been stopped."""
+"""A mutant that works for less in as many seconds, twice, waits for what never comes; once, it may have been stopped
+from outside."""
 NOTICED, ENDLESS, ALIVE = "noticed", "endless", "alive"
 """What becomes of a mutant: a test fails or crashes, the tests do not end, or nothing happens."""
 _ENDLESS_STATUS = 4
