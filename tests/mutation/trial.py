@@ -40,9 +40,9 @@ CPU_SECONDS, MEMORY = 20, 6 << 30
 IDLE_SECONDS, LEAST_WORK = 30, 0.1
 """A mutant that works for less in as many seconds, twice, waits for what never comes; once, it may have been stopped
 from outside."""
-NOTICED, ENDLESS, ALIVE = "noticed", "endless", "alive"
-"""What becomes of a mutant: a test fails or crashes, the tests do not end, or nothing happens."""
-_ENDLESS_STATUS = 4
+NOTICED, ENDLESS, ALIVE, NO_CODE = "noticed", "endless", "alive", "no code"
+"""What becomes of a mutant: a test fails or crashes, the tests do not end, nothing happens, or it is no Python."""
+_ENDLESS_STATUS, _NO_CODE_STATUS = 4, 5
 Function = tuple[str, "str | None"]
 """A file and the name of a function in it."""
 
@@ -246,7 +246,7 @@ class Trials:
                 names.append(name)
 
         def run_mutant(hear: Callable[[Any], object]) -> NoReturn:
-            _put_into(self.functions, module.mutate(mutant), str(module.path), mutant)
+            _put_into(self.functions, _code(module, mutant), mutant.function)
             for name in names:
                 item = self.items[name]
                 item.ihook.pytest_runtest_protocol(item=item, nextitem=None)
@@ -265,6 +265,8 @@ def _outcome(status: int) -> str:
     ended = os.waitstatus_to_exitcode(status)
     if ended in (_ENDLESS_STATUS, -signal.SIGXCPU):
         return ENDLESS
+    if ended == _NO_CODE_STATUS:
+        return NO_CODE
     return NOTICED if ended in (1, -signal.SIGSEGV, -signal.SIGABRT, -signal.SIGBUS, -signal.SIGFPE) else ALIVE
 
 
@@ -319,23 +321,29 @@ def _loaded_functions(paths: set[str]) -> dict[tuple[str, str, int], list[Functi
     return found
 
 
-def _put_into(
-    functions: dict[tuple[str, str, int], list[FunctionType]], source: str, path: str, mutant: Mutant
-) -> None:
-    stack = [compile(source, path, "exec", dont_inherit=True)]
+def _code(module: Module, mutant: Mutant) -> CodeType:
+    """Return the changed module, or end this process where it is no Python: `*` for the `**` of a dictionary."""
+    try:
+        return compile(module.mutate(mutant), str(module.path), "exec", dont_inherit=True)
+    except SyntaxError:
+        os._exit(_NO_CODE_STATUS)
+
+
+def _put_into(functions: dict[tuple[str, str, int], list[FunctionType]], changed: CodeType, name: str | None) -> None:
+    stack = [changed]
     while stack:
         code = stack.pop()
         stack += [each for each in code.co_consts if isinstance(each, CodeType)]
-        if code.co_qualname == mutant.function:
-            for function in functions[path, code.co_qualname, code.co_firstlineno]:
+        if code.co_qualname == name:
+            for function in functions[code.co_filename, code.co_qualname, code.co_firstlineno]:
                 function.__code__ = code
 
 
-class _Loader(importlib.abc.MetaPathFinder, importlib.abc.SourceLoader):  # type: ignore[misc]
-    """Loads one module from a source of ours."""
+class _Loader(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
+    """Loads one module from code of ours."""
 
-    def __init__(self, path: Path, source: str) -> None:
-        self.path, self.source = path, source
+    def __init__(self, path: Path, code: CodeType) -> None:
+        self.path, self.code = path, code
 
     def find_spec(self, name: str, path: object, target: object = None) -> importlib.machinery.ModuleSpec | None:
         spec = importlib.machinery.PathFinder.find_spec(name, path)  # type: ignore[arg-type]
@@ -343,11 +351,11 @@ class _Loader(importlib.abc.MetaPathFinder, importlib.abc.SourceLoader):  # type
             return None
         return importlib.util.spec_from_file_location(name, self.path, loader=self)
 
-    def get_filename(self, fullname: str) -> str:
-        return str(self.path)
+    def get_code(self, fullname: str) -> CodeType:
+        return self.code
 
-    def get_data(self, path: str) -> bytes:
-        return self.source.encode()
+    def get_source(self, fullname: str) -> str:
+        return self.path.read_text(encoding="utf-8")
 
 
 def _become_of_at_import(module: Module, mutant: Mutant, tests: Sequence[str]) -> str:
@@ -356,7 +364,7 @@ def _become_of_at_import(module: Module, mutant: Mutant, tests: Sequence[str]) -
         if not pid:
             try:
                 _limit_this_process(3 * CPU_SECONDS)
-                sys.meta_path.insert(0, _Loader(module.path, module.mutate(mutant)))
+                sys.meta_path.insert(0, _Loader(module.path, _code(module, mutant)))
                 os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
                 os._exit(_pytest(folder, ["-x", *tests], FirstFailure(lambda name: None)) and 1)
             finally:

@@ -88,6 +88,7 @@ def test_more_defects() -> None:
     assert defects([np.zeros((4, 2))]) == ["zero area"]
     assert defects([one_box * 1e-200]) == ["zero area"]
     assert defects([np.array([[0, 0], [0.1, 0.3], [0.2, 0.6], [0.7, 2.1]])]) == ["zero area"]
+    assert defects([nan_point[-3:], np.full((3, 2), np.inf)]) == ["not finite", "not finite"]
     assert defects([box(0, 0, 10_000, 0.001)]) == [None]
     assert defects([np.array([[0, 0], [40, 40], [40, 0], [0, 30]])]) == ["self-crossing"]
 
@@ -126,6 +127,26 @@ def test_empty_sides() -> None:
 @pytest.mark.parametrize("twin", [duplicate, rotated, reversed_, one_box + np.array([0.0, -0.0])])
 def test_the_same_box_pairs_whatever_its_vertex_order(twin: Box) -> None:
     assert match_polygons([one_box], [twin]).pairs == (Pair(0, 0, 1.0),)
+
+
+def test_minus_0_is_0() -> None:
+    (keys, _), (others, _) = (polygon_keys_and_shapes([each]) for each in (box(0, 0, 9, 9), box(-0.0, -0.0, 9, 9)))
+    assert keys == others != polygon_keys_and_shapes([box(1e-9, 0, 9, 9)])[0]
+
+
+def test_no_iou_is_above_1() -> None:
+    """Two boxes of float64's own neighbours: what they share is, as it is counted, more than either has."""
+    one = np.array([[7133.920480795898, 4715.114027051106], [7125.427571625952, 4728.211269213078]])
+    two = np.array([[7118.5836381339905, 4723.773319239064], [7127.076547303936, 4710.6760770770925]])
+    other = np.array([[7133.920480795898, 4715.114027051107], [7125.427571625953, 4728.211269213077]])
+    (pair,) = match_polygons([np.concatenate([one, two])], [np.concatenate([other, two])]).pairs
+    assert pair.iou <= 1
+
+
+def test_what_is_finite() -> None:
+    assert geometry.is_finite(np.array([[1e100, -1e100]]))
+    assert not geometry.is_finite(np.array([[0, np.nextafter(1e100, 1e101)]]))
+    assert not geometry.is_finite(nan_point)
 
 
 def test_a_row_of_boxes_is_accepted_as_one_array() -> None:

@@ -173,7 +173,7 @@ def test_that_the_clock_ended_it_is_said_from_ten_times_the_setting_on(
     ],
 )
 def test_how_long_the_process_worked_is_asked_rarely(passed: float, left: float, values: int, is_asked: bool) -> None:
-    clock, asked = [0.0], []
+    clock, asked = [1.0], []
 
     def processor() -> float:
         asked.append(True)

@@ -352,6 +352,8 @@ def test_experiments_on_boxes_share_the_comparison_of_their_maps(monkeypatch: py
     lab = laboratory()
     boxes = lab.candidate.detections
     assert boxes is not None
+    lab.compare_with_reference("preprocessing", lab.candidate)
+    assert not made  # which compares no maps
     experiments = [replace(lab.candidate, detections=each) for each in (boxes, Detections(boxes.polygons[1:]))]
     assert [lab.compare_with_reference("detections", each).is_match for each in experiments] == [True, False]
     assert len(made) == 1

@@ -170,6 +170,12 @@ def test_a_wrong_member(path: Path, members: dict[str, bytes | None], reason: st
         load_baseline_file(path)
 
 
+def test_of_a_wrong_member_its_first_100_bytes_are_shown(path: Path) -> None:
+    rewrite(path, {"arrays.npy": b"x" * 1000})
+    with pytest.raises(GoldenCorrupt, match=r"no array of bytes: b'x{100}'\)"):
+        load_baseline_file(path)
+
+
 @pytest.mark.parametrize(
     ("place", "value", "reason"),
     [
