@@ -386,6 +386,22 @@ def test_a_box_that_moved_is_judged_by_what_its_score_differs_by() -> None:
         assert in_a_run(*sides, limits.override(parse_tolerance(word), "--tolerance"))[2].status == status
 
 
+def test_amounts_stand_beside_what_judges_them_now_and_who_set_it() -> None:
+    fresh = [record(each) for each in compared(TRACES["moved 1.5 16"], "fp32")]
+
+    def judged(word: str) -> dict[str, tuple[float | None, str]]:
+        again = rejudge_comparisons(fresh, limits_to_rejudge_by([parse_tolerance(word)]))[2]
+        return {each.name: (each.limit, each.origin) for each in again.measures}
+
+    before = {each.name: (each.limit, each.origin) for each in fresh[2].measures}
+    shift = "detections.max_shift"
+    rule = "fp32 preset, command line"
+    assert before[shift] == (1.0, rule) and before["detections.min_iou"] == (None, "")
+    assert judged(f"{shift}=5") == {**before, shift: (5.0, "--tolerance")}
+    assert judged(f"{shift}=off") == {**before, shift: (None, ""), "detections.min_iou": (0.9, rule)}
+    assert judged("detections.max_unmatched=0.9") == {**before, "detections.max_unmatched": (0.9, "--tolerance")}
+
+
 def test_edits_that_the_maps_explain_are_not_counted() -> None:
     fresh = [record(each) for each in compared(LINES["shift 15"], "probability_maps.atol=0.3")]
     for word, edits, borderline in (("text.max_cer=0.2", 0, 1), ("probability_maps.atol=0", 1, 0)):
