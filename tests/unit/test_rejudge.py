@@ -188,6 +188,18 @@ def test_boxes_without_their_maps_are_undecided_where_the_maps_limits_change() -
     assert same.status == "different"
 
 
+def test_a_borderline_box_stays_so_without_its_maps_until_their_limits_change() -> None:
+    fresh = [record(each) for each in compared(TRACES["borderline 25"], "fp32")]
+    for word, alone, with_maps in (
+        ("detections.max_shift=9", "same", "same"),
+        ("probability_maps.atol=0", UNDECIDED, "different"),
+    ):
+        wanted = limits_to_rejudge_by([parse_tolerance(word)])
+        for recorded, status in ((fresh[2:], alone), (fresh, with_maps)):
+            again = rejudge_comparisons(recorded, wanted)[-1]
+            assert (again.status, again.counts["borderline"]) == (status, int(status != "different"))
+
+
 def test_pages_without_boxes_and_their_maps_are_undecided_where_limits_change() -> None:
     blank = record(compared(TRACES["same 1"], "fp32")[2])
     assert blank.status == "empty"
