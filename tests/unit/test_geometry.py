@@ -136,10 +136,10 @@ def test_minus_0_is_0() -> None:
 
 def test_no_iou_is_above_1() -> None:
     """Two boxes of float64's own neighbours: what they share is, as it is counted, more than either has."""
-    one = np.array([[7133.920480795898, 4715.114027051106], [7125.427571625952, 4728.211269213078]])
-    two = np.array([[7118.5836381339905, 4723.773319239064], [7127.076547303936, 4710.6760770770925]])
-    other = np.array([[7133.920480795898, 4715.114027051107], [7125.427571625953, 4728.211269213077]])
-    (pair,) = match_polygons([np.concatenate([one, two])], [np.concatenate([other, two])]).pairs
+    one = np.array([[35171.68509297207, 2941.5336224485754], [35179.7170443129, 2950.7840867293003]])
+    one = np.concatenate([one, [[35172.04216545212, 2957.447995878706], [35164.01021411129, 2948.197531597981]]])
+    other = one + np.spacing(one) * [[0, -1], [0, -1], [0, 1], [0, 1]]
+    (pair,) = match_polygons([one], [other]).pairs
     assert pair.iou <= 1
 
 
