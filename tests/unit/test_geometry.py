@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import FrozenInstanceError, replace
 from itertools import permutations
 from typing import Any
 
@@ -127,6 +128,21 @@ def test_empty_sides() -> None:
 @pytest.mark.parametrize("twin", [duplicate, rotated, reversed_, one_box + np.array([0.0, -0.0])])
 def test_the_same_box_pairs_whatever_its_vertex_order(twin: Box) -> None:
     assert match_polygons([one_box], [twin]).pairs == (Pair(0, 0, 1.0),)
+
+
+def test_what_was_found_cannot_be_changed_and_is_told_by_its_pairs() -> None:
+    matching = match_polygons([one_box, bowtie], [one_box, bowtie])
+    for known, name in ((matching, "pairs"), (matching.pairs[0], "iou")):
+        with pytest.raises(FrozenInstanceError):
+            setattr(known, name, None)
+        assert not hasattr(known, "__dict__")  # of which a page makes hundreds
+    assert replace(matching, defects=()) == matching != replace(matching, pairs=())
+
+
+def test_the_farthest_point_is_found_to_a_thousandth_of_a_px() -> None:
+    """Of these two triangles it is no vertex, and of a coarser search what is found is farther off."""
+    one, other = np.array([[98, 24], [60, 68], [19, 87]]), np.array([[11, 51], [57, 10], [63, 32], [38, 35]])
+    assert boundary_distance(one, other) == pytest.approx(38.5681637, abs=1e-3)
 
 
 def test_minus_0_is_0() -> None:

@@ -238,6 +238,13 @@ def test_what_a_side_raises_is_kept_and_a_spent_budget_is_not() -> None:
         lab.attempt(spent)
 
 
+def test_nothing_is_known_before_an_experiment() -> None:
+    lab = laboratory()
+    assert not lab.has_equal_weights and not lab.is_in_program
+    lab.run_network(lambda tensor: tensor, lab.tensor)
+    assert lab.budget.runs == 1
+
+
 def test_of_a_long_error_its_end_is_kept() -> None:
     lab = laboratory()
 

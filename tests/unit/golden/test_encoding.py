@@ -299,7 +299,7 @@ def test_how_many_boxes_a_baseline_holds(tmp_path: Path) -> None:
     many = Detections(tuple(np.full((4, 2), index, np.float64) for index in range(100)))
     assert stored(tmp_path / "a.npz", trace_of(detections=many)).detections == many
     fields = {**read_manifest(tmp_path / "a.npz"), "map_error": 0.0}
-    none = {"points": np.zeros((0, 2)), "counts": np.zeros(2**20 + 1, np.uint32)}
+    none: dict[str, npt.NDArray[Any]] = {"points": np.zeros((0, 2)), "counts": np.zeros(2**20 + 1, np.uint32)}
     with pytest.raises(ValueError, match="are no numbers of points of boxes"):
         decode_trace(none, fields)
 

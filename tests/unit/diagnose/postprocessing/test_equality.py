@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import FrozenInstanceError, replace
 from typing import Any
 
 import numpy as np
@@ -124,7 +124,13 @@ def test_one_box_can_prove_something() -> None:
     assert not replace(PAGE, found=Detections(BOXES[:1]), right=Detections(BOXES[:1])).shows
 
 
-@pytest.mark.parametrize(("score", "is_one"), [(SCORE, True), (1.01 * SCORE, False)])
+def test_a_page_is_one_of_its_own() -> None:
+    assert replace(PAGE) != PAGE and not PAGE.is_drawn
+    with pytest.raises(FrozenInstanceError):
+        PAGE.is_drawn = True  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(("score", "is_one"), [(SCORE, True), (1.01 * SCORE, False), (2.5e-6, False)])
 def test_scores_may_be_off_by_what_summing_leaves(score: float, is_one: bool) -> None:
     one, two = (Detections(BOXES[:1], np.array([value])) for value in (0.0, score))
     assert are_equal(one, two, PAGE) == are_equal(two, one, PAGE) == is_one
