@@ -68,7 +68,7 @@ companions: .venv-companions/ready engines
 	.venv-companions/bin/python -m pytest -p no:asyncio $(COMPANIONS:%=tests/companions/%.py)
 
 # OpenVINO and RapidOCR as the deployment of the example, in the tests' own environment, which they are added to.
-ENGINES := openvino_side rapidocr_side rapidocr_reader
+ENGINES := openvino_side openvino_reader rapidocr_side rapidocr_reader
 engines: .venv/ready
 	$(BIN)/python -m pip install --quiet --group engines
 	$(BIN)/python -m pytest $(ENGINES:%=tests/engines/%.py)

@@ -7,6 +7,7 @@ import io
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from pytest_ocrparity.errors import ImageError, ModelError
 from pytest_ocrparity.trace import Image
@@ -51,6 +52,11 @@ def image_file_bytes(image: Image) -> tuple[str, bytes]:
     if _is_truncated(data):
         raise ImageError(f"{path}: this image file is truncated; decoders fill the rest as they like")
     return str(image), data
+
+
+def image_to_hand_on(image: Image) -> str | npt.NDArray[np.uint8]:
+    """Return an image as other code is given it: a path as text, an array as a copy that it may change."""
+    return image.copy() if isinstance(image, np.ndarray) else str(image)
 
 
 def _is_truncated(data: bytes) -> bool:

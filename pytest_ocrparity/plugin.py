@@ -133,7 +133,7 @@ def pytest_pycollect_makeitem(collector: pytest.Collector, name: str) -> Generat
     except SettingsError as error:  # of a marker that decides what a test is parametrized by
         raise pytest.Collector.CollectError(f"{collector.nodeid}::{name}: {error}") from error
     if isinstance(made, list):
-        reads_pages = run.settings.page is not None
+        reads_pages = run.settings.reads_pages
         made = without_other_tasks(made, lambda: tasks_of(run.settings, run.known_task), reads_pages=reads_pages)
     for item in made if isinstance(made, list) else [made]:
         if isinstance(item, pytest.Item):

@@ -7,7 +7,7 @@ import math
 import os
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
@@ -67,10 +67,7 @@ def character_text(character: str | None) -> str:
 
 def number_of_edits(edits: int, characters: int) -> str:
     """Write how many edits a text of so many characters needs to become another."""
-    edits_text, characters_text = (
-        f"{count} {word}{'s' * (count != 1)}" for count, word in ((edits, "edit"), (characters, "character"))
-    )
-    return f"{edits_text} in {characters_text}"
+    return f"{counted(edits, 'edit')} in {counted(characters, 'character')}"
 
 
 def number_of_boxes(count: int) -> str:
@@ -78,9 +75,19 @@ def number_of_boxes(count: int) -> str:
     return f"{count} box" if count == 1 else f"{count} boxes"
 
 
-def number_of_images(count: int, word: str = "") -> str:
-    """Write a number of images, with a word between."""
-    return f"{count:,} {word} {'image' if count == 1 else 'images'}" if word else f"{count} image{'s' * (count != 1)}"
+def number_of_images(count: int) -> str:
+    """Write a number of images."""
+    return counted(count, "image")
+
+
+def counted(count: int, noun: str) -> str:
+    """Write how many there are of what a noun says, whose plural ends in s."""
+    return f"{count} {noun}{'s' * (count != 1)}"
+
+
+def listed(names: Sequence[str], most: int) -> str:
+    """Write the first of some names, and how many more there are."""
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def percent_text(share: float) -> str:

@@ -313,10 +313,13 @@ def check_config_post_process(
         raise ModelError(f"{path}: PostProcess.name is {name!r}, not {' or '.join(known)}{hint}")
 
 
-def _check_training_post_process(config: Mapping[str, Any], path: Path) -> None:
+def check_training_post_process(
+    config: Mapping[str, Any], path: Path, known: tuple[str, ...], way_out: str, purpose: str = "boxes"
+) -> None:
+    """Check the name of a training YAML file's post-process; `way_out` helps whose name is another. See above."""
     post_process = config.get("PostProcess")
     is_named = isinstance(post_process, Mapping) and isinstance(post_process.get("name"), str)
-    check_config_post_process(config, path, POST_PROCESSES, f". {BOXES_ALONE}" if is_named else "")
+    check_config_post_process(config, path, known, f". {way_out}" if is_named else "", purpose)
 
 
 def check_training_config(config: Mapping[str, Any], path: Path) -> None:
@@ -333,7 +336,7 @@ def check_training_config(config: Mapping[str, Any], path: Path) -> None:
     if missing:
         raise ModelError(f"{path}: {key} lacks {', '.join(missing)}, without which tools/infer_det.py cannot run")
     _check_algorithm(config, path)
-    _check_training_post_process(config, path)
+    check_training_post_process(config, path, POST_PROCESSES, BOXES_ALONE)
     if config.get("Global") is not None:
         settings = required_config_value(config, path, "Global", dict, "fill it or leave it out")
         # create_operators merges Global into every operator, so its scale would reach NormalizeImage.

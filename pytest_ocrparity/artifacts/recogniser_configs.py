@@ -14,6 +14,7 @@ from pytest_ocrparity.artifacts.configs import (
     check_config_modes,
     check_config_operators,
     check_config_post_process,
+    check_training_post_process,
     config_operators,
     read_config,
     required_config_value,
@@ -68,7 +69,7 @@ def check_recogniser_training_config(config: Mapping[str, Any], path: Path) -> N
     """
     key = "Eval.dataset.transforms"
     transforms = required_config_value(config, path, key, list, "they are the train side's preprocessing")
-    _check_post_process(config, path)
+    check_training_post_process(config, path, POST_PROCESSES, TEXTS_ALONE, "text")
     names = check_config_operators(transforms, path, key, OPERATORS, _SORT)
     for needed in (("DecodeImage",), RESIZES, ("KeepKeys",)):
         if not set(needed) & set(names):
@@ -86,12 +87,6 @@ def check_recogniser_training_config(config: Mapping[str, Any], path: Path) -> N
         required_config_value(config, path, "Architecture.Models", dict, purpose)
     if config.get("Global") is not None:
         required_config_value(config, path, "Global", dict, "fill it or leave it out")
-
-
-def _check_post_process(config: Mapping[str, Any], path: Path) -> None:
-    post_process = config.get("PostProcess")
-    is_named = isinstance(post_process, Mapping) and isinstance(post_process.get("name"), str)
-    check_config_post_process(config, path, POST_PROCESSES, f". {TEXTS_ALONE}" if is_named else "", "text")
 
 
 def check_recogniser_inference_config(config: Mapping[str, Any], path: Path) -> None:

@@ -44,11 +44,16 @@ def probed_width_rule(resize: Resize, height: int, width: int) -> str | None:
     return STRETCHED if content == short else SQUEEZED
 
 
-def probed_classes(probability_map: npt.NDArray[Any]) -> int | None:
-    """Return how many classes the timesteps of a (1, T, C) map have; None where its last axis holds no probabilities.
+def probed_classes(run: Callable[[], npt.NDArray[Any]]) -> int | None:
+    """Return how many classes the timesteps of the (1, T, C) map have that a network makes of an empty line.
 
-    So nothing is said of an export whose axes are others, or which has no softmax: each line shows that.
+    None where the last axis holds no probabilities. So nothing is said of a network whose axes are others, which has no
+    softmax, or does not run: each line shows that.
     """
+    try:
+        probability_map = run()
+    except Exception:  # whatever a network or an engine raises
+        return None
     if probability_map.ndim != 3 or not np.allclose(probability_map.sum(axis=2), 1, atol=1e-3):
         return None
     return int(probability_map.shape[2])

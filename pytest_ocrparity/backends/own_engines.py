@@ -17,7 +17,7 @@ import numpy.typing as npt
 from pytest_ocrparity.backends.staged import StagedPipeline
 from pytest_ocrparity.contract import HasTrainedNetwork, Pipeline, TakesParameters, offered
 from pytest_ocrparity.errors import StageError, did_you_mean
-from pytest_ocrparity.files import image_file_bytes
+from pytest_ocrparity.files import image_file_bytes, image_to_hand_on
 from pytest_ocrparity.stages import DECODE, DETECTIONS, PROBABILITY_MAP, RECOGNITION, RESIZE, TENSOR
 from pytest_ocrparity.trace import Decoded, Detections, Image, Shape, Trace
 
@@ -182,7 +182,7 @@ class FunctionPipeline(_OwnCode):
             ImageError: the image is missing, or no (H, W, 3) uint8 array.
         """
         trace = Trace(pipeline=self.name, image=image_file_bytes(image)[0], source=self, parameters=self._parameters)
-        given = image.copy() if isinstance(image, np.ndarray) else str(image)
+        given = image_to_hand_on(image)
         try:
             made = _call_user_function(DECODE, "preprocess", self._preprocess, given)
             return replace(trace, **_check_preprocess_result(_Returned("preprocess", self._preprocess), made))

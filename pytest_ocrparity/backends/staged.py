@@ -41,6 +41,10 @@ class StagedSide(ABC):
         self.fingerprint: Mapping[str, str] = dict(fingerprint or {})
         self._traces: OrderedDict[str, Trace] = OrderedDict()
 
+    def _height(self) -> int | None:
+        """Return the height in px of the network's input, where there is one alone."""
+        return None
+
     @abstractmethod
     def preprocess(self, image: Image) -> Trace:
         """Run the stages up to the tensor; an exception ends the returned trace (`Trace.error`)."""
@@ -118,6 +122,11 @@ class StagedSide(ABC):
         """Merge what is always in effect with what this image's preprocessing recorded."""
         return {**self.parameters, **trace.parameters}
 
+    @property
+    def code(self) -> str:
+        """The class that runs, which is part of a side's identity."""
+        return f"{type(self).__module__}.{type(self).__qualname__}"
+
     def surrounding(self) -> AbstractContextManager[None]:
         """Return what all stages run in: what keeps a framework from changing the process."""
         return isolated()
@@ -134,6 +143,8 @@ class StagedSide(ABC):
 
     def describe_error(self, error: BaseException) -> str:
         """Return what a stage raised, in the words of messages."""
+        if isinstance(error, SystemExit):  # with exit status 0
+            return "PaddleOCR printed the sizes it could not resize to and called sys.exit"
         return f"{type(error).__name__}: {str(error).strip() or type(error).__name__}"
 
 

@@ -48,7 +48,7 @@ def config_fixes(
     """Yield each inference.yml that fixes change, or why it cannot be changed."""
     by_file: dict[Path, list[ProvedFix]] = {}
     for fix in fixes:
-        config = config_of(settings, fix) if fix.is_of_file else None
+        config = config_of(settings, fix.task, fix.candidate) if fix.is_of_file else None
         if config is not None:
             by_file.setdefault(config, []).append(fix)
     for path, group in by_file.items():

@@ -14,19 +14,20 @@ from pytest_ocrparity.backends.paddlex.deployed import API_OF, APIS, DETECTOR_BL
 from pytest_ocrparity.backends.paddlex.fixes import fix_keyword_text
 from pytest_ocrparity.commands.proved_fixes import CODE, ProvedFix
 from pytest_ocrparity.diagnosis import Change
-from pytest_ocrparity.wording import image_label
+from pytest_ocrparity.settings.engine_settings import is_other_side
 
 _COMMANDS: Final = {"TextDetection": "text_detection", "TextRecognition": "text_recognition", "PaddleOCR": "ocr"}
 """The subcommand of `paddleocr` that runs each class."""
 _PREDICT: Final = "predict_options"
 
 
-def deployment_lines(fixes: Sequence[ProvedFix], values: Mapping[str, Any]) -> Iterator[str]:
+def deployment_lines(fixes: Sequence[ProvedFix], values: Mapping[str, Any], models: Mapping[str, str]) -> Iterator[str]:
     """Yield what to paste for the fixes of one candidate.
 
     Args:
         fixes: of a candidate; no two contradict each other.
-        values: what the settings of the run said of it, with the name of its model.
+        values: what the settings of the run said of it.
+        models: the arguments that name its models and their folders.
     """
     changes = [change for fix in fixes for change in fix.changes(CODE)]
     by_setting: dict[str, dict[str, Any]] = {}
@@ -37,8 +38,9 @@ def deployment_lines(fixes: Sequence[ProvedFix], values: Mapping[str, Any]) -> I
         name: by_setting[name] for name in ("options", _PREDICT) if name in by_setting
     }
     api = values.get("api", API_OF.get(fixes[0].task, TEXT_DETECTION).name)
-    if given and isinstance(api, str) and api in APIS and not values.keys() & {"model_file", "factory"}:
-        yield from _call_lines(api, given, values)
+    is_called = isinstance(api, str) and api in APIS and not values.keys() & {"model_file", "factory"}
+    if given and is_called and not is_other_side(values):
+        yield from _call_lines(api, given, values, models)
     elif given:
         in_file |= {name: value for each in given.values() for name, value in each.items()}
     if in_file:
@@ -57,20 +59,20 @@ def _nested(change: Change) -> dict[str, Any]:
     return found
 
 
-def _call_lines(api: str, given: Mapping[str, Mapping[str, Any]], values: Mapping[str, Any]) -> Iterator[str]:
+def _call_lines(
+    api: str, given: Mapping[str, Mapping[str, Any]], values: Mapping[str, Any], models: Mapping[str, str]
+) -> Iterator[str]:
     before = {name: _options(values.get(name)) for name in ("options", _PREDICT)}
+    if isinstance(values.get("engine"), str):
+        before["options"] = {"engine": values["engine"], **before["options"]}
     after = {name: _changed(options, given.get(name, {})) for name, options in before.items()}
-    model_dir = values.get("model_dir")
-    # Without its name paddleocr takes the folder for that of its own default model, and refuses it.
-    named = {"model_name": values["model_name"]} if isinstance(values.get("model_name"), str) else {}
-    folder = {**named, "model_dir": image_label(model_dir)} if isinstance(model_dir, str) and api != "PaddleOCR" else {}
     yield "the call:"
-    old, new = (_call(api, folder, each) for each in (before, after))
+    old, new = (_call(api, models, each) for each in (before, after))
     difference = difflib.unified_diff(old, new, "as it was compared", "with the fix", n=20, lineterm="")
     yield from (f"  {line}" for line in difference if not line.startswith("@@"))
     if "options" in given:
         yield "the command line:"
-        arguments = {**folder, **after["options"]}
+        arguments = {**models, **after["options"]}
         words = ["paddleocr", _COMMANDS[api], "-i", "IMAGE"]
         for name, value in arguments.items():
             words += [f"--{name}", *_words(value)] if name != "engine_config" else []
@@ -94,9 +96,9 @@ def _changed(options: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str,
     return {name: value for name, value in {**options, **values}.items() if value is not None}
 
 
-def _call(api: str, folder: Mapping[str, Any], given: Mapping[str, Mapping[str, Any]]) -> list[str]:
+def _call(api: str, models: Mapping[str, str], given: Mapping[str, Mapping[str, Any]]) -> list[str]:
     lines = [f"model = {api}("]
-    lines += [f"    {fix_keyword_text({name: value})}," for name, value in {**folder, **given["options"]}.items()]
+    lines += [f"    {fix_keyword_text({name: value})}," for name, value in {**models, **given["options"]}.items()]
     last = fix_keyword_text(given[_PREDICT])
     return [*lines, ")", f"results = model.predict(image{', ' if last else ''}{last})"]
 

@@ -21,7 +21,7 @@ from pytest_ocrparity.commands.survey import Survey, Trained, network_of
 from pytest_ocrparity.diagnosis import PAGE_SIDE
 from pytest_ocrparity.errors import OcrParityError
 from pytest_ocrparity.stages import DETECTION, DETECTIONS, PAGES, RECOGNITION, RESIZE
-from pytest_ocrparity.wording import number_of_images, path_from, toml_text, value_text
+from pytest_ocrparity.wording import listed, number_of_images, path_from, toml_text, value_text
 
 _DETECTION_TEST: Final = '''\
 """The export must detect what the trained model detects."""
@@ -136,8 +136,7 @@ def _path(folder: Path, path: Path) -> str:
 
 def _others(found: Survey, paths: Sequence[Path], setting: str) -> str:
     names = [_path(found.folder, path) for path in paths]
-    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
-    return f" Others: {', '.join(names[:5])}{more}; {setting} may name one of them." if names else ""
+    return f" Others: {listed(names, 5)}; {setting} may name one of them." if names else ""
 
 
 def _train(part: Part, found: Survey) -> Trained | None:
@@ -278,8 +277,6 @@ def _needs(trained: Trained, export: Path) -> tuple[Needs, Mapping[str, Any]]:
     deployed = Deployed(
         config=config,
         written=config_parameters(yml["PreProcess"]["transform_ops"], yml["PostProcess"], config),
-        options={},
-        predict_options={},
     )
     return needs_of(evaluated_parameters(trained.yml, trained.config), deployed), deployed.written.get(DETECTIONS, {})
 

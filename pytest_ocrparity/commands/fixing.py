@@ -7,13 +7,12 @@ import os
 import shlex
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from pytest_ocrparity.artifacts.config_edit import TRAINING as OPERATORS_OF_TRAINING
 from pytest_ocrparity.artifacts.config_edit import edit_config
-from pytest_ocrparity.artifacts.configs import config_model_name, read_config, read_config_text
+from pytest_ocrparity.artifacts.configs import read_config_text
 from pytest_ocrparity.commands.config_fixes import ConfigFix, config_fixes, unified_difference, write_config_fixes
 from pytest_ocrparity.commands.deployment_fixes import deployment_lines
 from pytest_ocrparity.commands.proved_fixes import (
@@ -25,6 +24,7 @@ from pytest_ocrparity.commands.proved_fixes import (
     ProvedFix,
     config_of,
     deployed_values,
+    model_arguments,
     read_plan,
 )
 from pytest_ocrparity.diagnosis import PAGE_SIDE
@@ -32,7 +32,7 @@ from pytest_ocrparity.errors import ModelError, OcrParityError, SettingsError
 from pytest_ocrparity.report.document import Results, read_report_document
 from pytest_ocrparity.settings import Settings, load_settings
 from pytest_ocrparity.settings.settings_file import find_settings_file
-from pytest_ocrparity.wording import number_of_images, printable
+from pytest_ocrparity.wording import listed, number_of_images, printable
 
 DESCRIPTION = """Print each fix that a run has proved as a change to apply: in the export folder, in the deployment's
 code and in the training YAML file. --write applies the first group alone, to inference.yml; the old file is kept beside
@@ -123,8 +123,7 @@ def _lines_of_fix(fix: ProvedFix, *, is_known: bool = False) -> Iterator[str]:
 
 
 def _image_names(images: Sequence[str]) -> str:
-    more = f" and {len(images) - _MOST_IMAGES} more" if len(images) > _MOST_IMAGES else ""
-    return f"{number_of_images(len(images))}: {', '.join(images[:_MOST_IMAGES])}{more}"
+    return f"{number_of_images(len(images))}: {listed(images, _MOST_IMAGES)}"
 
 
 def _export_lines(
@@ -137,7 +136,7 @@ def _export_lines(
         else:
             yield f"    no difference can be made: {each}"
     for fix in fixes:
-        if fix.config_changes and (not fix.is_of_file or config_of(settings, fix) is None):
+        if fix.config_changes and (not fix.is_of_file or config_of(settings, fix.task, fix.candidate) is None):
             why = "the next export writes that file" if not fix.is_of_file else "no setting names that folder"
             yield f"    by hand, as {why}: {fix.diagnosis.cause}"
 
@@ -147,11 +146,8 @@ def _code_lines(fixes: Sequence[ProvedFix], results: Results, settings: Settings
     for fix in fixes:  # the models that read a page are given their options in one call
         by_candidate.setdefault(("" if fix.candidate == PAGE_SIDE else fix.task, fix.candidate), []).append(fix)
     for (_, candidate), group in by_candidate.items():
-        values = {**deployed_values(results.settings, group[0])}
-        if "model_name" not in values and (config := config_of(settings, group[0])) is not None:
-            with suppress(ModelError):  # the call then lacks it, as where the export's own file can't be read
-                values["model_name"] = config_model_name(read_config(config), config, None)
-        lines = list(deployment_lines(group, values))
+        models = model_arguments(results.settings, settings, group[0])
+        lines = list(deployment_lines(group, deployed_values(results.settings, group[0]), models))
         if lines:
             yield from ("", f"  {candidate}:")
             yield from (f"    {line}" for line in lines)

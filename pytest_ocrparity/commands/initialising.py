@@ -88,7 +88,7 @@ def first_run_problems(settings: Settings) -> list[str]:
             found += inference_model_problems(part, name)
         found += [] if part.image_paths() else [part.no_image()]
         found += part.idle_globs()
-    if settings.page is not None:
+    if settings.reads_pages:
         found += [text for name in ("ocr_train_page", "ocr_inference_page") for text in page_problems(settings, name)]
     return list(dict.fromkeys([*found, *settings.shared_images()]))
 

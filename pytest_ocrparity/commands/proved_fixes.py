@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 from pytest_ocrparity.artifacts.config_edit import POST_PROCESS, is_section
+from pytest_ocrparity.artifacts.configs import config_model_name, read_config
 from pytest_ocrparity.comparison import MATCHES
 from pytest_ocrparity.diagnosis import CAUSES, PAGE_SIDE, UNKNOWN, Change, Diagnosis, Fix, table_of
-from pytest_ocrparity.errors import ReportError
+from pytest_ocrparity.errors import ModelError, ReportError
 from pytest_ocrparity.report.document import CandidateRecord, Results, SettingsRecord
 from pytest_ocrparity.session.models import config_of_candidate
 from pytest_ocrparity.settings import Settings
@@ -209,7 +211,7 @@ def values_of(settings: Settings, task: str, candidate: str) -> Mapping[str, Any
     """
     part = settings.of_task(task)
     found = part.candidates.get(candidate)
-    if candidate == PAGE_SIDE and "factory" not in (settings.page or {}):
+    if candidate == PAGE_SIDE and "factory" not in settings.page:
         found = part.first_candidate
     return None if found is None else found.values
 
@@ -232,22 +234,37 @@ def deployed_values(record: SettingsRecord, fix: ProvedFix) -> Mapping[str, Any]
     """Return what the deployment of a fix was given: one that reads pages is a `PaddleOCR` around both models."""
     if fix.candidate != PAGE_SIDE:
         return recorded_values(record, fix.task, fix.candidate)
-    finds, reads = (recorded_values(record, task, PAGE_SIDE) for task in (DETECTION.name, RECOGNITION.name))
-    values = {"api": "PaddleOCR", **page_values(record.page, finds)}
-    if "factory" in values:
-        return values
-    models = {
-        f"{model}_{key}": image_label(of_model[key]) if key == "model_dir" else of_model[key]
-        for model, of_model in (("text_detection", finds), ("text_recognition", reads))
-        for key in ("model_name", "model_dir")
-        if isinstance(of_model.get(key), str)
-    }
-    return {**values, "options": {**models, **(values.get("options") or {})}}
+    of_page, finds = (
+        {name: value for name, value in values.items() if name != "options" or isinstance(value, Mapping)}
+        for values in (record.page, recorded_values(record, DETECTION.name, PAGE_SIDE))  # which may hold anything
+    )
+    return {"api": "PaddleOCR", **page_values(of_page, finds)}
 
 
-def config_of(settings: Settings, fix: ProvedFix) -> Path | None:
-    """Return the inference.yml of a fix's candidate, which the project's settings name and not the results."""
-    values = values_of(settings, fix.task, fix.candidate)
+def model_arguments(record: SettingsRecord, settings: Settings, fix: ProvedFix) -> dict[str, str]:
+    """Return the arguments of paddleocr that name the models of a deployment and their folders."""
+    if fix.candidate == PAGE_SIDE:
+        prefixes = {"text_detection_": DETECTION.name, "text_recognition_": RECOGNITION.name}
+    else:
+        api = recorded_values(record, fix.task, fix.candidate).get("api")
+        prefixes = {"text_detection_" if api == "PaddleOCR" else "": fix.task}
+    found: dict[str, str] = {}
+    for prefix, task in prefixes.items():
+        values, config = recorded_values(record, task, fix.candidate), config_of(settings, task, fix.candidate)
+        name, folder = values.get("model_name"), values.get("model_dir")
+        if name is None and config is not None:
+            with suppress(ModelError):  # the call then lacks it, as where the export's own file can't be read
+                name = config_model_name(read_config(config), config, None)
+        if isinstance(folder, str):
+            # Without its name paddleocr takes the folder for that of its own default model, and refuses it.
+            found |= {f"{prefix}model_name": name} if isinstance(name, str) else {}
+            found[f"{prefix}model_dir"] = image_label(folder)
+    return found
+
+
+def config_of(settings: Settings, task: str, candidate: str) -> Path | None:
+    """Return the inference.yml of a candidate, which the project's settings name and not the results."""
+    values = values_of(settings, task, candidate)
     return None if values is None else config_of_candidate(values)
 
 
@@ -283,7 +300,7 @@ def _assignments(fix: ProvedFix, settings: Settings) -> Iterator[tuple[tuple[str
         # The models that read a page share its options.
         where: tuple[str, ...] = ("" if fix.candidate == PAGE_SIDE else fix.task, fix.candidate, change.where)
         if change.where == "inference.yml":
-            where = (str(config_of(settings, fix)),)
+            where = (str(config_of(settings, fix.task, fix.candidate)),)
         elif change.where in _IN_TRAINING:
             where = (fix.task, change.where)
         yield from (((*where, change.key, name), repr(value)) for name, value in change.values.items())

@@ -218,7 +218,10 @@ def _limited_measure(name: str, value: float, limit: Limit, decides: bool = True
 
 
 def _status_of_failing_maps(failing: list[Measure], moves: float | NotKnown | None) -> str:
-    """Return the status of maps that break limits: not judgeable where rounding alone may exceed the limit."""
+    """Return the status of maps that break limits: not judgeable where rounding alone may exceed the limit.
+
+    A limit of 0 is not about rounding: it asks for equal maps.
+    """
     if [measure.name for measure in failing] != ["probability_maps.atol"] or not failing[0].limit or moves is None:
         return DIFFERENT
     if moves is NOT_KNOWN:
@@ -226,14 +229,11 @@ def _status_of_failing_maps(failing: list[Measure], moves: float | NotKnown | No
     return NOT_JUDGEABLE if is_within_rounding(failing[0].value, failing[0].limit, moves) else DIFFERENT
 
 
-def is_within_rounding(largest: float, limit: float | None, sensitivity: float) -> bool:
+def is_within_rounding(largest: float, limit: float, sensitivity: float) -> bool:
     """Return whether maps differ by no more than rounding moves the reference's own, and that is beyond their limit.
 
-    Then no amount within FLOOR_FACTOR of it separates a right export from a wrong one. A limit of 0 is not about
-    rounding: it asks for equal maps.
+    Then no amount within FLOOR_FACTOR of it separates a right export from a wrong one.
     """
-    if not limit:
-        return False
     return RIGHT_FACTOR * sensitivity > limit and largest <= FLOOR_FACTOR * sensitivity
 
 

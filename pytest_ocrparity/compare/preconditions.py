@@ -128,7 +128,7 @@ def refuse_same_object(reference: object, candidate: object) -> None:
         raise DifferenceError(f"the traces are of two images, {' and '.join(sorted(labels))}: nothing was compared")
     sources = [getattr(trace, "source", None) for trace in (reference, candidate)]
     names = {getattr(trace, "pipeline", None) for trace in (reference, candidate)}
-    if sources[0] is sources[1] is not None and len(names) == 1:
+    if sources[0] is not None and sources[0] is sources[1] and len(names) == 1:
         raise DifferenceError(f"both traces come from the same pipeline object, {names.pop()}: nothing was compared")
 
 

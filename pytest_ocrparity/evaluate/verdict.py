@@ -24,10 +24,9 @@ import numpy as np
 from pytest_ocrparity.evaluate.counts import Counts, ImageCounts
 from pytest_ocrparity.evaluate.interval import Interval, Units, differences_for_interval, hmean, interval_of
 from pytest_ocrparity.stages import DETECTION, RECOGNITION
-from pytest_ocrparity.wording import number_of_images, percent_text, points_text
+from pytest_ocrparity.wording import counted, number_of_images, percent_text, points_text
 
 FAILED, PASSED, NO_LOSS_SEEN, UNDECIDED = "failed", "passed", "no loss seen", "undecided"
-VERDICTS: Final = (FAILED, PASSED, NO_LOSS_SEEN, UNDECIDED)
 
 MAX_DROP: Final = 0.01
 """One point, where the user says nothing. Without any loss it takes 369 lines to exclude it, or about 800 pages."""
@@ -206,13 +205,14 @@ def _verdict_text(found: Accuracy, *, has_text: bool) -> str:
     """Return the verdict in words: what was measured, how sure it is, and what would help."""
     name = "accuracy" if found.task == RECOGNITION.name else "hmean"
     low, high = points_text(found.interval.low), points_text(found.interval.high)
-    documents = "" if found.units == found.images else f" of {found.units} document{'s'[: found.units != 1]}"
+    documents = "" if found.units == found.images else f" of {counted(found.units, 'document')}"
     what = "documents" if documents else "images"
     of = f"{number_of_images(found.images)}{documents}"
     change = f"{percent_text(found.reference.hmean)} to {percent_text(found.candidate.hmean)}"
     measured = f"{name} {change} on {of}: {points_text(found.difference)} points, 95 % interval {low} to {high}"
     allowed = f"{100 * found.max_drop:g} {'point' if found.max_drop == 0.01 else 'points'}"
-    more = "" if found.more is None else f"; about {number_of_images(found.more, 'more')} like these would decide"
+    images = "image" if found.more == 1 else "images"
+    more = "" if found.more is None else f"; about {found.more:,} more {images} like these would decide"
     if found.verdict == FAILED:
         return f"{measured}: a drop of more than {allowed} is shown"
     if found.verdict == PASSED:

@@ -20,6 +20,22 @@ BOXES_OF_KNOWN = 3
 MOST_PARAMETERS = 6
 COLUMN = 12
 
+_PLAIN_DIFFERENCE = {
+    "score_order": "{candidate}'s scores are in another order than the boxes ({d.candidate} are on the wrong box)",
+    "not_judged": "nothing was judged: every limit of probability_maps is off",
+    "dtype": "{d.stage} is {d.reference} in {reference}, {d.candidate} in {candidate}",
+    "channel_order": "decoded as {d.reference} in {reference}, {d.candidate} in {candidate}",
+    "channels": "channels of the map: {d.reference} in {reference}, {d.candidate} in {candidate}, 1 is right",
+    "not_finite": "the map holds NaN or infinity in {d.reference} pixels of {reference}, {d.candidate} of {candidate}",
+    "pixels": "pixels differ already after {d.stage}",
+    "classes": "classes of the map: {d.reference} in {reference}, {d.candidate} in {candidate}",
+    "timesteps": "not comparable: the map has {d.reference} timesteps in {reference}, {d.candidate} in {candidate}",
+    "not_finite_values": (
+        "the map holds NaN or infinity in {d.reference} values of {reference}, {d.candidate} of {candidate}"
+    ),
+    "empty_page": "neither side reads anything in any box: nothing shows that this model reads",
+}
+"""By kind, the words of a difference `d` whose values are written as they are."""
 _DIFFERENCE: dict[str, Callable[[Difference, str, str], str]] = {
     "stopped": lambda d, reference, candidate: (
         f"{reference if d.reference else candidate} stopped at {d.stage}: "
@@ -28,13 +44,9 @@ _DIFFERENCE: dict[str, Callable[[Difference, str, str], str]] = {
     "not_recorded": lambda d, reference, candidate: (
         f"nothing was compared at {d.stage}: {_who_lacks(d, reference, candidate)}"
     ),
-    "score_order": lambda d, reference, candidate: (
-        f"{candidate}'s scores are in another order than the boxes ({d.candidate} are on the wrong box)"
-    ),
     "no_scores": lambda d, reference, candidate: (
         f"max_score_difference can't be judged: {_who_lacks(d, reference, candidate)}"
     ),
-    "not_judged": lambda d, reference, candidate: "nothing was judged: every limit of probability_maps is off",
     "no_values": lambda d, reference, candidate: (
         f"{d.stage} is empty: {_shape_text(d.reference)} in {reference}, {_shape_text(d.candidate)} in {candidate}"
     ),
@@ -49,22 +61,11 @@ _DIFFERENCE: dict[str, Callable[[Difference, str, str], str]] = {
         f"{d.stage} has shape {_shape_text(d.reference)} in {reference}, {_shape_text(d.candidate)} in {candidate}"
         + (", where 1x1xHxW is right" if d.reference == d.candidate else "")
     ),
-    "dtype": lambda d, reference, candidate: f"{d.stage} is {d.reference} in {reference}, {d.candidate} in {candidate}",
-    "channel_order": lambda d, reference, candidate: (
-        f"decoded as {d.reference} in {reference}, {d.candidate} in {candidate}"
-    ),
-    "channels": lambda d, reference, candidate: (
-        f"channels of the map: {d.reference} in {reference}, {d.candidate} in {candidate}, 1 is right"
-    ),
-    "not_finite": lambda d, reference, candidate: (
-        f"the map holds NaN or infinity in {d.reference} pixels of {reference}, {d.candidate} of {candidate}"
-    ),
     "empty": lambda d, reference, candidate: (
         "no box on either side, and "
         + ("the maps differ" if d.reference else "no maps were compared")
         + ": nothing shows that this model detects"
     ),
-    "pixels": lambda d, reference, candidate: f"pixels differ already after {d.stage}",
     "line_size": lambda d, reference, candidate: (
         f"{_line(*d.reference)} in {reference}, {_line(*d.candidate)} in {candidate}"
     ),
@@ -72,18 +73,9 @@ _DIFFERENCE: dict[str, Callable[[Difference, str, str], str]] = {
         f"{d.stage} has shape {_shape_text(d.reference)} in {reference}, {_shape_text(d.candidate)} in {candidate}, "
         "where 1xTxC is right, of T timesteps and C classes"
     ),
-    "classes": lambda d, reference, candidate: (
-        f"classes of the map: {d.reference} in {reference}, {d.candidate} in {candidate}"
-    ),
-    "timesteps": lambda d, reference, candidate: (
-        f"not comparable: the map has {d.reference} timesteps in {reference}, {d.candidate} in {candidate}"
-    ),
     "row_sums": lambda d, reference, candidate: (
         f"values of a timestep are no probabilities: their sum is off 1 by up to {amount(d.reference)} in {reference}, "
         f"{amount(d.candidate)} in {candidate}"
-    ),
-    "not_finite_values": lambda d, reference, candidate: (
-        f"the map holds NaN or infinity in {d.reference} values of {reference}, {d.candidate} of {candidate}"
     ),
     "empty_text": lambda d, reference, candidate: (
         "neither side reads anything, and "
@@ -91,10 +83,13 @@ _DIFFERENCE: dict[str, Callable[[Difference, str, str], str]] = {
         + ": nothing shows that this model reads"
     ),
     "dictionary": dictionaries_text,
-    "empty_page": lambda d, reference, candidate: (
-        "neither side reads anything in any box: nothing shows that this model reads"
-    ),
 }
+
+
+def _difference_text(difference: Difference, reference: str, candidate: str) -> str:
+    if plain := _PLAIN_DIFFERENCE.get(difference.kind):
+        return plain.format(d=difference, reference=reference, candidate=candidate)
+    return _DIFFERENCE[difference.kind](difference, reference, candidate)
 
 
 def _line(height: float, content: float, width: float) -> str:
@@ -258,7 +253,7 @@ def headline(comparison: Comparison) -> str:
     lead = f"first difference at {comparison.stage}: " if comparison.stage else ""
     if failing:
         difference = min(failing, key=lambda d: (d.stage != comparison.stage,))
-        text = _DIFFERENCE[difference.kind](difference, reference, candidate)
+        text = _difference_text(difference, reference, candidate)
         return text if difference.compared_nothing or difference.kind in _NO_DIFFERENCE else lead + text
     worst = [measure for measure in comparison.measures if measure.fails]
     if comparison.kind == "detections":
@@ -421,7 +416,7 @@ def _later_text(comparison: Comparison) -> str:
     if failing:
         if comparison.status == "not comparable" and failing[0].kind != "timesteps":
             return "not comparable, their shapes differ"
-        return _DIFFERENCE[failing[0].kind](failing[0], comparison.reference, comparison.candidate)
+        return _difference_text(failing[0], comparison.reference, comparison.candidate)
     if comparison.kind == "detections":
         worst = comparison.measure("detections.min_iou")
         return _count_text(comparison) + (f", worst IoU {worst.value:.2f}{_place_text(worst.at)}" if worst else "")

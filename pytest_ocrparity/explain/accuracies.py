@@ -9,7 +9,7 @@ from pytest_ocrparity.evaluate.counts import ImageCounts
 from pytest_ocrparity.evaluate.verdict import Accuracy
 from pytest_ocrparity.report.accuracy_lines import accuracy_changes_text, outside_boxes_text
 from pytest_ocrparity.stages import RECOGNITION
-from pytest_ocrparity.wording import image_label, number_of_boxes, number_of_images
+from pytest_ocrparity.wording import counted, image_label, number_of_boxes, number_of_images
 
 _MOST: Final = 5
 """How many images a message names."""
@@ -43,9 +43,7 @@ def explain_accuracy(
     if unlabelled:
         lines.append(f"  not counted: {number_of_images(unlabelled)} without a label")
     if untraced:
-        lines.append(
-            f"  not counted: {untraced} {'label' if untraced == 1 else 'labels'} without an image among those given"
-        )
+        lines.append(f"  not counted: {counted(untraced, 'label')} without an image among those given")
     return "\n".join(lines)
 
 

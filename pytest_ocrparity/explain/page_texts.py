@@ -7,7 +7,7 @@ from typing import Final
 from pytest_ocrparity.comparison import Comparison, LineFinding
 from pytest_ocrparity.edits import first_edit
 from pytest_ocrparity.explain.texts import note_of_look
-from pytest_ocrparity.wording import amount, number_of_boxes, quoted
+from pytest_ocrparity.wording import amount, counted, number_of_boxes, quoted
 
 MOST_LINES: Final = 6
 _BOX_KINDS: Final = ("moved", "split", "merged", "invalid", "score")
@@ -46,7 +46,7 @@ def rows_of_lines(comparison: Comparison) -> list[tuple[str, str]]:
             rows.append(("order", f"{each.reference} of the texts, first that at x={place[0]:.0f} y={place[1]:.0f}"))
     borderline = sum(each.is_borderline for each in comparison.lines)
     if borderline:
-        text = f"{borderline} line{'s' * (borderline != 1)}, explained by boxes or maps that differ within their limits"
+        text = f"{counted(borderline, 'line')}, explained by boxes or maps that differ within their limits"
         rows.append(("borderline", text))
     return rows
 

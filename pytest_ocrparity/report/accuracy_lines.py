@@ -10,7 +10,16 @@ from pytest_ocrparity.evaluate.verdict import FAILED, UNDECIDED
 from pytest_ocrparity.report.accuracy_record import AccuracyRecord
 from pytest_ocrparity.stages import RECOGNITION
 from pytest_ocrparity.tolerance import ACCURACY, OFF
-from pytest_ocrparity.wording import image_label, number_of_boxes, number_of_images, percent_text, points_text, quoted
+from pytest_ocrparity.wording import (
+    counted,
+    image_label,
+    listed,
+    number_of_boxes,
+    number_of_images,
+    percent_text,
+    points_text,
+    quoted,
+)
 
 _MOST: Final = 3
 """How many images a line names, and how many boxes of an image."""
@@ -137,13 +146,13 @@ def accuracy_titles(records: Sequence[AccuracyRecord]) -> list[str]:
 def _title(record: AccuracyRecord, words: str) -> str:
     result = record.result
     truth = sum(each.reference.truth for each in record.light)
-    counted = (
-        f"{truth} line{'s' * (truth != 1)} with a label"
+    count = (
+        f"{counted(truth, 'line')} with a label"
         if result.task == RECOGNITION.name
         else f"{number_of_images(result.images)} with labels, {number_of_boxes(truth)}"
     )
-    documents = f", {result.units} document{'s' * (result.units != 1)}" if result.units != result.images else ""
-    return f"accuracy of {record.candidate} against {record.reference}{words}: {counted}{documents}"
+    documents = f", {counted(result.units, 'document')}" if result.units != result.images else ""
+    return f"accuracy of {record.candidate} against {record.reference}{words}: {count}{documents}"
 
 
 def accuracy_notes(record: AccuracyRecord, *, has_boxes: bool = False) -> list[str]:
@@ -157,7 +166,7 @@ def accuracy_notes(record: AccuracyRecord, *, has_boxes: bool = False) -> list[s
     lost = [each for each in changed if each.lost]
     gained = sorted((each for each in changed if each.gained), key=lambda each: (-len(each.gained), each.image))
     changes = [
-        f"{word} on {', '.join(_change_text(each, places) for each, places in found[:_MOST])}{_more(found)}"
+        f"{word} on {listed([_change_text(each, places) for each, places in found], _MOST)}"
         for word, found in (
             ("lost", [(each, each.lost) for each in lost]),
             ("gained", [(each, each.gained) for each in gained]),
@@ -171,7 +180,7 @@ def accuracy_notes(record: AccuracyRecord, *, has_boxes: bool = False) -> list[s
     if record.cause:
         found.append(record.cause)
     if blank:
-        what = f"{blank} blank page{'s' * (blank != 1)}"
+        what = f"{counted(blank, 'blank page')}"
         found.append(f"false alarms on {what}: {alarms[0]} in {record.reference}, {alarms[1]} in {record.candidate}")
     if record.otherwise:
         found.append(
@@ -188,7 +197,7 @@ def accuracy_notes(record: AccuracyRecord, *, has_boxes: bool = False) -> list[s
 def accuracy_changes_text(counts: ImageCounts, reference: str, candidate: str) -> str:
     """Return a few of the boxes or lines that an image lost and gained, in words."""
     texts = [label_change_text(each, reference, candidate) for each in counts.changes]
-    return ", ".join(texts[:_MOST]) + (f" and {len(texts) - _MOST} more" if len(texts) > _MOST else "")
+    return listed(texts, _MOST)
 
 
 def label_change_text(change: LabelChange, reference: str, candidate: str) -> str:
@@ -213,10 +222,11 @@ def outside_boxes_text(counts: Sequence[ImageCounts]) -> str:
     named = ", ".join(map(str, first.boxes[:_MOST])) + (", ..." if len(first.boxes) > _MOST else "")
     size = "{} x {} px".format(*first.size)
     turned = " (none would with width and height exchanged)" if first.is_turned else ""
+    more = f" and {len(found) - 1} more" if found[1:] else ""
     return (
         f"{number_of_boxes(boxes)} of the labels of {number_of_images(len(found))} {'lies' if boxes == 1 else 'lie'} "
         f"outside of the image, where nothing can match: {where}box {named} of {image}, which is {size}{turned}"
-        f"{_more(found, 1)}; labels are in pixels of the image as cv2 reads it, turned as its EXIF tag says"
+        f"{more}; labels are in pixels of the image as cv2 reads it, turned as its EXIF tag says"
     )
 
 
@@ -230,17 +240,13 @@ def _change_text(counts: ImageCounts, places: Sequence[int]) -> str:
     return counts.image if len(places) == 1 else f"{counts.image} ({len(places)})"
 
 
-def _more(found: Sequence[object], named: int = _MOST) -> str:
-    return f" and {len(found) - named} more" if len(found) > named else ""
-
-
 def accuracy_not_counted_text(record: AccuracyRecord) -> str:
     """Return which images and labels do not count, in words, or nothing."""
     left = {name: count for name, count in record.not_counted.items() if count}
     missing = left.pop("missing", 0)
     texts = {name: f"{number_of_images(count)} {_REASONS.get(name, name)}" for name, count in left.items()}
     if missing:
-        texts["missing"] = f"{missing} label{'s' * (missing != 1)} without an image"
+        texts["missing"] = f"{counted(missing, 'label')} without an image"
     if unseen := len(record.light) - record.result.images:
         texts["unseen"] = f"{number_of_images(unseen)} on which all boxes are don't care or invalid"
     named = {name: record.named.get(name, ()) for name in texts}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pytest_ocrparity.comparison import Difference
-from pytest_ocrparity.wording import character_text, printable
+from pytest_ocrparity.wording import character_text, counted, printable
 
 
 def dictionaries_text(difference: Difference, reference: str, candidate: str) -> str:
@@ -28,4 +28,4 @@ def dictionaries_text(difference: Difference, reference: str, candidate: str) ->
 
 
 def _number(count: int | None) -> str:
-    return "characters" if count is None else f"{count} character{'s' * (count != 1)}"
+    return "characters" if count is None else counted(count, "character")

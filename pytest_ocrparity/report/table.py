@@ -36,7 +36,7 @@ from pytest_ocrparity.report.document import (
 )
 from pytest_ocrparity.stages import DETECTION, KINDS, PAGE, RECOGNITION, task_named
 from pytest_ocrparity.tolerance import OFF, Limit, is_looser_tolerance
-from pytest_ocrparity.wording import number_of_edits
+from pytest_ocrparity.wording import counted, number_of_edits
 
 T = TypeVar("T", bound=Record)
 Sides: TypeAlias = tuple[str, str]
@@ -92,7 +92,7 @@ class Tally:
             chosen = [each for each in self.compared if _sides_of(each) == sides and each.task == task]
             images = len({each.image for each in chosen})
             what = "line" if task == RECOGNITION.name else "image"
-            lines.append(f"{sides[1]} against {sides[0]}: {images} {what}{'s' * (images != 1)}")
+            lines.append(f"{sides[1]} against {sides[0]}: {counted(images, what)}")
             records = [each for each in self.all(Compared) if each.comparison.task == task]
             if all(each.has_same_files for each in records if _sides_of(each.comparison) == sides):
                 lines.append("  both sides come from the same model files: only engine, options or versions can differ")
@@ -136,7 +136,7 @@ class Tally:
         if not recorded:
             return []
         references = ", ".join(sorted({record.reference for record in recorded.values()}))
-        lines = [f"{len(recorded)} baseline{'s' * (len(recorded) != 1)} recorded from {references}"]
+        lines = [f"{counted(len(recorded), 'baseline')} recorded from {references}"]
         if any(each.status == RECORDED for each in self.compared):
             lines.append("recorded, not compared: a side always equals its own baseline")
         lines += [f"  {image}: {record.drift}" for image, record in recorded.items() if record.drift]
@@ -264,7 +264,7 @@ def table_amounts(rows: Sequence[RecordedComparison]) -> str:
     lines = sum(each.counts.get("lines", 0) for each in rows)
     if different and lines:
         edits, characters = (sum(each.counts.get(name, 0) for each in rows) for name in ("edits", "characters"))
-        return f"{different} of {lines} line{'s' * (lines != 1)} read otherwise, {number_of_edits(edits, characters)}"
+        return f"{different} of {counted(lines, 'line')} read otherwise, {number_of_edits(edits, characters)}"
     if different:
         return f"{different} of {sum(each.counts.get('boxes', 0) for each in rows)} boxes differ"
     measures = [measure for each in rows for measure in each.measures if measure.name in SHOWN]
@@ -283,7 +283,7 @@ def table_amounts(rows: Sequence[RecordedComparison]) -> str:
     borderline = sum(each.counts.get("borderline", 0) for each in rows)
     boxes = sum(each.counts.get("reference", 0) for each in rows)
     if lines:
-        text.append(f"({lines} line{'s' * (lines != 1)}{f', {borderline} borderline' if borderline else ''})")
+        text.append(f"({counted(lines, 'line')}{f', {borderline} borderline' if borderline else ''})")
     elif boxes:
         text.append(f"({boxes} boxes{f', {borderline} borderline' if borderline else ''})")
     return " ".join(text)

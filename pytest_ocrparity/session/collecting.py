@@ -242,7 +242,7 @@ def _settings_record(settings: Settings, loads: Sequence[Loads]) -> SettingsReco
         tolerance=dict(settings.tolerance.limits),
         candidates=_candidates(settings, loads),
         recognition=_recognition(settings.recognition, loads),
-        page=jsonable(settings.page or {}),
+        page=jsonable(settings.page),
     )
 
 

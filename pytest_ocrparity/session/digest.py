@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_ocrparity.diagnosis import UNKNOWN
+from pytest_ocrparity.wording import listed, number_of_images
 
 if TYPE_CHECKING:
     from pytest_ocrparity.report.views import Cause
@@ -137,11 +138,9 @@ def _in_a_word(report: Any, causes: Sequence[Cause]) -> str:
 
 def _cause_block(cause: Cause) -> list[str]:
     images, found = cause.images, cause.diagnosis
-    more = f" and {len(images) - _IMAGES} more" if len(images) > _IMAGES else ""
-    count = f"{len(images)} image{'s' * (len(images) != 1)}"
     lines = [
-        f"{label(cause)}: {count} of {cause.candidate} against {cause.reference}",
+        f"{label(cause)}: {number_of_images(len(images))} of {cause.candidate} against {cause.reference}",
         f"  {found.stage}: {found.summary}",
     ]
     lines += [f"  fix: {found.fix.text}"] if found.fix else []
-    return [*lines, f"  {', '.join(images[:_IMAGES])}{more}"]
+    return [*lines, f"  {listed(images, _IMAGES)}"]

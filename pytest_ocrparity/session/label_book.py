@@ -10,8 +10,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_ocrparity.context import context_test_id
 from pytest_ocrparity.errors import LabelError
 from pytest_ocrparity.stages import DETECTION, RECOGNITION, Task
+from pytest_ocrparity.tolerance import ACCURACY, Tolerance
 
 if TYPE_CHECKING:
     from pytest_ocrparity.comparison import Comparison
@@ -19,7 +21,6 @@ if TYPE_CHECKING:
     from pytest_ocrparity.report.document import Counted, LabelFault
     from pytest_ocrparity.settings import Settings
     from pytest_ocrparity.settings.label_settings import LabelSettings
-    from pytest_ocrparity.tolerance import Tolerance
     from pytest_ocrparity.trace import Trace
 
 
@@ -100,11 +101,9 @@ class LabelBook:
         None where nothing is to be counted: a recording, boxes or texts that are of no image, or no labels.
         """
         from pytest_ocrparity.comparison import RECORDED
-        from pytest_ocrparity.context import context_test_id
         from pytest_ocrparity.evaluate.counts import count_image, image_size
         from pytest_ocrparity.report.document import Counted, LabelFault
         from pytest_ocrparity.report.table import PLAIN
-        from pytest_ocrparity.tolerance import ACCURACY
 
         is_plain = (judged.reference, judged.candidate) == PLAIN and sides[1].decode is None
         # Boxes that are no trace have the name of their test in the place of an image's.

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from pytest_ocrparity.diagnosis import PAGE_SIDE, in_table, table_of
 from pytest_ocrparity.errors import Mistakes, ModelError, SettingsError
 from pytest_ocrparity.session.other_sides import check_rapidocr_batch, load_other_side, other_side_problems
+from pytest_ocrparity.settings.candidates import Candidate
 from pytest_ocrparity.settings.engine_settings import RAPIDOCR, is_other_side, with_engine_setting
 from pytest_ocrparity.settings.page_settings import page_values
 from pytest_ocrparity.settings.result_files import PLACEHOLDER, RESULTS
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from pytest_ocrparity.golden.store import GoldenStore
     from pytest_ocrparity.report.document import Record
     from pytest_ocrparity.settings import Settings
-    from pytest_ocrparity.settings.candidates import Candidate
 
 PAGES_FOLDER: Final = "pages"
 """The folder of the baselines of pages, in that of all baselines."""
@@ -106,9 +106,9 @@ def inference_model(settings: Settings, name: str | None = None) -> Pipeline:
         try:
             if is_other_side(values):
                 side = load_other_side(values, settings.train.get("paddleocr_root"), limit, name)
-                if values.get("api") == RAPIDOCR:  # whose file alone says what it is of
-                    task = task_named(getattr(side, "task", DETECTION.name)) or DETECTION
-                    _check_task(settings, task, values["model_file"])
+                task = task_named(getattr(side, "task", None)) or DETECTION
+                _check_task(settings, task, values.get("model_file") or values["model_dir"])
+                if values.get("api") == RAPIDOCR:
                     check_rapidocr_batch(task, settings.batch_of(name))
                 return side
             if "model_file" in values:
@@ -372,10 +372,8 @@ def parts_without_models(settings: Settings, records: Collection[Record] | None 
 
 def _page_candidate(settings: Settings, records: Collection[Record] | None) -> list[Candidate]:
     """Return the deployment that reads pages as a candidate, where its options stand in the settings and it is used."""
-    from pytest_ocrparity.settings.candidates import Candidate
-
     is_used = records is None or any(getattr(each, "side", "") == PAGE_SIDE for each in records)
-    if settings.page is None or "factory" in settings.page or not is_used:
+    if not settings.reads_pages or "factory" in settings.page or not is_used:
         return []
     finds = settings.first_candidate.values if settings.first_candidate else {}
     values = {"api": "PaddleOCR", **page_values(settings.page, finds), "folder": settings.root}

@@ -17,6 +17,7 @@ from typing import Final
 import pytest
 
 from pytest_ocrparity.whole_files import write_whole_file
+from pytest_ocrparity.wording import counted
 
 NAME: Final = "not_reached.txt"
 OPTION: Final = "--ocr-reached"
@@ -92,6 +93,6 @@ def partial_note(tests: Sequence[str]) -> str:
     """Return what is said of a run that leaves out what passed in the one before."""
     count = len(set(tests))
     return (
-        f"partial: {count} test{'s' * (count != 1)} that passed before {'were' if count != 1 else 'was'} left out, so "
+        f"partial: {counted(count, 'test')} that passed before {'were' if count != 1 else 'was'} left out, so "
         "that nothing is judged over the run: no limit of a run, no accuracy, no unused baseline"
     )

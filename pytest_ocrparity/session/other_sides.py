@@ -38,10 +38,10 @@ def load_other_side(values: Mapping[str, Any], train_root: Path | None, limit: i
         from pytest_ocrparity.backends.rapidocr.rapid_loading import load_rapidocr_side
 
         return cast("Pipeline", load_rapidocr_side(values["model_file"], options, memory_limit=limit, name=name))
-    from pytest_ocrparity.backends.openvino.pipeline import load_openvino_pipeline
+    from pytest_ocrparity.backends.openvino.openvino_recogniser import load_openvino_side
 
     files = {key: values[key] for key in ("model_dir", "model_file") if key in values}
-    return load_openvino_pipeline(**files, options=options, memory_limit=limit, name=name)
+    return cast("Pipeline", load_openvino_side(**files, options=options, memory_limit=limit, name=name))
 
 
 def check_rapidocr_batch(task: Task, batch: int) -> None:
@@ -69,11 +69,16 @@ def _root_of(values: Mapping[str, Any], train_root: Path | None) -> Path:
 def other_side_problems(values: Mapping[str, Any], train_root: Path | None) -> list[str]:
     """Return what of such a side is not there or means nothing, as far as it shows without loading anything."""
     from pytest_ocrparity.artifacts.configs import read_config
-    from pytest_ocrparity.artifacts.families import family_of_export
+    from pytest_ocrparity.artifacts.families import RECOGNISERS, family_of_export
     from pytest_ocrparity.artifacts.model_files import find_export_files, find_model_file
     from pytest_ocrparity.backends.isolation import check_isolated_checkout
     from pytest_ocrparity.backends.onnx.processing import configure_processing
-    from pytest_ocrparity.backends.openvino.compiled import find_openvino_file, split_openvino_options
+    from pytest_ocrparity.backends.openvino.compiled import (
+        find_openvino_file,
+        is_openvino_recogniser,
+        openvino_recogniser_options,
+        split_openvino_options,
+    )
 
     mistakes = Mistakes()
     if values.get("api") in SCRIPTS:
@@ -92,5 +97,10 @@ def other_side_problems(values: Mapping[str, Any], train_root: Path | None) -> l
     else:
         with mistakes.gathering():
             file, config = find_openvino_file(values.get("model_dir"), values.get("model_file"))
-            configure_processing(config, split_openvino_options(values.get("options") or {})[1], file)
+            options = values.get("options") or {}
+            if not is_openvino_recogniser(config):
+                configure_processing(config, split_openvino_options(options)[1], file)
+            elif config is not None:
+                openvino_recogniser_options(options)
+                RECOGNISERS.check_inference(read_config(config), config)
     return mistakes.texts

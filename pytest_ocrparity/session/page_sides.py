@@ -26,7 +26,7 @@ def page_problems(settings: Settings, fixture: str) -> list[str]:
     """Return what of a side that reads pages is not there or means nothing, without loading anything."""
     from pytest_ocrparity.backends.isolation import check_isolated_import
 
-    mistakes, factory = Mistakes(), (settings.page or {}).get("factory")
+    mistakes, factory = Mistakes(), settings.page.get("factory")
     with mistakes.gathering():
         if fixture == "ocr_train_page":
             for part in (settings, _recognition(settings)):
@@ -67,8 +67,8 @@ def inference_page(settings: Settings) -> PageReader:
         ModelError: their files or their software do not load.
     """
     given: dict[str, Any] = {"memory_limit": settings.memory_limit, "folder": settings.root}
-    if "factory" in (settings.page or {}):
-        given |= settings.page or {}
+    if "factory" in settings.page:
+        given |= settings.page
     else:
         finds, reads = (candidate.values for _, candidate in _candidates_of_page(settings))
         given |= page_values(settings.page, finds)
@@ -114,6 +114,6 @@ def _candidates_of_page(settings: Settings) -> list[tuple[Settings, Candidate]]:
 
 def configs_of_page(settings: Settings) -> list[Path | None]:
     """Return the inference.yml of each export that reads pages; none of a factory's object, which no setting names."""
-    if "factory" in (settings.page or {}):
+    if "factory" in settings.page:
         return []
     return [config_of_candidate(candidate.values) for _, candidate in _candidates_of_page(settings)]

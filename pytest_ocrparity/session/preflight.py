@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 import pytest
 
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from pytest_ocrparity.session.recorder import Recorder
     from pytest_ocrparity.settings import Settings
 
+Found = TypeVar("Found")
 SETTINGS_ERROR: Final = "ocrparity-settings-error"
 """The id of the only parameter of a test under wrong settings: of what xdist's workers collect, the controller sees ids
 alone."""
@@ -76,7 +77,7 @@ class Preflight:
     def __init__(self, run: Run) -> None:
         """Begin with nothing known."""
         self._run = run
-        self._found: dict[str, list[str]] = {}
+        self._found: dict[str, Any] = {}
         """What is wrong with each side."""
         self._said: dict[str, str] = {}
         """The test of which each line was said."""
@@ -310,15 +311,13 @@ class Preflight:
         return [line for lines in found for line in lines]
 
     def _will_record(self, settings: Settings, folder: Path) -> bool:
-        return self._once_true(f"records {folder} {settings.prefix}", lambda: _will_record(settings, folder))
+        return self._look_once(f"records {folder} {settings.prefix}", lambda: _will_record(settings, folder))
 
-    def _look_once(self, side: str, look: Callable[[], list[str]]) -> list[str]:
-        if side not in self._found:
-            self._found[side] = look()
-        return self._found[side]
-
-    def _once_true(self, what: str, look: Callable[[], bool]) -> bool:
-        return bool(self._look_once(what, lambda: [what] if look() else []))
+    def _look_once(self, what: str, look: Callable[[], Found]) -> Found:
+        if what not in self._found:
+            self._found[what] = look()
+        found: Found = self._found[what]
+        return found
 
     def _own_fixtures(self, test: Any) -> Collection[str]:
         """Return which fixtures a test has from us, and not from an override."""

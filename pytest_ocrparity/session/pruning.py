@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pytest_ocrparity.session.fixtures import BASELINES, OF_GATE
 from pytest_ocrparity.session.outcomes import DID_NOT_RUN
-from pytest_ocrparity.wording import path_from, printable
+from pytest_ocrparity.wording import listed, path_from, printable
 
 if TYPE_CHECKING:
     from pytest_ocrparity.golden.store import GoldenStore
@@ -84,8 +84,7 @@ def _kept_baselines(store: GoldenStore, others: dict[Path, str | None]) -> list[
 
 
 def _baseline_names(store: GoldenStore, paths: Iterable[Path]) -> str:
-    names = [printable(path.relative_to(store.folder).as_posix()) for path in paths]
-    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+    return listed([printable(path.relative_to(store.folder).as_posix()) for path in paths], 5)
 
 
 SAID: Final = "ocrparity_evidence"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from pytest_ocrparity.errors import ReportError
 from pytest_ocrparity.session.not_reached import NotReached
 from pytest_ocrparity.session.outcomes import Outcomes
-from pytest_ocrparity.wording import path_from
+from pytest_ocrparity.wording import counted, path_from
 
 if TYPE_CHECKING:
     from pytest_ocrparity.report.accuracy_record import AccuracyRecord
@@ -156,8 +156,8 @@ class Reporting:
             return view, [f"history: nothing was appended to {where}, as the run was partial"]
         append_to_history(path, history_entry(view.results, view.compared, current_commit(self.settings.root)))
         entries, broken = read_history(path)
-        lines = [f"history: {where}, {len(entries)} run{'s' * (len(entries) != 1)}"]
-        lines += [f"WARNING: {where} has {broken} broken line{'s' * (broken != 1)}, passed over"] if broken else []
+        lines = [f"history: {where}, {counted(len(entries), 'run')}"]
+        lines += [f"WARNING: {where} has {counted(broken, 'broken line')}, passed over"] if broken else []
         return replace(view, plots=history_plots(entries)), lines
 
     @property

@@ -10,10 +10,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
+from pytest_ocrparity.context import context_test_id, current_context
 from pytest_ocrparity.session.caught import MARKER, Raised
 from pytest_ocrparity.session.parametrized import parametrized_candidate
 from pytest_ocrparity.session.tasks import task_of_test
 from pytest_ocrparity.session.worst import WorstImages
+from pytest_ocrparity.stages import PAGE
+from pytest_ocrparity.tolerance import ACCURACY, Limit, Tolerance
+from pytest_ocrparity.wording import image_label
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -189,9 +193,6 @@ class Recorder:
     def on_comparison(self, judged: Comparison, reference: Trace, candidate: Trace) -> None:
         """Note a judged comparison with its pictures; of a page there are no batches and labels."""
         from pytest_ocrparity.comparison import RECORDED
-        from pytest_ocrparity.context import current_context
-        from pytest_ocrparity.stages import PAGE
-        from pytest_ocrparity.tolerance import ACCURACY, Tolerance
 
         # What a keyword set is in the comparison alone.
         tolerance = Tolerance({**current_context().tolerance().limits, **judged.limits})
@@ -227,11 +228,8 @@ class Recorder:
         self, judged: Accuracy, images: Sequence[ImageCounts], sides: tuple[str, str], left_out: Mapping[str, int]
     ) -> None:
         """Note an accuracy that a test asserted."""
-        from pytest_ocrparity.context import context_test_id
         from pytest_ocrparity.report.accuracy_record import AccuracyRecord
         from pytest_ocrparity.report.document import Evaluated
-        from pytest_ocrparity.tolerance import Limit
-        from pytest_ocrparity.wording import image_label
 
         record = AccuracyRecord(
             reference=sides[0],
@@ -263,7 +261,6 @@ class Recorder:
         sides: tuple[Trace, Trace],
     ) -> None:
         """Note the message and the causes of a failed comparison, and what the others of its image show."""
-        from pytest_ocrparity.context import current_context
         from pytest_ocrparity.report.document import Failed
 
         failed = Failed(

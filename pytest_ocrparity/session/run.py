@@ -395,10 +395,11 @@ class Run:
         """Note the inference.yml that was loaded, and of a user's function the folder: no setting names it."""
         from pytest_ocrparity.session.models import config_of_candidate
 
-        if candidate is not None and "factory" in candidate.values:
+        if candidate is None:
+            return
+        if "factory" in candidate.values:
             self.recorder.note("loads", side=candidate.name, folder=os.path.abspath(model.model_dir))  # noqa: PTH100
-        if candidate is not None:
-            self.recorder.note_config(candidate.name, config_of_candidate(candidate.values))
+        self.recorder.note_config(candidate.name, config_of_candidate(candidate.values))
 
     def have_all_failed(self) -> bool:
         """Tell whether every test that used something of ours has failed."""
@@ -418,7 +419,7 @@ class Run:
             f"{part.prefix}{name}": batch for part in self.settings.parts for name, batch in part.batches().items()
         }
         named += [f"{name} in batches of {batch} as well as alone" for name, batch in asked.items()]
-        if self.settings.page is not None or any("api" in each.values for each in candidates.values()):
+        if self.settings.reads_pages or any("api" in each.values for each in candidates.values()):
             from pytest_ocrparity.session.models import parts_without_models
 
             named += parts_without_models(self.settings)

@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis
 from pytest_ocrparity.stages import DETECTION
 
 if TYPE_CHECKING:
     from pytest_ocrparity.comparison import Comparison
     from pytest_ocrparity.context import Diagnoser
-    from pytest_ocrparity.diagnosis import Diagnosis
     from pytest_ocrparity.tolerance import Tolerance
     from pytest_ocrparity.trace import Trace
 
@@ -43,8 +43,6 @@ class Worst:
     @property
     def text(self) -> str:
         """Return the causes for the sentence of the verdict, or nothing."""
-        from pytest_ocrparity.diagnosis import UNKNOWN
-
         known = [each for each in self.causes if each != UNKNOWN]
         parts = [*known, *(["the cause of the rest is not known"] if known else ["not known"])]
         return "; ".join(parts if UNKNOWN in self.causes else known)
@@ -111,8 +109,6 @@ def _diagnosed_image(sides: Sides, kept: _Kept, diagnoser: Diagnoser) -> Worst:
 
 def diagnosis_text(diagnosis: Diagnosis) -> str:
     """Return a cause in words; "unknown" where it is not known."""
-    from pytest_ocrparity.diagnosis import UNKNOWN
-
     return UNKNOWN if diagnosis.cause == UNKNOWN else f"{diagnosis.cause}, {diagnosis.summary}"
 
 

@@ -7,17 +7,18 @@ import os
 import re
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
+from pytest_ocrparity.diagnosis import PAGE_SIDE
 from pytest_ocrparity.errors import Mistakes, OptionError, SettingsError
 from pytest_ocrparity.settings.batch_settings import typed_batch_setting
 from pytest_ocrparity.settings.candidates import Candidate, candidates_with_folder, commanded, read_candidates
 from pytest_ocrparity.settings.label_settings import LabelSettings, read_label_settings
 from pytest_ocrparity.settings.page_settings import read_page_settings
 from pytest_ocrparity.settings.setting_paths import path_with_home, with_absolute_paths_of_table
-from pytest_ocrparity.settings.settings_file import PAGE, check_length, read_settings_file
+from pytest_ocrparity.settings.settings_file import check_length, read_settings_file
 from pytest_ocrparity.settings.settings_table import OPTIONS, TABLES, settings_table_defaults
 from pytest_ocrparity.stages import RECOGNITION
 from pytest_ocrparity.tolerance import BUILT_IN, Tolerance
@@ -59,7 +60,8 @@ class Settings:
         typed: the settings that the command line overrides.
         recognition: in a project of both tasks, the settings of its recognisers: their own images, train, candidates
             and tolerance, and all else as it is here.
-        page: of the deployment that reads pages with both models, what `page` sets; None where there is no such table.
+        page: what the table `page` sets, of the deployment that reads pages with both models.
+        reads_pages: whether there is that table, which may be empty.
         prefix: what the names of these settings begin with: "recognition." of those.
     """
 
@@ -86,7 +88,8 @@ class Settings:
     history: Path | None = None
     typed: frozenset[str] = frozenset()
     recognition: Settings | None = None
-    page: Mapping[str, Any] | None = None
+    page: Mapping[str, Any] = field(default_factory=dict)
+    reads_pages: bool = False
     prefix: str = ""
 
     def of_task(self, task: str) -> Settings:
@@ -274,11 +277,9 @@ def load_settings(file: Path | None, options: Mapping[str, Any], invocation_dir:
         memory_limit = _size_in_bytes(top.get("memory_limit"), file)
     with mistakes.gathering():
         golden_mode = _golden_mode(options)
-    page: Mapping[str, Any] | None = None
-    if PAGE in tables:
-        page = {}
-        with mistakes.gathering():
-            page = read_page_settings(f"{file}: page", tables[PAGE], root)
+    page: Mapping[str, Any] = {}
+    with mistakes.gathering():
+        page = read_page_settings(f"{file}: page", tables.get(PAGE_SIDE, {}), root)
     labels = None
     with mistakes.gathering():
         labels = read_label_settings(f"{file}: labels", tables["labels"], root)
@@ -316,6 +317,7 @@ def load_settings(file: Path | None, options: Mapping[str, Any], invocation_dir:
         batch=next(iter(candidates.values())).batch if len(candidates) == 1 else batch or 1,
         labels=labels,
         page=page,
+        reads_pages=PAGE_SIDE in tables,
         history=report.get("history"),
         typed=frozenset(row.name for dest, row in OPTIONS.items() if row.name and options.get(dest)),
     )

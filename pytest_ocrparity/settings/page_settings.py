@@ -28,13 +28,13 @@ def read_page_settings(where: str, table: Mapping[str, Any], root: Path) -> dict
     return values
 
 
-def page_values(page: Mapping[str, Any] | None, finds: Mapping[str, Any]) -> dict[str, Any]:
+def page_values(page: Mapping[str, Any], finds: Mapping[str, Any]) -> dict[str, Any]:
     """Return what is deployed around both models: the table `page`, over what a detector's `PaddleOCR` is given.
 
     `finds` are the values of the candidate that holds the detector. Options are taken from it one by one, unless the
     table names a file of them or a factory.
     """
-    own = dict(page or {})
+    own = dict(page)
     if finds.get("api") != "PaddleOCR" or own.keys() & {"factory", "options_file"}:
         return own
     found = {key: finds[key] for key in ("options", "options_file", "predict_options") if key in finds} | own

@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from pytest_ocrparity.diagnosis import PAGE_SIDE
 from pytest_ocrparity.errors import Mistakes, SettingsError, did_you_mean
 from pytest_ocrparity.settings.settings_table import TABLES, Setting
 
@@ -19,12 +20,10 @@ _MOST: Final = 2**24
 """The bytes that a settings file may have: more than any has, as each run looks at those of projects without us too."""
 DEEPEST: Final = 50
 """How deep tables and lists may lie in each other."""
-RESERVED: Final = ("inference", "train", "baseline", "page")
+RESERVED: Final = ("inference", "train", "baseline", PAGE_SIDE)
 """What sides are called already."""
 RECOGNITION: Final = "recognition"
 """The table that holds the settings of recognisers, in a project of both tasks."""
-PAGE: Final = "page"
-"""The table of the deployment that reads pages."""
 LABELS: Final = "labels"
 """The table that may be a path or a list of paths instead, which are its files."""
 OF_RECOGNITION: Final = {"": {name: TABLES[RECOGNITION][name] for name in ("images", LABELS)}, **TABLES}
@@ -174,8 +173,8 @@ def read_settings_file(file: Path | None, mistakes: Mistakes) -> dict[str, dict[
         if tables[RECOGNITION]
         else {}
     )
-    if PAGE not in content:  # one without a value says that pages are read
-        del tables[PAGE]
+    if PAGE_SIDE not in content:  # one without a value says that pages are read
+        del tables[PAGE_SIDE]
     return tables
 
 

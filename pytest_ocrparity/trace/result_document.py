@@ -22,9 +22,6 @@ from pytest_ocrparity.wording import number_of_boxes
 SCORES: Final = ("dt_scores", "dt_score")
 """What the scores of the boxes are called: by paddlex, and by the C++ demo."""
 
-FRAMES: Final = ("file", "image")
-"""Whose pixels boxes are in: as the results say, or those of the image whatever they say."""
-
 _LIMITS: Final = ("limit_side_len", "limit_type", "max_side_limit")
 _THRESHOLDS: Final = ("thresh", "box_thresh", "unclip_ratio")
 

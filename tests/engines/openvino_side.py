@@ -116,15 +116,6 @@ def test_what_it_cannot_run_is_refused(folder: Path, options: dict[str, Any], sa
         load_openvino_pipeline(model_dir=folder, options=options)
 
 
-def test_a_recogniser_is_refused_with_what_runs_it(tmp_path: Path) -> None:
-    folder = Path(shutil.copytree(EXAMPLE / "inference_rec", tmp_path / "rec"))
-    shutil.copy(ONNX / "inference.onnx", folder)
-    with pytest.raises(
-        ModelError, match='is of a recogniser, and engine = "openvino" runs detectors alone: set engine'
-    ):
-        load_openvino_pipeline(model_dir=folder, options=FULL)
-
-
 def test_of_a_device_that_chooses_another_the_precision_of_that_is_said(trained: TrainingPipeline) -> None:
     right = load_openvino_pipeline(model_dir=ONNX, options={**FULL, "device": "auto"})
     engine = right.parameters["probability_map"]

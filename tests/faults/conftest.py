@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from freeing import models_are_freed  # noqa: F401
 
 from faults import port_rows
 from faults.recognition.judging import missed
@@ -101,10 +102,14 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     terminalreporter.line(counts(found))
     BUILD.mkdir(exist_ok=True)
     (BUILD / "faults.json").write_text(json.dumps(found, indent=1))
-    git = ["git", "-C", str(BUILD.parent), "rev-parse", "--short=12", "HEAD"]
-    commit = subprocess.run(git, capture_output=True, text=True, check=True).stdout.strip()
     docs = BUILD.parent / "docs" / "explanation"
     if ALL and all(ROWS.values()):
-        (docs / "faults.md").write_text(markdown(found, commit))
+        (docs / "faults.md").write_text(markdown(found, commit()))
     if port_rows.is_whole(PORTS):
-        (docs / "ports.md").write_text(port_rows.markdown(found["ports"], commit))
+        (docs / "ports.md").write_text(port_rows.markdown(found["ports"], commit()))
+
+
+def commit() -> str:
+    """Return the commit that a table is made on."""
+    git = ["git", "-C", str(BUILD.parent), "rev-parse", "--short=12", "HEAD"]
+    return subprocess.run(git, capture_output=True, text=True, check=True).stdout.strip()

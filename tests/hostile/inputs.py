@@ -389,10 +389,13 @@ def fixed() -> Any:
     compared = records.comparison(
         "preprocessing", status="different", outcome="failed", diagnoses=tuple(diagnoses), rerun="pytest t.py::t"
     )
-    made = records.results([compared])
+    score = Fix("f", (Change("page.options", {"text_rec_score_thresh": 0.5}),))
+    left_out = Diagnosis(stage="page", cause="pipeline.score_thresh", summary="s", evidence=("e",), fix=score)
+    of_page = structs.replace(compared, candidate="page", diagnoses=(left_out,))
+    made = records.results([compared, of_page])
     files = {"inference.yml": text_file_digest(EXAMPLE / "inference" / "inference.yml")}
     candidates = {"inference": CandidateRecord({"model_dir": "/"}, {}, files)}
-    settings = structs.replace(made.settings, candidates=candidates)
+    settings = structs.replace(made.settings, candidates=candidates, page={"options": {"device": "cpu"}})
     return json.loads(as_text(structs.replace(made, settings=settings)))
 
 

@@ -162,11 +162,46 @@ def test_a_pipeline_has_its_block_of_yaml(project: Project, capsys: pytest.Captu
     project.write(("a.png", proved(change, cause="resize.limits")), values={"api": "PaddleOCR"})
     assert project.fix() == 0
     told = capsys.readouterr().out
-    assert "paddleocr ocr -i IMAGE --text_det_limit_side_len 736\n" in told
+    named = "--text_detection_model_name PP-OCRv5_mobile_det --text_detection_model_dir inference"
+    assert f"paddleocr ocr -i IMAGE {named} --text_det_limit_side_len 736\n" in told
     assert "nothing was written" not in told
     assert project.fix("--write") == 0
     assert "nothing was written: no proved fix changes an inference.yml alone\n" in capsys.readouterr().out
     assert "        TextDetection:\n          limit_side_len: 736\n" in told
+
+
+@pytest.mark.parametrize("options", [{"device": "cpu"}, ["device"]], ids=["table", "list"])
+def test_options_of_a_page_that_are_no_table_are_left_out(
+    project: Project, capsys: pytest.CaptureFixture[str], options: Any
+) -> None:
+    def as_page(document: dict[str, Any]) -> None:
+        document["settings"]["page"] = {"options": options}
+
+    change = Change("page.options", {"text_det_limit_side_len": 736})
+    values = {"api": "PaddleOCR", "options": options}
+    project.write(("a.png", proved(change, cause="resize.limits")), values=values, edit=as_page, candidate="page")
+    assert project.fix() == 0
+    told = capsys.readouterr().out
+    assert ("--device cpu " in told) == isinstance(options, dict)
+    assert "--text_det_limit_side_len 736\n" in told
+
+
+def test_a_call_has_its_engine(project: Project, capsys: pytest.CaptureFixture[str]) -> None:
+    project.write(("a.png", proved(OPTIONS, cause="resize.limits")), values={"engine": "onnxruntime"})
+    assert project.fix() == 0
+    told = capsys.readouterr().out
+    assert '       model = TextDetection(\n           model_name="PP-OCRv5_mobile_det",\n' in told
+    assert '           engine="onnxruntime",\n      +    limit_side_len=736,\n' in told
+    assert " --engine onnxruntime --limit_side_len 736 " in told
+
+
+def test_what_no_class_of_paddleocr_runs_has_no_call(project: Project, capsys: pytest.CaptureFixture[str]) -> None:
+    change = Change("inference.options", {"INFERENCE_PRECISION_HINT": "f32"})
+    project.write(("a.png", proved(change, cause="engine.precision")), values={"engine": "openvino"})
+    assert project.fix() == 0
+    told = capsys.readouterr().out
+    assert "as YAML, where the deployment has its options:\n      INFERENCE_PRECISION_HINT: f32\n" in told
+    assert "TextDetection" not in told and "the command line" not in told
 
 
 def test_fixes_that_contradict_each_other_are_shown_and_not_written(

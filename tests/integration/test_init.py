@@ -146,7 +146,7 @@ def test_without_both_models_there_is_no_page(folder: Path, capsys: pytest.Captu
     shutil.rmtree(path) if path.is_dir() else path.unlink()
     main(["init"])
     assert "page:\n" not in capsys.readouterr().out
-    assert load_settings(folder / OWN, {}, folder).page is None
+    assert not load_settings(folder / OWN, {}, folder).reads_pages
     assert not (folder / "tests/test_ocr_page.py").exists()
 
 

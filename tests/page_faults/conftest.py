@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from faults.conftest import frameworks, strict  # noqa: F401  # fixtures of every diagnosis of real networks
+from freeing import models_are_freed  # noqa: F401
 
 from page_faults.rows import ALL, markdown, missed, told
 

@@ -82,8 +82,12 @@ def test_options_of_the_pipeline_are_printed_as_one_call(example: pytest.Pyteste
     assert "  resize.limits of page's detector (1 image: pages/invoice.png): " in said
     assert "  pipeline.score_thresh of page (1 image: pages/invoice.png): " in said
     assert said.count(" model = PaddleOCR(\n") == 1
-    assert said.count('     text_detection_model_dir="inference",\n') == 1
-    assert said.count('     text_recognition_model_dir="inference_rec",\n') == 1
+    for model, name, folder in (
+        ("text_detection", "PP-OCRv5_mobile_det", "inference"),
+        ("text_recognition", "en_PP-OCRv5_mobile_rec", "inference_rec"),
+    ):
+        for line in (f'{model}_model_name="{name}",', f'{model}_model_dir="{folder}",'):
+            assert said.count(f"           {line}\n") == 1
     for line in (
         "+    text_det_limit_side_len=736,",
         "+    text_rec_score_thresh=0.0,",

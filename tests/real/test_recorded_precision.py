@@ -15,7 +15,7 @@ from pytest_ocrparity.artifacts.configs import read_config
 from pytest_ocrparity.backends.onnx.pipeline import OnnxPipeline
 from pytest_ocrparity.backends.onnx.processing import configure_processing
 from pytest_ocrparity.backends.onnx.runtime import asked_runtime_providers, open_runtime_session
-from pytest_ocrparity.backends.openvino.pipeline import in_full_precision
+from pytest_ocrparity.backends.openvino.on_openvino import in_full_precision
 from pytest_ocrparity.backends.ppocr.pipeline import TrainingPipeline
 from pytest_ocrparity.diagnosis import Alternative
 from real.blob import write_yml

@@ -55,6 +55,8 @@ TESTED_BY = {
     "backends.onnx.pipeline": "real/test_onnx_file.py",
     "backends.openvino.compiled": "engines/openvino_side.py",  # they need OpenVINO and RapidOCR
     "backends.openvino.pipeline": "engines/openvino_side.py",
+    "backends.openvino.on_openvino": "engines/openvino_side.py",
+    "backends.openvino.openvino_recogniser": "engines/openvino_reader.py",
     "backends.rapidocr.rapid_detector": "engines/rapidocr_side.py",
     "backends.rapidocr.rapid_loading": "engines/rapidocr_reader.py",
     "backends.rapidocr.rapid_side": "engines/rapidocr_side.py",

@@ -29,9 +29,6 @@ SHOWN: Final = {
     ("TextRecognition", "resize.width"): (
         "real/test_example_lines.py::test_the_classic_failure_is_at_the_width_of_wide_lines_alone"
     ),
-    ("an .onnx file alone", "an error that names them"): (
-        "real/test_onnx_file.py::test_without_a_yml_all_keys_are_asked_for_and_the_training_yml_is_not_looked_at"
-    ),
     ("predict_det.py", "resize.limits"): f"{DET}::test_its_defaults_are_named_with_its_flags_and_pass_with_them",
     ("predict_det.py of 2.10", "an error in its words"): f"{DET}::test_its_own_refusal_is_the_cause",
     ("predict_det.py of later checkouts", "an error in its words"): (

@@ -14,7 +14,6 @@ from projects import CONFTEST, PAGES_CONFTEST
 from pytest_ocrparity import Trace
 from pytest_ocrparity.settings import load_settings
 from pytest_ocrparity.settings.settings_table import OPTIONS
-from pytest_ocrparity.tolerance import LIMITS, PRESETS
 
 PAGES = {
     name.relative_to(ROOT).as_posix(): name.read_text()
@@ -150,19 +149,6 @@ def test_the_code_for_plain_polygons_runs() -> None:
 def test_every_named_option_exists() -> None:
     named = set(re.findall(r"--ocr-[a-z-]*[a-z]", "\n".join(PAGES.values())))
     assert named == {row.option for row in OPTIONS.values()}
-
-
-def test_every_limit_is_told_with_its_default() -> None:
-    for name, spec in LIMITS.items():
-        default = PRESETS["fp32"][name]
-        word = (
-            str(default).lower()
-            if isinstance(default, bool)
-            else default
-            if isinstance(default, str)
-            else f"{default:g}"
-        )
-        assert f"| `{name}` | {spec.help} | {word} |" in PAGES["docs/explanation/comparison.md"]
 
 
 def anchors(page: str) -> set[str]:

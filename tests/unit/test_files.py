@@ -11,7 +11,7 @@ import pytest
 from toy import PAGE, page
 
 from pytest_ocrparity.errors import ImageError
-from pytest_ocrparity.files import image_file_bytes
+from pytest_ocrparity.files import image_file_bytes, image_to_hand_on
 
 
 class TestImageBytes:
@@ -41,3 +41,12 @@ class TestImageBytes:
         path.write_bytes(b"version https://git-lfs.github.com/spec/v1\n")
         with pytest.raises(ImageError, match="is a git-lfs pointer, not an image: run `git lfs pull`"):
             image_file_bytes(path)
+
+
+def test_who_is_handed_an_image_may_change_it() -> None:
+    image = PAGE.copy()
+    given = image_to_hand_on(image)
+    assert isinstance(given, np.ndarray) and np.array_equal(given, PAGE)
+    given[:] = 0
+    assert np.array_equal(image, PAGE)
+    assert image_to_hand_on(Path("a") / "page.png") == str(Path("a") / "page.png")

@@ -10,7 +10,15 @@ from typing import Any
 import pytest
 
 from pytest_ocrparity.trace import Trace
-from pytest_ocrparity.wording import character_text, number_of_edits, path_from, percent_text, points_text
+from pytest_ocrparity.wording import (
+    character_text,
+    counted,
+    listed,
+    number_of_edits,
+    path_from,
+    percent_text,
+    points_text,
+)
 
 
 def test_labels_are_relative_below_the_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -52,6 +60,16 @@ def test_windows_own_function_raises_so(monkeypatch: pytest.MonkeyPatch) -> None
 )
 def test_numbers_of_edits(edits: int, characters: int, text: str) -> None:
     assert number_of_edits(edits, characters) == text
+
+
+def test_a_noun_has_its_plural_unless_there_is_one() -> None:
+    assert [counted(count, "line") for count in (0, 1, 2)] == ["0 lines", "1 line", "2 lines"]
+
+
+def test_of_more_names_than_are_shown_the_rest_is_counted() -> None:
+    assert listed(["a", "b"], 2) == "a, b"
+    assert listed(["a", "b", "c", "d"], 2) == "a, b and 2 more"
+    assert listed([], 2) == ""
 
 
 def test_a_character_with_its_code_point() -> None:

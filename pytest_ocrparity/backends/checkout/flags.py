@@ -26,6 +26,7 @@ RESERVED: Final = {"det_model_dir": "model_dir", "rec_model_dir": "model_dir", "
 """The flags that have a setting of their own, with its name."""
 
 SWITCHES: Final = ("true", "t", "yes", "y", "1", "false", "f", "no", "n", "0")
+"""The words of a flag that is true or false. The script's own reader takes any other for false."""
 
 
 class _Parser(ArgumentParser):
@@ -57,7 +58,6 @@ def parsed_flags(parser: ArgumentParser, options: Mapping[str, Any], script: str
         is_list = isinstance(value, list)
         if is_list and known[name].nargs is None:
             raise ModelError(f"inference.options: {name} is {value!r}; {script} takes one value of it, as a text")
-        # The script's own reader of these takes any other word for false.
         if getattr(known[name].type, "__name__", "") == "str2bool" and str(value).lower() not in SWITCHES:
             raise ModelError(f"inference.options: {name} is {value!r}, not true or false")
         words += [f"--{name}", *map(str, value)] if is_list else [f"--{name}={value}"]

@@ -23,6 +23,7 @@ from pytest_ocrparity.stages import DECODE, RESIZE
 from pytest_ocrparity.trace import Image, Recognition, Trace, trace_copy
 
 SHAPE, DECODER = "rec_image_shape", "CTCLabelDecode"
+"""The flag that sets the size of a line, and the decoder that is compared."""
 
 
 class ScriptRecogniser(ScriptSide, StagedRecogniser):
@@ -47,10 +48,8 @@ class ScriptRecogniser(ScriptSide, StagedRecogniser):
                 f"decodes with {decoder} then; it is compared with {DECODER} alone, the default's"
             )
         self._rules: dict[tuple[int, ...], str | None] = {}
-        try:
-            classes = probed_classes(self.infer_alone(np.zeros((1, *self._made.rec_image_shape), np.float32)))
-        except Exception:  # whatever an engine raises: each line shows it
-            return
+        line = (1, *self._made.rec_image_shape)
+        classes = probed_classes(lambda: self.infer_alone(np.zeros(line, np.float32)))
         if classes not in (None, len(self._made.postprocess_op.character)):
             raise ModelError(self._misfit(classes or 0))
 

@@ -90,10 +90,6 @@ class ScriptSide(StagedSide):
             self.infer_alone, self._engine_parameters, limit=setup.memory_limit, height=self._height()
         )
 
-    def _height(self) -> int | None:
-        """Return the height in px of the network's input, where there is one alone."""
-        return None
-
     @abstractmethod
     def _run(self, image: Any) -> Any:
         """Run the script's object on decoded pixels."""
@@ -153,12 +149,6 @@ class ScriptSide(StagedSide):
     def _map_of(self, output: Any) -> npt.NDArray[np.float32]:
         """Return the map in what the script gives its post-process."""
 
-    def describe_error(self, error: BaseException) -> str:
-        """Return what a stage raised, in the words of messages."""
-        if isinstance(error, SystemExit):  # with exit status 0
-            return "PaddleOCR printed the sizes it could not resize to and called sys.exit"
-        return super().describe_error(error)
-
     @cached_property
     def _engine_parameters(self) -> dict[str, Any]:
         """What the network runs on, as the configuration that paddle was given, or the session, says it."""
@@ -196,7 +186,7 @@ class ScriptSide(StagedSide):
     def identity(self) -> Mapping[str, Any]:
         """Identifies this side; two live sides of the same identity are one model, see `contract.HasIdentity`."""
         setup = self._setup
-        own: dict[str, Any] = {"api": setup.script.label, "code": f"{type(self).__module__}.{type(self).__qualname__}"}
+        own: dict[str, Any] = {"api": setup.script.label, "code": self.code}
         own |= {"root": str(setup.script.root), "files": self.fingerprint, "options": setup.options}
         found: Mapping[str, Any] = jsonable({**own, "engine": self._engine_parameters, "changes": self._changes})
         return found

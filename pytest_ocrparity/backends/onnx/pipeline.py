@@ -49,7 +49,7 @@ from pytest_ocrparity.backends.staged import StagedPipeline
 from pytest_ocrparity.contract import NetworkGraph
 from pytest_ocrparity.diagnosis import Alternative, Change, Fix, table_of
 from pytest_ocrparity.errors import ImageError, ModelError
-from pytest_ocrparity.files import image_file_bytes
+from pytest_ocrparity.files import image_file_bytes, image_to_hand_on
 from pytest_ocrparity.jsonable import jsonable
 from pytest_ocrparity.stages import DECODE, DETECTIONS, PROBABILITY_MAP, RESIZE, TENSOR
 from pytest_ocrparity.trace import Decoded, Detections, Image, Shape, Trace, trace_copy
@@ -117,7 +117,7 @@ class OnnxPipeline(StagedPipeline):
             ImageError: the image is missing or does not decode.
         """
         name, data = image_file_bytes(image)
-        given = image.copy() if isinstance(image, np.ndarray) else str(image)
+        given = image_to_hand_on(image)
         is_file = isinstance(given, str)
         if is_file and self._values[DECODE]["ignore_orientation"]:
             stored = decoded_without_orientation(Path(str(given)))
@@ -161,7 +161,7 @@ class OnnxPipeline(StagedPipeline):
         """
         if overrides_batch_parts(self, OnnxPipeline):
             return trace_stacked_batch(self, images)
-        given = [image.copy() if isinstance(image, np.ndarray) else str(image) for image in images]
+        given = [image_to_hand_on(image) for image in images]
         operators, parameters = self._operators, self.parameters
         with isolated():
             pixels = operators.read(given)
@@ -227,14 +227,9 @@ class OnnxPipeline(StagedPipeline):
     @property
     def identity(self) -> Mapping[str, Any]:
         """Identifies this side; two live sides of the same identity are one model, see `contract.HasIdentity`."""
-        code = f"{type(self).__module__}.{type(self).__qualname__}"
-        own = {
-            "api": self._engine_parameters["engine"],
-            "code": code,
-            "files": self.fingerprint,
-            "options": self._options,
-        }
-        found: Mapping[str, Any] = jsonable({**own, "engine": self._engine_parameters, "values": self._values})
+        engine = self._engine_parameters
+        own = {"api": engine["engine"], "code": self.code, "files": self.fingerprint, "options": self._options}
+        found: Mapping[str, Any] = jsonable({**own, "engine": engine, "values": self._values})
         return found
 
     @cached_property

@@ -15,7 +15,7 @@ from pytest_ocrparity.artifacts.families import family_of_export
 from pytest_ocrparity.artifacts.model_files import CONFIG, find_export_files, find_model_file
 from pytest_ocrparity.backends.isolation import isolated
 from pytest_ocrparity.backends.onnx.runtime import ENGINE_OPTIONS
-from pytest_ocrparity.errors import ModelError
+from pytest_ocrparity.errors import ModelError, did_you_mean
 from pytest_ocrparity.stages import RECOGNITION
 
 READABLE: Final = ("inference.onnx", "inference.pdmodel")
@@ -25,6 +25,8 @@ PRECISION: Final = "INFERENCE_PRECISION_HINT"
 FULL: Final = "f32"
 OF_PADDLEOCR: Final = (*ENGINE_OPTIONS[1:], "cpu_threads", "enable_mkldnn", "mkldnn_cache_capacity")
 """Options of paddleocr's classes that choose how its engines run."""
+OF_RECOGNISER: Final = ("input_shape",)
+"""What paddlex's predictor of text recognition is made with, beside the network."""
 _PLACE: Final = re.compile(r"Exception from \S+:\d+:\s*")
 """Where in OpenVINO's source something was raised, which stands before what it says."""
 
@@ -49,14 +51,13 @@ def find_openvino_file(model_dir: Path | None, model_file: Path | None) -> tuple
     """
     if model_file is not None:
         file, config = find_model_file(model_file)
-        if config is not None:
-            _refuse_recogniser(config)
+        if is_openvino_recogniser(config):
+            raise ModelError(f"{config} is of a recogniser: set inference.model_dir to its folder, and no model_file")
         return file, config
     assert model_dir is not None  # the settings see to it
     export = find_export_files(model_dir)
     for name in READABLE:
         if (model_dir / name).is_file():
-            _refuse_recogniser(model_dir / CONFIG)
             return model_dir / name, model_dir / CONFIG
     held = ", ".join(path.name for path in export.files)
     raise ModelError(
@@ -64,12 +65,9 @@ def find_openvino_file(model_dir: Path | None, model_file: Path | None) -> tuple
     )
 
 
-def _refuse_recogniser(config: Path) -> None:
-    if family_of_export(read_config(config)).task == RECOGNITION:
-        raise ModelError(
-            f'{config} is of a recogniser, and engine = "openvino" runs detectors alone: set engine = "onnxruntime", '
-            'or api = "rapidocr" with "Rec.engine_type" = "openvino"'
-        )
+def is_openvino_recogniser(config: Path | None) -> bool:
+    """Tell whether an inference.yml is of a recogniser; what does not say counts as a detector's."""
+    return config is not None and family_of_export(read_config(config)).task == RECOGNITION
 
 
 def split_openvino_options(options: Mapping[str, Any]) -> tuple[Compiling, dict[str, Any]]:
@@ -94,6 +92,20 @@ def split_openvino_options(options: Mapping[str, Any]) -> tuple[Compiling, dict[
         )
     rest = {name: value for name, value in options.items() if name not in (*properties, "device")}
     return Compiling(device.upper(), properties), rest
+
+
+def openvino_recogniser_options(options: Mapping[str, Any]) -> tuple[Compiling, dict[str, Any]]:
+    """Return what the options say of the compilation, and those of paddlex's predictor.
+
+    Raises:
+        ModelError: one of them is neither.
+    """
+    compiling, own = split_openvino_options(options)
+    for option in own:
+        if option not in OF_RECOGNISER:
+            hint = did_you_mean(option, [*OF_RECOGNISER, "device"])
+            raise ModelError(f"inference.options: {option} is no option of a recogniser on OpenVINO; {hint}")
+    return compiling, own
 
 
 def compile_openvino_model(file: Path, compiling: Compiling) -> Any:

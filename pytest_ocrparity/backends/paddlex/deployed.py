@@ -110,10 +110,10 @@ class Deployed:
 
     name: str = "inference"
     model_name: str = ""
-    config: Path
-    written: Mapping[str, Values]
-    options: Values
-    predict_options: Values
+    config: Path = field(default_factory=Path)
+    written: Mapping[str, Values] = field(default_factory=dict)
+    options: Values = field(default_factory=dict)
+    predict_options: Values = field(default_factory=dict)
     memory_limit: int | None = None
     api: Api = TEXT_DETECTION
     factory: str = ""

@@ -28,7 +28,7 @@ from pytest_ocrparity.backends.page_side import PageSide, ReadPage
 from pytest_ocrparity.contract.page_readers import BATCH, CUT, ORDER, SCORES, TURN, LineOfPage
 from pytest_ocrparity.diagnosis import PAGE_SIDE, Change, Fix
 from pytest_ocrparity.errors import ModelError, NotEnoughMemory, StageError
-from pytest_ocrparity.files import image_file_bytes
+from pytest_ocrparity.files import image_file_bytes, image_to_hand_on
 from pytest_ocrparity.stages import CROP, DETECTIONS, PAGE, TEXT
 from pytest_ocrparity.trace import Image, Trace
 
@@ -118,7 +118,7 @@ class DeployedPage(PageSide):
         step: str = "",
     ) -> ReadPage:
         """Run a page from end to end, with something in the place of some steps, and other options of `predict`."""
-        given = image.copy() if isinstance(image, np.ndarray) else str(image)
+        given = image_to_hand_on(image)
         trace = Trace(pipeline=self.name, image=name, image_sha256=digest, source=self)
         result: Any = None
         calls: Mapping[str, Any] = {}
@@ -181,10 +181,7 @@ def load_page(
     Raises:
         ModelError: a file, a value in it, an option, or something to import is missing or wrong.
     """
-    given = Deployed(
-        name=name, config=Path(), written={}, options={}, predict_options=dict(predict_options or {}),
-        memory_limit=memory_limit,
-    )  # fmt: skip
+    given = Deployed(name=name, predict_options=dict(predict_options or {}), memory_limit=memory_limit)
     if factory is not None:
         made = made_by_factory(factory, folder)
         if not made.api.has_pipeline:

@@ -30,7 +30,7 @@ from pytest_ocrparity.backends.paddlex.predictor import (
 )
 from pytest_ocrparity.backends.staged import StagedRecogniser
 from pytest_ocrparity.errors import ModelError, StageError
-from pytest_ocrparity.files import image_file_bytes
+from pytest_ocrparity.files import image_file_bytes, image_to_hand_on
 from pytest_ocrparity.stages import DECODE, PROBABILITY_MAP, RESIZE, TEXT
 from pytest_ocrparity.trace import Decoded, Image, Recognition, Trace, trace_copy
 
@@ -53,10 +53,7 @@ class DeployedRecogniser(DeployedSide, StagedRecogniser):
         Raises:
             ModelError: the dictionary has another number of entries than the network takes.
         """
-        try:
-            self._classes = probed_classes(self.infer(np.zeros((1, 3, *self._base), np.float32)))
-        except Exception:  # whatever an engine raises: each line shows it
-            return
+        self._classes = probed_classes(lambda: self.infer(np.zeros((1, 3, *self._base), np.float32)))
         characters = len(self._predictor.post_process.character) - 1  # a space is always appended
         if self._classes is not None and self._classes - 1 not in (characters, characters - 1):
             raise ModelError(self._misfit(self._classes))
@@ -111,7 +108,7 @@ class DeployedRecogniser(DeployedSide, StagedRecogniser):
         Raises:
             StageError: the batch does not run.
         """
-        given = [image.copy() if isinstance(image, np.ndarray) else str(image) for image in images]
+        given = [image_to_hand_on(image) for image in images]
         try:
             with self._memory.watching(None) as watched:
                 steps = {**self._replaced, "ToBatch": self._batch_within_memory}

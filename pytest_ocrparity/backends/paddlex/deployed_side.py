@@ -42,7 +42,7 @@ from pytest_ocrparity.contract.network_graph import NetworkGraph
 from pytest_ocrparity.contract.quantised_programs import HalfProgram, QuantisedProgram
 from pytest_ocrparity.diagnosis import Alternative, Fix
 from pytest_ocrparity.errors import ImageError, ModelError, NotEnoughMemory, StageError
-from pytest_ocrparity.files import image_file_bytes
+from pytest_ocrparity.files import image_file_bytes, image_to_hand_on
 from pytest_ocrparity.jsonable import jsonable
 from pytest_ocrparity.stages import DECODE, PROBABILITY_MAP, RESIZE, TENSOR
 from pytest_ocrparity.trace import Image, Trace
@@ -81,10 +81,6 @@ class DeployedSide(StagedSide):
         self._called: dict[str, Mapping[str, Any]] = {}
         self._surroundings: Mapping[str, Any] = {}
 
-    def _height(self) -> int | None:
-        """Return the height in px of the network's input, where there is one alone."""
-        return None
-
     def check(self) -> None:
         """Look at what can be wrong before any image is run."""
 
@@ -98,7 +94,7 @@ class DeployedSide(StagedSide):
             ImageError: the image is missing or does not decode.
         """
         name, data = image_file_bytes(image)
-        given = image.copy() if isinstance(image, np.ndarray) else str(image)
+        given = image_to_hand_on(image)
         if isinstance(given, str) and self._changes.get(DECODE, {}).get("ignore_orientation"):
             stored = decoded_without_orientation(Path(given))
             given = given if stored is None else stored
@@ -194,7 +190,7 @@ class DeployedSide(StagedSide):
         found: Mapping[str, Any] = jsonable(
             {
                 "api": self._deployed.api.label,
-                "code": f"{type(self).__module__}.{type(self).__qualname__}",
+                "code": self.code,
                 "files": self.fingerprint,
                 "model_name": self._deployed.model_name,
                 "options": self._deployed.options,

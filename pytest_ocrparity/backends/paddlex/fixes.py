@@ -157,7 +157,7 @@ def _without_preprocessor(deployed: Deployed) -> Fix:
     """Return how the document preprocessor is switched off: both of its models, as one switch may leave the other."""
     off = dict.fromkeys((ORIENTATION, UNWARPING), False)
     if any(deployed.predict_options.get(name) is not None for name in off):
-        return _pass_to_predict_as(off, deployed)
+        return _pass_to_predict_as(off)
     return deployed.passing(fix_keyword_text(off), off, note=" (boxes are then in the frame of the image itself)")
 
 
@@ -248,10 +248,10 @@ def _ignored_in_yaml(values: Values) -> str:
 
 
 def _pass_to_predict(values: Values, deployed: Deployed) -> Fix:
-    return _pass_to_predict_as({deployed.api.argument(name): value for name, value in values.items()}, deployed)
+    return _pass_to_predict_as({deployed.api.argument(name): value for name, value in values.items()})
 
 
-def _pass_to_predict_as(values: Values, deployed: Deployed) -> Fix:
+def _pass_to_predict_as(values: Values) -> Fix:
     used, note = _nonzero_arguments(values)
     text = f"in the deployment, pass {fix_keyword_text(used)} to predict(); for this test, add the same to "
     return Fix(f"{text}inference.predict_options{note}", (Change("inference.predict_options", used),))

@@ -37,7 +37,7 @@ from pytest_ocrparity.backends.paddlex.returned import as_returned, returned_det
 from pytest_ocrparity.backends.paddlex.variation import varied_steps
 from pytest_ocrparity.backends.staged import StagedPipeline
 from pytest_ocrparity.errors import ModelError, StageError
-from pytest_ocrparity.files import image_file_bytes
+from pytest_ocrparity.files import image_file_bytes, image_to_hand_on
 from pytest_ocrparity.stages import DECODE, DETECTIONS, PROBABILITY_MAP, RECOGNITION, RESIZE, TENSOR
 from pytest_ocrparity.trace import Detections, Image, Shape, Trace, trace_copy
 
@@ -77,10 +77,7 @@ def load_paddlex_pipeline(
         model_name=model_name, memory_limit=memory_limit, name=name, api=api, factory=factory,
         options_file=options_file, folder=folder,
     )  # fmt: skip
-    given = Deployed(
-        name=name, config=Path(), written={}, options={}, predict_options=dict(predict_options or {}),
-        memory_limit=memory_limit,
-    )  # fmt: skip
+    given = Deployed(name=name, predict_options=dict(predict_options or {}), memory_limit=memory_limit)
     if factory is not None:
         made = made_by_factory(factory, folder)
         given = replace(given, options=made.options, factory=factory, has_own_predict=made.has_own_predict)
@@ -228,7 +225,7 @@ class InferencePipeline(DeployedSide, StagedPipeline):
             raise StageError(PROBABILITY_MAP, f"{label} hands its detector one image after the other: set no batch")
         if overrides_batch_parts(self, InferencePipeline):
             return trace_stacked_batch(self, images)
-        given = [image.copy() if isinstance(image, np.ndarray) else str(image) for image in images]
+        given = [image_to_hand_on(image) for image in images]
         try:
             results, calls = self._predictor.detect_batch(given, self._steps_in_place())
         except Exception as error:
@@ -268,7 +265,7 @@ class InferencePipeline(DeployedSide, StagedPipeline):
 
     def rectified(self, image: Image) -> npt.NDArray[np.uint8] | None:
         """Return the (h, w, 3) BGR picture in whose frame the boxes are; None where it is the image itself."""
-        given = image.copy() if isinstance(image, np.ndarray) else str(image)
+        given = image_to_hand_on(image)
         made = None if self._changes.get(RESIZE, {}).get(PREPROCESSOR, "") is None else self._predictor.rectified(given)
         return None if made is None else np.ascontiguousarray(made, dtype=np.uint8)
 

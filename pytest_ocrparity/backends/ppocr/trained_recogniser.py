@@ -23,7 +23,7 @@ from pytest_ocrparity.backends.effective_parameters import effective_text_parame
 from pytest_ocrparity.backends.isolation import isolated
 from pytest_ocrparity.backends.line_probes import SQUEEZED, probed_classes, probed_line_widths, probed_width_rule
 from pytest_ocrparity.backends.memory_guard import Watched
-from pytest_ocrparity.backends.ppocr.network import MisfitError, Network, TextNetwork, build_network
+from pytest_ocrparity.backends.ppocr.network import MisfitError, TextNetwork, build_network
 from pytest_ocrparity.backends.ppocr.operators import Parts, build_ppocr_operators, reading_operators, without_global
 from pytest_ocrparity.backends.ppocr.trained_side import TrainedSide
 from pytest_ocrparity.backends.staged import StagedRecogniser
@@ -48,7 +48,7 @@ class TrainedRecogniser(TrainedSide, StagedRecogniser):
         return find_dictionary(yml, config, paddleocr_root)
 
     @classmethod
-    def _height(cls, files: TrainingFiles) -> int | None:
+    def _line_height(cls, files: TrainingFiles) -> int | None:
         return _image_shape(files)[1]
 
     @classmethod
@@ -64,14 +64,14 @@ class TrainedRecogniser(TrainedSide, StagedRecogniser):
             if stored is None:
                 raise
             raise ModelError(_misfit(files, decoder, str(files.checkpoint), stored)) from error
-        found = _classes_of(network)
+        found = probed_classes(lambda: network.run(np.zeros(network.small, np.float32)))
         if found not in (None, classes):
             raise ModelError(_misfit(files, decoder, f"the network of {files.checkpoint}", found))
-        return _with_resize(build_ppocr_operators(files.yml, network, files.config, decoder), files)
+        return _with_resize(build_ppocr_operators(files.yml, network, files.config, decoder))
 
     def _parts_under(self, yml: Mapping[str, Any]) -> Parts:
         parts = build_ppocr_operators(yml, self.network, self.files.config, self._parts.post_process)
-        return _with_resize(parts, replace(self.files, yml=yml))
+        return _with_resize(parts)
 
     def _record_resize(self, trace: Trace, state: Mapping[str, Any], watched: Watched) -> Trace:
         resize = {**trace.parameters[RESIZE], **probed_line_widths(state["image"], watched.picture)}
@@ -187,7 +187,7 @@ def _image_shape(files: TrainingFiles) -> tuple[int, int, int]:
     return recogniser_config_shape(files.yml["Eval"]["dataset"]["transforms"], files.config)
 
 
-def _with_resize(parts: Parts, files: TrainingFiles) -> Parts:
+def _with_resize(parts: Parts) -> Parts:
     """Return the parts with the parameters of their resize, of which the rule is that which it follows."""
     resize: Any = [run for name, run in parts.operators if name in RESIZES][-1]
     shape = [int(side) for side in resize.image_shape]
@@ -196,14 +196,6 @@ def _with_resize(parts: Parts, files: TrainingFiles) -> Parts:
     return replace(
         parts, parameters={**parts.parameters, RESIZE: {"rule": rule, "image_shape": shape, "max_width": None}}
     )
-
-
-def _classes_of(network: Network) -> int | None:
-    """Return how many classes a network has; None where it does not run, which each image will show."""
-    try:
-        return probed_classes(network.run(np.zeros(network.small, np.float32)))
-    except Exception:  # whatever a network raises
-        return None
 
 
 def _other_number_of_classes(error: MisfitError, classes: int) -> int | None:

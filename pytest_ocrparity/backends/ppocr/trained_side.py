@@ -100,7 +100,7 @@ class TrainedSide(StagedSide):
             parts = cls._build(files, network_folder, device)
         fingerprint = {"config": text_file_digest(config), "checkpoint": file_digest(weights)}
         engine = {"engine": "dygraph", "device": parts.network.device}
-        memory = MemoryGuard(parts.network.run, engine, limit=memory_limit, height=cls._height(files))
+        memory = MemoryGuard(parts.network.run, engine, limit=memory_limit, height=cls._line_height(files))
         return cls(parts, files, memory, name=name, fingerprint=fingerprint | dictionary_fingerprint(dictionary))
 
     def __init__(
@@ -118,7 +118,7 @@ class TrainedSide(StagedSide):
         return None
 
     @classmethod
-    def _height(cls, files: TrainingFiles) -> int | None:
+    def _line_height(cls, files: TrainingFiles) -> int | None:
         """Return the height in px of the network's input, where there is one alone."""
         return None
 
@@ -146,7 +146,7 @@ class TrainedSide(StagedSide):
         found: Mapping[str, Any] = jsonable(
             {
                 "api": "PaddleOCR's training side",
-                "code": f"{type(self).__module__}.{type(self).__qualname__}",
+                "code": self.code,
                 "files": self.fingerprint,
                 "options": {name: getattr(self.files, name) for name in ("network", "sub_model", "paddleocr_root")},
                 "engine": {"engine": "dygraph", "device": self._parts.network.device},
@@ -231,12 +231,6 @@ class TrainedSide(StagedSide):
             stage = DECODE if trace.decode is None else RESIZE if trace.resize is None else TENSOR
             return replace(trace, error=self.stage_error(stage, error))
         return trace
-
-    def describe_error(self, error: BaseException) -> str:
-        """Return what a stage raised, in the words of messages."""
-        if isinstance(error, SystemExit):  # with exit status 0
-            return "PaddleOCR printed the sizes it could not resize to and called sys.exit"
-        return super().describe_error(error)
 
     def _record_operator(self, trace: Trace, operator: str, run: Any, state: Any, watched: Watched) -> Trace:
         """Add to the trace what an operator has just produced."""

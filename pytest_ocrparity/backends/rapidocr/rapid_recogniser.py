@@ -20,7 +20,7 @@ from pytest_ocrparity.backends.rapidocr.engine import KEYS, RECOGNISER, Run, Sto
 from pytest_ocrparity.backends.rapidocr.rapid_side import RapidSide
 from pytest_ocrparity.backends.staged import StagedRecogniser
 from pytest_ocrparity.errors import ModelError
-from pytest_ocrparity.files import image_file_bytes
+from pytest_ocrparity.files import image_file_bytes, image_to_hand_on
 from pytest_ocrparity.stages import DECODE, PROBABILITY_MAP, RESIZE
 from pytest_ocrparity.trace import Decoded, Image, Recognition, Trace, trace_copy
 
@@ -44,11 +44,7 @@ class RapidRecogniser(RapidSide, StagedRecogniser):
         self._is_in_file = bool(self._session.have_key())
         if not self._is_in_file:
             self.fingerprint = {**self.fingerprint, **dictionary_fingerprint(Path(self._options[KEYS]))}
-        self._classes: int | None = None
-        try:
-            self._classes = probed_classes(self._run_network(np.zeros((1, *self._shape), np.float32)))
-        except Exception:  # whatever an engine raises: each line shows it
-            return
+        self._classes = probed_classes(lambda: self._run_network(np.zeros((1, *self._shape), np.float32)))
         entries = len(self._decoder.character) - 1  # a space is always appended
         if self._classes is not None and self._classes - 1 not in (entries, entries - 1):
             raise ModelError(self._misfit(entries - 1, self._classes))
@@ -103,7 +99,7 @@ class RapidRecogniser(RapidSide, StagedRecogniser):
         runs = list[Run]()
         with isolated(), self._memory.watching(None) as watched:
             for image in images:
-                run = Run(decoded=self._engine.load_img(image.copy() if isinstance(image, np.ndarray) else str(image)))
+                run = Run(decoded=self._engine.load_img(image_to_hand_on(image)))
                 run.page, run.steps = self._engine.preprocess_img(run.decoded)
                 runs.append(run)
             lines = [run.page.copy() for run in runs]  # each an object of its own

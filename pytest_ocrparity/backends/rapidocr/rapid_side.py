@@ -30,7 +30,7 @@ from pytest_ocrparity.backends.rapidocr.engine import Part, Run, make_engine
 from pytest_ocrparity.backends.staged import StagedSide
 from pytest_ocrparity.diagnosis import Alternative, Change, Fix, table_of
 from pytest_ocrparity.errors import ImageError, NotEnoughMemory, StageError
-from pytest_ocrparity.files import image_file_bytes
+from pytest_ocrparity.files import image_file_bytes, image_to_hand_on
 from pytest_ocrparity.jsonable import jsonable
 from pytest_ocrparity.stages import PROBABILITY_MAP, RESIZE, TENSOR
 from pytest_ocrparity.trace import Decoded, Image, Trace
@@ -77,10 +77,6 @@ class RapidSide(StagedSide):
         """RapidOCR's own detector or recogniser."""
         return getattr(self._engine, self.part.attribute)
 
-    def _height(self) -> int | None:
-        """Return the height in px of the network's input, where there is one alone."""
-        return None
-
     @abstractmethod
     def _recorded(self) -> AbstractContextManager[Run]:
         """Run the block with what records a run, which ends before the network."""
@@ -105,7 +101,7 @@ class RapidSide(StagedSide):
             ImageError: the image is missing or does not decode.
         """
         name, data = image_file_bytes(image)
-        given = image.copy() if isinstance(image, np.ndarray) else str(image)
+        given = image_to_hand_on(image)
         trace = Trace(pipeline=self.name, image=name, source=self, parameters=self._preprocessing_parameters())
         stopped: Exception | None = None
         watched = Watched()
@@ -171,8 +167,7 @@ class RapidSide(StagedSide):
     @property
     def identity(self) -> Mapping[str, Any]:
         """Identifies this side; two live sides of the same identity are one model, see `contract.HasIdentity`."""
-        code = f"{type(self).__module__}.{type(self).__qualname__}"
-        own = {"api": "rapidocr", "code": code, "files": self.fingerprint, "options": self._options}
+        own = {"api": "rapidocr", "code": self.code, "files": self.fingerprint, "options": self._options}
         found: Mapping[str, Any] = jsonable({**own, "engine": self._engine_parameters})
         return found
 

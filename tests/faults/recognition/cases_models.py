@@ -284,7 +284,7 @@ DECODERS: list[LineCase] = [
         'P6 "arabic" in the path of the dictionary',
         "night doubled",
         "text:direction",
-        inject=exports.right_to_left(is_named="en_PP-OCRv5_mobile_rec", in_train=True),
+        inject=exports.right_to_left(is_named="PP-OCRv5_mobile_rec", in_train=True),
     ),
     case(
         "P6 an Arabic model's name",

@@ -214,6 +214,11 @@ class TestMaps:
         assert judged.status == status
         assert ("sensitivity" in named(judged)) == isinstance(moves, float)
 
+    def test_a_limit_of_0_asks_for_equal_maps_whatever_rounding_does(self) -> None:
+        found = amounts(0.5, sensitivity=lambda: 0.9)
+        assert judge_maps(found, limits(maps_atol=0.4), defers=True).status == "not judgeable"
+        assert judge_maps(found, limits(maps_atol=0.0), defers=True).status == "different"
+
     def test_what_breaks_another_limit_too_is_different(self) -> None:
         given = limits(maps_mean_atol=0.25)
         judged = judge_maps(
@@ -243,7 +248,6 @@ def test_both_edges_of_what_is_within_rounding(limit: float, largest: float) -> 
 
 def test_rounding_that_just_keeps_the_limit_is_judged() -> None:
     assert not is_within_rounding(0.02, 1.4 * 0.01, 0.01)
-    assert not is_within_rounding(0.0, None, 1.0)
 
 
 def box_limits(**fields: Any) -> BoxLimits:

@@ -26,8 +26,8 @@ def test_paths_start_at_the_settings_file(tmp_path: Path) -> None:
 
 
 def test_a_table_without_values_says_that_pages_are_read(tmp_path: Path) -> None:
-    assert loaded(tmp_path, "[page]").page == {}
-    assert loaded(tmp_path, "").page is None
+    assert loaded(tmp_path, "[page]").reads_pages
+    assert not loaded(tmp_path, "").reads_pages
 
 
 def test_an_unknown_key_names_its_neighbour(tmp_path: Path) -> None:
@@ -62,11 +62,11 @@ def test_options_of_a_detectors_pipeline_are_taken_one_by_one() -> None:
         "options": {"device": "cpu", "limit": 1},
         "predict_options": {"a": 1},
     }
-    assert page_values(None, finds) == {"options": finds["options"], "predict_options": {"a": 1}}
+    assert page_values({}, finds) == {"options": finds["options"], "predict_options": {"a": 1}}
     table = {"options": {"limit": 2}}
     assert page_values(table, finds) == {"options": {"device": "cpu", "limit": 2}, "predict_options": {"a": 1}}
     assert table == {"options": {"limit": 2}}
     for own in ({"options_file": "ocr.yml"}, {"factory": "app:make"}):
         assert page_values(own, finds) == own
     assert page_values(table, {**finds, "api": "TextDetection"}) == table
-    assert page_values(None, {}) == {}
+    assert page_values({}, {}) == {}
