@@ -425,6 +425,7 @@ def test_a_baseline_that_was_read_cannot_be_changed(path: Path) -> None:
     golden = load_baseline_file(path)
     with pytest.raises(FrozenInstanceError):
         golden.manifest = {}  # type: ignore[misc]
+    assert not hasattr(golden, "__dict__")
 
 
 def test_texts_come_back_with_what_was_not_read(tmp_path: Path) -> None:

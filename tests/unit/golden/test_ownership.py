@@ -60,6 +60,7 @@ def test_what_a_manifest_says(root: Path) -> None:
 def test_what_a_model_was_cannot_be_changed() -> None:
     with pytest.raises(FrozenInstanceError):
         Reference().fixture = MINE  # type: ignore[misc]
+    assert not hasattr(Reference(), "__dict__")
 
 
 def test_what_a_model_is() -> None:
