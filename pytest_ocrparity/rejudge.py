@@ -230,7 +230,7 @@ def _judge_boxes_again(again: _Recorded) -> RecordedComparison:
     counts |= {"different": statuses.count(DIFFERENT), "borderline": statuses.count("borderline")}
     of_all = judge_shares(counts, again.limits, defers=again.defers)
     status = judge_boxes(counts, of_all, again.limits, is_more=is_more)
-    if any(each.kind == "score_order" and each.fails for each in was.differences) and status != DIFFERENT:
+    if any(each.kind == "score_order" for each in was.differences) and status != DIFFERENT:
         still = [
             box for box, found in zip(was.boxes, statuses, strict=True) if found == DIFFERENT and box.kind == "score"
         ]
@@ -249,7 +249,7 @@ def _judge_text_again(again: _Recorded) -> RecordedComparison:
     is_named = again.limits[TEXT_SCORE].value not in (AUTO, OFF) and not again.limits[TEXT_SCORE].is_preset
     if found is None or _differs_in_kind(again, "empty_text", *["no_scores"] * (not is_named)):
         return structs.replace(was, limits=again.limits)
-    allowed = _maps_allow(again, 1) if found.edits else False
+    allowed = _maps_allow(again, 1)
     # Maps that agree only now might explain the texts: only the decoders show it.
     is_known = not found.edits or allowed is False
     is_known = is_known or (allowed is True and (found.is_borderline or not again.rests_on_other_maps))
@@ -338,11 +338,10 @@ def _status_of_empty_sides(again: _Recorded) -> str:
 def _recorded_box_limits(again: _Recorded) -> BoxLimits | None:
     """Return what judges the pairs now, or None where a rule's inputs were not recorded."""
     limits, iou, score = again.limits, again.measures.get(IOU), again.measures.get(SCORE)
-    is_poly = False
-    if limits[IOU].value == AUTO and limits[SHIFT].value != OFF and iou is not None:
-        if not again.is_old(IOU) or again.was.limits[SHIFT].value == OFF:
-            return None  # only what the rule did shows whether they are polygons
-        is_poly = iou.limit == POLYGON_IOU
+    asks_for_kind = limits[IOU].value == AUTO and limits[SHIFT].value != OFF and iou is not None
+    if asks_for_kind and (not again.is_old(IOU) or again.was.limits[SHIFT].value == OFF):
+        return None  # only what the rule did shows whether they are polygons
+    is_poly = iou is not None and iou.limit == POLYGON_IOU
     wanted, most, exact = limits[SCORE].value, None, None
     if again.is_old(SCORE):
         most = None if score is None else score.limit

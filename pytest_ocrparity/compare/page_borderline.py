@@ -90,7 +90,7 @@ class _Explained:
         if read[1] != line.candidate:
             return False  # the lines that were read with it change it
         if read[0] != read[1]:
-            found = Comparisons(traces[0], traces[1], self._tolerance, defers=True).of(TEXT).texts
+            found = Comparisons(traces[0], traces[1], self._tolerance).of(TEXT).texts
             return found is not None and found.is_borderline and np.array_equal(own.given, other.given)
         again = self._recognisers[1].trace(np.ascontiguousarray(own.given)).recognition
         if again is None or again.text != line.reference:

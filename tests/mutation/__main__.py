@@ -17,7 +17,7 @@ import tomllib
 
 from mutation.core import TESTS, files_of_core, mirrors
 from mutation.mutants import Module, Mutant
-from mutation.trial import run
+from mutation.trial import ALIVE, ENDLESS, NO_CODE, run
 
 ASKED, EXCUSED = 0.95, 0.02
 """The share of mutants that tests have to notice, and what of it may be equivalent ones."""
@@ -52,19 +52,22 @@ def main(arguments: list[str]) -> int:
     for name in HEAVY:
         importlib.import_module(name)
     equivalent = _equivalent()
-    noticed, excused = 0, 0
+    tried, noticed, endless, excused = 0, 0, 0, 0
     found = run(modules, mutants, TESTS, {str(file): mirrors(file, package) for file in files}, given.jobs)
-    for mutant, is_noticed in found:
-        noticed += is_noticed
-        if not is_noticed:
+    for mutant, became in found:
+        tried += became != NO_CODE
+        noticed += became not in (ALIVE, NO_CODE)
+        endless += became == ENDLESS
+        if became == ALIVE:
             old, new = modules[mutant.module].change(mutant)
             if (old, new) in equivalent:
                 excused += 1
             else:
                 print(_text(mutant, package, old, new), flush=True)
-    score = (noticed + min(excused, int(EXCUSED * len(mutants)))) / len(mutants)
+    score = (noticed + min(excused, int(EXCUSED * tried))) / tried
     print(
-        f"{len(mutants)} mutants, {noticed} noticed, {excused} equivalent: {score:.1%} (at least {ASKED:.0%} is asked)"
+        f"{tried} mutants, {noticed} noticed ({endless} as tests did not end), {excused} equivalent: "
+        f"{score:.1%} (at least {ASKED:.0%} is asked)"
     )
     return int(score < ASKED)
 

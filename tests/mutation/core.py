@@ -36,5 +36,6 @@ def files_of_core(package: Path) -> list[Path]:
 def mirrors(file: Path, package: Path) -> list[str]:
     """Return the tests that mirror a file, which run where a change acts at import: there all is loaded anew."""
     place = file.relative_to(package)
-    found = sorted((UNIT / place.parent).glob(f"test_{place.stem}*.py"))
+    name = place.parent.name if place.stem == "__init__" else place.stem
+    found = sorted((UNIT / place.parent).glob(f"test_{name}*.py"))
     return [str(each) for each in found] or [str(UNIT / place.parent)]

@@ -36,7 +36,13 @@ MOST_PARAMETERS = 20
 MOST_SECONDS = 10.0
 """What all tests on a mutant may take together, by their time without it."""
 CPU_SECONDS, MEMORY = 20, 6 << 30
-"""What a mutant may take: one that never ends is killed."""
+"""What a mutant may take: one that never ends is ended. In processor time, as on a busy machine any takes long."""
+IDLE_SECONDS, LEAST_WORK = 30, 0.1
+"""A mutant that works for less in as many seconds, twice, waits for what never comes; once, it may have been stopped
+from outside."""
+NOTICED, ENDLESS, ALIVE, NO_CODE = "noticed", "endless", "alive", "no code"
+"""What becomes of a mutant: a test fails or crashes, the tests do not end, nothing happens, or it is no Python."""
+_ENDLESS_STATUS, _NO_CODE_STATUS = 4, 5
 Function = tuple[str, "str | None"]
 """A file and the name of a function in it."""
 
@@ -47,8 +53,8 @@ def run(
     tests: Sequence[str],
     mirrors: Mapping[str, list[str]],
     jobs: int,
-) -> Iterator[tuple[Mutant, bool]]:
-    """Yield each mutant, and whether a test noticed it.
+) -> Iterator[tuple[Mutant, str]]:
+    """Yield each mutant, and what became of it.
 
     `tests` run on changes within functions; `mirrors` are, by module, those that run on changes that act at import.
     """
@@ -59,7 +65,7 @@ def run(
     yield from _heard(outside, lambda pipe: _try_outside(modules, outside, mirrors, jobs, pipe))
 
 
-def _heard(mutants: Sequence[Mutant], work: Callable[[IO[bytes]], bool]) -> Iterator[tuple[Mutant, bool]]:
+def _heard(mutants: Sequence[Mutant], work: Callable[[IO[bytes]], bool]) -> Iterator[tuple[Mutant, str]]:
     """Yield what a child writes while it works."""
     if not mutants:
         return
@@ -105,14 +111,14 @@ def _try_outside(
 ) -> bool:
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
-    def is_noticed(mutant: Mutant) -> bool:
-        return _is_noticed_at_import(modules[mutant.module], mutant, mirrors[mutant.module])
+    def become_of(mutant: Mutant) -> str:
+        return _become_of_at_import(modules[mutant.module], mutant, mirrors[mutant.module])
 
-    _in_parallel(mutants, jobs, is_noticed, pipe)
+    _in_parallel(mutants, jobs, become_of, pipe)
     return True
 
 
-def _in_parallel(mutants: Sequence[Mutant], jobs: int, try_one: Callable[[Mutant], bool], pipe: IO[bytes]) -> None:
+def _in_parallel(mutants: Sequence[Mutant], jobs: int, try_one: Callable[[Mutant], str], pipe: IO[bytes]) -> None:
     """Try mutants in some processes, and write what became of each: a pipe takes as short a result whole."""
     born = []
     for job in range(jobs):
@@ -202,7 +208,7 @@ class Trials:
         self.functions = _loaded_functions({str(module.path) for module in self.modules.values()})
         gc.collect()
         gc.freeze()  # so that no child copies all pages by looking for garbage
-        _in_parallel(self.mutants, self.jobs, self._is_noticed, self.pipe)
+        _in_parallel(self.mutants, self.jobs, self._become_of, self.pipe)
         self.is_done = bool(self.entered)
         return True
 
@@ -226,7 +232,7 @@ class Trials:
         hear(found)
         os._exit(0)
 
-    def _is_noticed(self, mutant: Mutant) -> bool:
+    def _become_of(self, mutant: Mutant) -> str:
         module, kills = self.modules[mutant.module], self.kills[mutant.module]
         function = str(module.path), mutant.function
         found = [
@@ -240,18 +246,42 @@ class Trials:
                 names.append(name)
 
         def run_mutant(hear: Callable[[Any], object]) -> NoReturn:
-            _put_into(self.functions, module.mutate(mutant), str(module.path), mutant)
+            _put_into(self.functions, _code(module, mutant), mutant.function)
             for name in names:
                 item = self.items[name]
                 item.ihook.pytest_runtest_protocol(item=item, nextitem=None)
             os._exit(0)
 
         if not names:
-            return False
+            return ALIVE
         status, killer = _in_child(run_mutant, self.items[names[0]].config, self.base)
         if killer is not None:
             kills[killer] += 1
-        return bool(status)
+        return _outcome(status)
+
+
+def _outcome(status: int) -> str:
+    """Return what became of a mutant whose process ended so; what the runner or the system ended is not noticed."""
+    ended = os.waitstatus_to_exitcode(status)
+    if ended in (_ENDLESS_STATUS, -signal.SIGXCPU):
+        return ENDLESS
+    if ended == _NO_CODE_STATUS:
+        return NO_CODE
+    return NOTICED if ended in (1, -signal.SIGSEGV, -signal.SIGABRT, -signal.SIGBUS, -signal.SIGFPE) else ALIVE
+
+
+def _limit_this_process(seconds: int) -> None:
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 5))
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    seen = [0.0]  # how long it had worked each time
+
+    def end_what_waits(number: int, frame: FrameType | None) -> None:
+        seen.append(sum(os.times()[:4]))
+        if len(seen) > 2 and seen[-1] - seen[-3] < LEAST_WORK:
+            os._exit(_ENDLESS_STATUS)
+
+    signal.signal(signal.SIGALRM, end_what_waits)
+    signal.setitimer(signal.ITIMER_REAL, IDLE_SECONDS, IDLE_SECONDS)
 
 
 def _in_child(
@@ -271,9 +301,7 @@ def _in_child(
 
                 config._tmp_path_factory._basetemp = Path(folder)  # type: ignore[attr-defined]
                 config.pluginmanager.register(FirstFailure(hear))
-                resource.setrlimit(resource.RLIMIT_CPU, (limit, limit))
-                resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-                signal.alarm(6 * limit)
+                _limit_this_process(limit)
                 work(hear)
         finally:
             os._exit(3)
@@ -293,23 +321,29 @@ def _loaded_functions(paths: set[str]) -> dict[tuple[str, str, int], list[Functi
     return found
 
 
-def _put_into(
-    functions: dict[tuple[str, str, int], list[FunctionType]], source: str, path: str, mutant: Mutant
-) -> None:
-    stack = [compile(source, path, "exec", dont_inherit=True)]
+def _code(module: Module, mutant: Mutant) -> CodeType:
+    """Return the changed module, or end this process where it is no Python: `*` for the `**` of a dictionary."""
+    try:
+        return compile(module.mutate(mutant), str(module.path), "exec", dont_inherit=True)
+    except SyntaxError:
+        os._exit(_NO_CODE_STATUS)
+
+
+def _put_into(functions: dict[tuple[str, str, int], list[FunctionType]], changed: CodeType, name: str | None) -> None:
+    stack = [changed]
     while stack:
         code = stack.pop()
         stack += [each for each in code.co_consts if isinstance(each, CodeType)]
-        if code.co_qualname == mutant.function:
-            for function in functions[path, code.co_qualname, code.co_firstlineno]:
+        if code.co_qualname == name:
+            for function in functions[code.co_filename, code.co_qualname, code.co_firstlineno]:
                 function.__code__ = code
 
 
-class _Loader(importlib.abc.MetaPathFinder, importlib.abc.SourceLoader):  # type: ignore[misc]
-    """Loads one module from a source of ours."""
+class _Loader(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
+    """Loads one module from code of ours."""
 
-    def __init__(self, path: Path, source: str) -> None:
-        self.path, self.source = path, source
+    def __init__(self, path: Path, code: CodeType) -> None:
+        self.path, self.code = path, code
 
     def find_spec(self, name: str, path: object, target: object = None) -> importlib.machinery.ModuleSpec | None:
         spec = importlib.machinery.PathFinder.find_spec(name, path)  # type: ignore[arg-type]
@@ -317,22 +351,22 @@ class _Loader(importlib.abc.MetaPathFinder, importlib.abc.SourceLoader):  # type
             return None
         return importlib.util.spec_from_file_location(name, self.path, loader=self)
 
-    def get_filename(self, fullname: str) -> str:
-        return str(self.path)
+    def get_code(self, fullname: str) -> CodeType:
+        return self.code
 
-    def get_data(self, path: str) -> bytes:
-        return self.source.encode()
+    def get_source(self, fullname: str) -> str:
+        return self.path.read_text(encoding="utf-8")
 
 
-def _is_noticed_at_import(module: Module, mutant: Mutant, tests: Sequence[str]) -> bool:
+def _become_of_at_import(module: Module, mutant: Mutant, tests: Sequence[str]) -> str:
     with tempfile.TemporaryDirectory(prefix="mutation-") as folder:  # the child ends without a word
         pid = os.fork()
         if not pid:
             try:
-                resource.setrlimit(resource.RLIMIT_CPU, (3 * CPU_SECONDS, 3 * CPU_SECONDS))
-                sys.meta_path.insert(0, _Loader(module.path, module.mutate(mutant)))
+                _limit_this_process(3 * CPU_SECONDS)
+                sys.meta_path.insert(0, _Loader(module.path, _code(module, mutant)))
                 os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
                 os._exit(_pytest(folder, ["-x", *tests], FirstFailure(lambda name: None)) and 1)
             finally:
                 os._exit(3)
-        return bool(os.waitpid(pid, 0)[1])
+        return _outcome(os.waitpid(pid, 0)[1])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import FrozenInstanceError, replace
 from itertools import permutations
 from typing import Any
 
@@ -88,6 +89,7 @@ def test_more_defects() -> None:
     assert defects([np.zeros((4, 2))]) == ["zero area"]
     assert defects([one_box * 1e-200]) == ["zero area"]
     assert defects([np.array([[0, 0], [0.1, 0.3], [0.2, 0.6], [0.7, 2.1]])]) == ["zero area"]
+    assert defects([nan_point[-3:], np.full((3, 2), np.inf)]) == ["not finite", "not finite"]
     assert defects([box(0, 0, 10_000, 0.001)]) == [None]
     assert defects([np.array([[0, 0], [40, 40], [40, 0], [0, 30]])]) == ["self-crossing"]
 
@@ -126,6 +128,41 @@ def test_empty_sides() -> None:
 @pytest.mark.parametrize("twin", [duplicate, rotated, reversed_, one_box + np.array([0.0, -0.0])])
 def test_the_same_box_pairs_whatever_its_vertex_order(twin: Box) -> None:
     assert match_polygons([one_box], [twin]).pairs == (Pair(0, 0, 1.0),)
+
+
+def test_what_was_found_cannot_be_changed_and_is_told_by_its_pairs() -> None:
+    matching = match_polygons([one_box, bowtie], [one_box, bowtie])
+    for known, name in ((matching, "pairs"), (matching.pairs[0], "iou")):
+        with pytest.raises(FrozenInstanceError):
+            setattr(known, name, None)
+        assert not hasattr(known, "__dict__")  # of which a page makes hundreds
+    assert replace(matching, defects=()) == matching != replace(matching, pairs=())
+
+
+def test_the_farthest_point_is_found_to_a_thousandth_of_a_px() -> None:
+    """Of these two triangles it is no vertex, and of a coarser search what is found is farther off."""
+    one, other = np.array([[98, 24], [60, 68], [19, 87]]), np.array([[11, 51], [57, 10], [63, 32], [38, 35]])
+    assert boundary_distance(one, other) == pytest.approx(38.5681637, abs=1e-3)
+
+
+def test_minus_0_is_0() -> None:
+    (keys, _), (others, _) = (polygon_keys_and_shapes([each]) for each in (box(0, 0, 9, 9), box(-0.0, -0.0, 9, 9)))
+    assert keys == others != polygon_keys_and_shapes([box(1e-9, 0, 9, 9)])[0]
+
+
+def test_no_iou_is_above_1() -> None:
+    """Two boxes of float64's own neighbours: what they share is, as it is counted, more than either has."""
+    one = np.array([[35171.68509297207, 2941.5336224485754], [35179.7170443129, 2950.7840867293003]])
+    one = np.concatenate([one, [[35172.04216545212, 2957.447995878706], [35164.01021411129, 2948.197531597981]]])
+    other = one + np.spacing(one) * [[0, -1], [0, -1], [0, 1], [0, 1]]
+    (pair,) = match_polygons([one], [other]).pairs
+    assert pair.iou <= 1
+
+
+def test_what_is_finite() -> None:
+    assert geometry.is_finite(np.array([[1e100, -1e100]]))
+    assert not geometry.is_finite(np.array([[0, np.nextafter(1e100, 1e101)]]))
+    assert not geometry.is_finite(nan_point)
 
 
 def test_a_row_of_boxes_is_accepted_as_one_array() -> None:

@@ -188,6 +188,18 @@ def test_boxes_without_their_maps_are_undecided_where_the_maps_limits_change() -
     assert same.status == "different"
 
 
+def test_a_borderline_box_stays_so_without_its_maps_until_their_limits_change() -> None:
+    fresh = [record(each) for each in compared(TRACES["borderline 25"], "fp32")]
+    for word, alone, with_maps in (
+        ("detections.max_shift=9", "same", "same"),
+        ("probability_maps.atol=0", UNDECIDED, "different"),
+    ):
+        wanted = limits_to_rejudge_by([parse_tolerance(word)])
+        for recorded, status in ((fresh[2:], alone), (fresh, with_maps)):
+            again = rejudge_comparisons(recorded, wanted)[-1]
+            assert (again.status, again.counts["borderline"]) == (status, int(status != "different"))
+
+
 def test_pages_without_boxes_and_their_maps_are_undecided_where_limits_change() -> None:
     blank = record(compared(TRACES["same 1"], "fp32")[2])
     assert blank.status == "empty"
@@ -231,6 +243,14 @@ class TestSeveralTestsOfOneImage:
             limits_to_rejudge_by([parse_tolerance("probability_maps.atol=0.01")]),
         )
         assert [each.status for each in again] == ["same", "empty"]
+
+    def test_other_tests_that_judged_the_maps_alike_are_one(self) -> None:
+        maps = [self.of_test(test, "fp32")[1] for test in ("a", "b", "c")]
+        boxes = self.of_test("boxes", "fp32")[2]
+        again = rejudge_comparisons(
+            [*maps, boxes], limits_to_rejudge_by([parse_tolerance("probability_maps.atol=0.01")])
+        )
+        assert [each.status for each in again] == ["same", "same", "same", "empty"]
 
     def test_where_other_tests_judged_the_maps_in_two_ways_boxes_are_undecided(self) -> None:
         maps = [self.of_test(limits, limits)[1] for limits in ("fp32", "probability_maps.atol=0.01")]
@@ -357,6 +377,63 @@ def test_rounding_that_could_not_be_measured_is_no_reason_to_be_undecided() -> N
     maps = record(compared((replace(sides[0], source=None), sides[1]), "fp32")[1])
     assert [each.fails for each in maps.measures].count(True) == 1
     assert rejudge_comparisons([maps], wanted)[0].status == "different"
+
+
+def test_a_box_that_moved_is_judged_by_what_its_score_differs_by() -> None:
+    """Where a score is right for its map, only that judges; of another box nobody knows the right one."""
+    train, other = Toy().trace(PAGE), of_a_darker_word(Toy(name="inference").trace(PAGE))
+    assert other.detections is not None and other.detections.scores is not None
+    boxes, scores = list(other.detections.polygons), other.detections.scores - np.array([1e-4, 0, 0])
+    weaker = int(np.abs(scores - train.detections.scores).argmax())  # type: ignore[union-attr]
+    boxes[weaker] = boxes[weaker] + np.array([3.0, 0.0])
+    sides = train, replace(other, detections=Detections(tuple(boxes), scores))
+    fresh = [record(each) for each in compared(sides, "probability_maps.atol=0.1")]
+    (moved,) = fresh[2].boxes
+    assert (moved.kind, moved.score_error) == ("moved", None) and moved.score_difference == pytest.approx(
+        0.05, abs=1e-4
+    )
+    for word, status in (("detections.max_shift=5", "same"), ("detections.max_shift=1.5", "different")):
+        assert rejudge_comparisons(fresh, limits_to_rejudge_by([parse_tolerance(word)]))[2].status == status
+        limits = BUILT_IN.override(parse_tolerance("probability_maps.atol=0.1"), "command line")
+        assert in_a_run(*sides, limits.override(parse_tolerance(word), "--tolerance"))[2].status == status
+
+
+def test_amounts_stand_beside_what_judges_them_now_and_who_set_it() -> None:
+    fresh = [record(each) for each in compared(TRACES["moved 1.5 16"], "fp32")]
+
+    def judged(word: str) -> dict[str, tuple[float | None, str]]:
+        again = rejudge_comparisons(fresh, limits_to_rejudge_by([parse_tolerance(word)]))[2]
+        return {each.name: (each.limit, each.origin) for each in again.measures}
+
+    before = {each.name: (each.limit, each.origin) for each in fresh[2].measures}
+    shift = "detections.max_shift"
+    rule = "fp32 preset, command line"
+    assert before[shift] == (1.0, rule) and before["detections.min_iou"] == (None, "")
+    assert judged(f"{shift}=5") == {**before, shift: (5.0, "--tolerance")}
+    assert judged(f"{shift}=off") == {**before, shift: (None, ""), "detections.min_iou": (0.9, rule)}
+    assert judged("detections.max_unmatched=0.9") == {**before, "detections.max_unmatched": (0.9, "--tolerance")}
+
+
+def test_edits_that_the_maps_explain_are_not_counted() -> None:
+    fresh = [record(each) for each in compared(LINES["shift 15"], "probability_maps.atol=0.3")]
+    for word, edits, borderline in (("text.max_cer=0.2", 0, 1), ("probability_maps.atol=0", 1, 0)):
+        (*_, text) = rejudge_comparisons(fresh, limits_to_rejudge_by([parse_tolerance(word)]))
+        assert (text.counts["edits"], text.counts["borderline"]) == (edits, borderline)
+
+
+@pytest.mark.parametrize("words", [("", "a"), ("ab", "")])
+def test_a_line_of_which_one_side_reads_nothing_is_judged_by_its_text(words: tuple[str, str]) -> None:
+    sides = [
+        replace(side.trace(LINE), recognition=Recognition(word, 0.9), probability_map=None, source=None)
+        for side, word in zip((Reader(), Reader(name="inference")), words, strict=True)
+    ]
+    (*_, text) = compared((sides[0], sides[1]), "fp32")
+    wanted = limits_to_rejudge_by([parse_tolerance("text.max_cer=1")])
+    (again,) = rejudge_comparisons([record(text)], wanted)
+    assert (text.status, again.status) == ("different", "same")
+    none = replace(sides[0], recognition=Recognition("", 0.9)), replace(sides[1], recognition=Recognition("", 0.9))
+    (again,) = rejudge_comparisons([record(compared(none, "fp32")[2])], wanted)
+    assert again.status == UNDECIDED  # only the maps could tell
 
 
 def test_accuracy_is_judged_again_by_its_counts() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import FrozenInstanceError
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,13 @@ from pytest_ocrparity.tolerance import BUILT_IN, LIMITS, PRESETS, Limit, Toleran
 def test_every_preset_sets_every_limit() -> None:
     for name, preset in PRESETS.items():
         assert preset.keys() == LIMITS.keys(), name
+
+
+def test_limits_cannot_be_changed() -> None:
+    for known, name in ((BUILT_IN, "limits"), (BUILT_IN["detections.min_iou"], "value")):
+        with pytest.raises(FrozenInstanceError):
+            setattr(known, name, None)
+        assert not hasattr(known, "__dict__")
 
 
 def test_every_value_of_a_preset_is_one_that_a_user_may_write() -> None:

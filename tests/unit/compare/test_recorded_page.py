@@ -111,6 +111,49 @@ def test_it_answers_most() -> None:
     assert decided[True] > 6 * decided[False]
 
 
+# What each page is judged as again under all words, by what it was recorded under: an answer that was none before, or
+# none that was one, changes a number here.
+
+ANSWERS = {
+    "same": ("21 same", "20 same, 1 undecided", "18 same, 3 undecided"),
+    "another text": ("14 different, 1 same, 6 undecided",) * 3,
+    "a character": ("13 different, 2 same, 6 undecided",) * 3,
+    "a score": ("18 different, 3 same",) * 3,
+    "left out": ("20 different, 1 same",) * 3,
+    "no character": ("20 different, 1 same",) * 3,
+    "moved": (
+        *("17 different, 4 same", "1 different, 17 same, 3 undecided"),
+        "15 different, 3 same, 3 undecided",
+    ),
+    "moved, and another text": (
+        *("18 different, 3 undecided", "13 different, 1 same, 7 undecided"),
+        "16 different, 5 undecided",
+    ),
+    "a box less": (
+        *("20 different, 1 same", "16 different, 1 same, 4 undecided"),
+        "17 different, 1 same, 3 undecided",
+    ),
+    "nothing found": ("20 empty, 1 empty as allowed",) * 3,
+    "nothing found, and no maps": ("20 different, 1 empty as allowed",) * 3,
+    "another order": ("21 different",) * 3,
+    "no texts": ("21 different",) * 3,
+    "explained": (
+        *("3 different, 13 same, 5 undecided", "1 different, 13 same, 7 undecided"),
+        "2 different, 11 same, 8 undecided",
+    ),
+    "not explained": (
+        *("15 different, 1 same, 5 undecided", "13 different, 1 same, 7 undecided"),
+        "15 different, 1 same, 5 undecided",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", TRACES)
+def test_how_often_it_answers_what(name: str) -> None:
+    counted = (Counter(each.status.replace(",", "") for _, each, _ in answers(name, limits)) for limits in RECORDED)
+    assert ANSWERS[name] == tuple(", ".join(f"{n} {status}" for status, n in sorted(each.items())) for each in counted)
+
+
 def test_what_only_the_models_could_tell_is_undecided() -> None:
     statuses = {word: found.status for word, found, _ in answers("another text", "fp32")}
     assert statuses["text.max_changed=0.4"] == "same"

@@ -249,6 +249,15 @@ class TestNothingPassesEmpty:
     def test_a_blank_line_passes_by_its_map(self) -> None:
         assert assert_same_text(Reader().trace(NOTHING), Reader(name="inference").trace(NOTHING)).status == "empty"
 
+    def test_maps_of_which_the_run_judges_one_amount_do_not_show_that_they_agree(self) -> None:
+        sides = Reader().trace(NOTHING), Reader(name="inference").trace(NOTHING)
+        maps = Comparisons(*sides, BUILT_IN).of("probability_maps")
+        deferred = Measure("probability_maps.mean_atol", 0.5, 0.1, decides=False)
+        for measures, kinds in ((maps.measures, []), ((*maps.measures, deferred), ["empty_text"])):
+            assert len(measures) > 1
+            found = compare_text(*sides, BUILT_IN, replace(maps, measures=measures))
+            assert [each.kind for each in found.differences] == kinds
+
     def test_with_other_maps_it_fails(self) -> None:
         reference, candidate = Reader().trace(NOTHING), Reader(name="inference", gain=30.0).trace(NOTHING)
         assert candidate.recognition == Recognition("", 0.0)

@@ -100,6 +100,12 @@ def test_a_system_that_does_not_tell_has_no_such_time(monkeypatch: pytest.Monkey
     assert seconds_without_core() == 0.0
 
 
+def test_the_second_number_is_how_long_a_thread_waited(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("pytest_ocrparity.diagnose.budget.SCHEDULER", tmp_path / "schedstat")
+    (tmp_path / "schedstat").write_text("7000000000 2500000000 31\n")
+    assert seconds_without_core() == 2.5
+
+
 def test_waiting_for_an_engine_elsewhere_counts_by_the_clock(time: Time, budget: Budget) -> None:
     time.passes(11.0, working=0.01)
     with pytest.raises(BudgetSpentError):
@@ -141,6 +147,7 @@ def test_no_more_networks_run_than_the_budget_has(budget: Budget) -> None:
     assert budget.spent().endswith("10 of 10 s of processor time (setting: diagnosis_seconds = 10)")
     budget.used = 0.0
     budget.more = 2  # that a last search may make
+    assert "the number of runs is fixed" not in budget.spent()
     for _ in range(2):
         with budget.network_run(1):
             pass
@@ -173,7 +180,7 @@ def test_that_the_clock_ended_it_is_said_from_ten_times_the_setting_on(
     ],
 )
 def test_how_long_the_process_worked_is_asked_rarely(passed: float, left: float, values: int, is_asked: bool) -> None:
-    clock, asked = [0.0], []
+    clock, asked = [FINE], []
 
     def processor() -> float:
         asked.append(True)

@@ -263,7 +263,7 @@ def comparison(stage: str | None = None, **known: Any) -> Any:
         ([comparison(), comparison("probability_map"), comparison("detections")], "probability_map"),
         ([comparison("tensor", is_missing=True), comparison("probability_map"), comparison()], "probability_map"),
         ([comparison("tensor", is_match=True), comparison(), comparison("detections")], "detections"),
-        ([comparison("tensor", is_missing=True), comparison(kind="text")], "text"),
+        ([comparison("tensor", is_missing=True), comparison(), comparison(kind="text")], "text"),
         ([comparison(None, is_match=False, kind="preprocessing"), comparison(kind="text")], "text"),
     ],
 )

@@ -238,6 +238,13 @@ def test_what_a_side_raises_is_kept_and_a_spent_budget_is_not() -> None:
         lab.attempt(spent)
 
 
+def test_nothing_is_known_before_an_experiment() -> None:
+    lab = laboratory()
+    assert not lab.has_equal_weights and not lab.is_in_program
+    lab.run_network(lambda tensor: tensor, lab.tensor)
+    assert lab.budget.runs == 1
+
+
 def test_of_a_long_error_its_end_is_kept() -> None:
     lab = laboratory()
 
@@ -352,6 +359,8 @@ def test_experiments_on_boxes_share_the_comparison_of_their_maps(monkeypatch: py
     lab = laboratory()
     boxes = lab.candidate.detections
     assert boxes is not None
+    lab.compare_with_reference("preprocessing", lab.candidate)
+    assert not made  # which compares no maps
     experiments = [replace(lab.candidate, detections=each) for each in (boxes, Detections(boxes.polygons[1:]))]
     assert [lab.compare_with_reference("detections", each).is_match for each in experiments] == [True, False]
     assert len(made) == 1

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import zipfile
-from dataclasses import replace
+from dataclasses import FrozenInstanceError, replace
 from pathlib import Path
 from typing import Any
 
@@ -167,6 +168,12 @@ def test_a_manifest_that_is_none(path: Path, text: bytes) -> None:
 def test_a_wrong_member(path: Path, members: dict[str, bytes | None], reason: str) -> None:
     rewrite(path, members)
     with pytest.raises(GoldenCorrupt, match=reason):
+        load_baseline_file(path)
+
+
+def test_of_a_wrong_member_its_first_100_bytes_are_shown(path: Path) -> None:
+    rewrite(path, {"arrays.npy": b"x" * 1000})
+    with pytest.raises(GoldenCorrupt, match=r"no array of bytes: b'x{100}'\)"):
         load_baseline_file(path)
 
 
@@ -340,10 +347,9 @@ def test_a_file_that_is_as_large_as_one_may_be(tmp_path: Path, monkeypatch: pyte
         load_baseline_file(path)
 
 
-@pytest.mark.parametrize(("more", "is_at_once"), [(0, True), (-1, False)], ids=["as large as is believed", "larger"])
-def test_arrays_that_are_larger_than_is_believed_are_read_by_pieces(
-    path: Path, monkeypatch: pytest.MonkeyPatch, more: int, is_at_once: bool
-) -> None:
+@pytest.fixture
+def used(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Which methods of decompressors were used."""
     used: list[str] = []
     whole = zstandard.ZstdDecompressor
 
@@ -356,10 +362,70 @@ def test_arrays_that_are_larger_than_is_believed_are_read_by_pieces(
             return getattr(self.inner, name)
 
     monkeypatch.setattr(zstandard, "ZstdDecompressor", Watched)
+    return used
+
+
+@pytest.mark.parametrize(("more", "is_at_once"), [(0, True), (-1, False)], ids=["as large as is believed", "larger"])
+def test_arrays_that_are_larger_than_is_believed_are_read_by_pieces(
+    path: Path, monkeypatch: pytest.MonkeyPatch, used: list[str], more: int, is_at_once: bool
+) -> None:
     monkeypatch.setattr(archive, "_AT_ONCE", len(content_of(path)) + more)
     used.clear()
     load_baseline_file(path)
     assert used == ["decompress" if is_at_once else "read_to_iter"]
+
+
+def empty_frame(claimed: int) -> bytes:
+    """Return a frame of nothing that claims to hold so many bytes."""
+    return b"\x28\xb5\x2f\xfd" + bytes([0b1110_0000]) + claimed.to_bytes(8, "little")
+
+
+@pytest.mark.parametrize(("claimed", "way"), [(2**26, "decompress"), (2**26 + 1, "read_to_iter")])
+def test_64_megabytes_are_believed(used: list[str], claimed: int, way: str) -> None:
+    with contextlib.suppress(zstandard.ZstdError):
+        archive._decompressed_arrays(memoryview(empty_frame(claimed)), claimed)
+    assert used == [way]
+
+
+@pytest.mark.parametrize(("claimed", "is_refused"), [(2**29, False), (2**29 + 1, True)])
+def test_arrays_of_half_a_gigabyte_are_the_most(path: Path, claimed: int, is_refused: bool) -> None:
+    frame = empty_frame(claimed)
+    arrays, digest = {"resize": ["uint8", [claimed]]}, hashlib.sha256(frame).hexdigest()
+    rewrite(path, {"arrays.npy": npy(np.frombuffer(frame, np.uint8))}, arrays=arrays, arrays_sha256=digest)
+    with pytest.raises(GoldenCorrupt) as raised:
+        load_baseline_file(path)
+    assert (f"its arrays claim {claimed} bytes; {2**29} at most" in str(raised.value)) == is_refused
+
+
+def test_a_manifest_of_a_megabyte_is_the_most(path: Path) -> None:
+    rewrite(path, settings="x" * 2**20)
+    with pytest.raises(GoldenCorrupt, match=f"its manifest has more than {2**20} bytes"):
+        load_baseline_file(path)
+    rewrite(path, settings="x" * (2**20 - 10_000))
+    assert load_baseline_file(path).manifest["settings"].startswith("xx")
+
+
+@pytest.mark.parametrize(("log", "is_read"), [(21, True), (22, False)])
+def test_reading_by_pieces_looks_back_on_two_megabytes_at_most(
+    monkeypatch: pytest.MonkeyPatch, log: int, is_read: bool
+) -> None:
+    """A frame says how far it has to look back, which takes as much memory."""
+    monkeypatch.setattr(archive, "_AT_ONCE", 0)
+    size = 5_000_000
+    parameters = zstandard.ZstdCompressionParameters.from_level(3, window_log=log)
+    frame = memoryview(zstandard.ZstdCompressor(compression_params=parameters).compress(bytes(size)))
+    if is_read:
+        assert archive._decompressed_arrays(frame, size) == bytes(size)
+    else:
+        with pytest.raises(zstandard.ZstdError):
+            archive._decompressed_arrays(frame, size)
+
+
+def test_a_baseline_that_was_read_cannot_be_changed(path: Path) -> None:
+    golden = load_baseline_file(path)
+    with pytest.raises(FrozenInstanceError):
+        golden.manifest = {}  # type: ignore[misc]
+    assert not hasattr(golden, "__dict__")
 
 
 def test_texts_come_back_with_what_was_not_read(tmp_path: Path) -> None:

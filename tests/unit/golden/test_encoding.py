@@ -76,6 +76,14 @@ def test_certain_pixels_are_stored_as_probabilities() -> None:
     assert error == 0
 
 
+def test_a_fused_map_is_stored_as_its_difference_from_the_map() -> None:
+    """In steps, as most are 0 then; and such a file is read by every version."""
+    map_ = blurred(0)
+    arrays_, _ = encode_trace(trace_of(probability_map=map_, fused_map=map_), lossless=False)
+    assert not arrays_["fused_map"].any()
+    assert same_bits(encode_trace(trace_of(probability_map=map_, fused_map=map_), lossless=True)[0]["fused_map"], map_)
+
+
 @pytest.mark.parametrize("fused", [np.float32, np.float64])
 def test_a_fused_map_of_another_kind_is_no_difference_from_the_map(fused: Any) -> None:
     odd = (blurred(1) + 2).astype(fused)  # no probabilities, and so stored as they are
@@ -286,8 +294,24 @@ def check_packed(unpacked: Callable[..., npt.NDArray[Any]]) -> None:
     check()
 
 
+def test_how_many_boxes_a_baseline_holds(tmp_path: Path) -> None:
+    """Each costs hundreds of bytes in memory and none in a file."""
+    many = Detections(tuple(np.full((4, 2), index, np.float64) for index in range(100)))
+    assert stored(tmp_path / "a.npz", trace_of(detections=many)).detections == many
+    fields = {**read_manifest(tmp_path / "a.npz"), "map_error": 0.0}
+    none: dict[str, npt.NDArray[Any]] = {"points": np.zeros((0, 2)), "counts": np.zeros(2**20 + 1, np.uint32)}
+    with pytest.raises(ValueError, match="are no numbers of points of boxes"):
+        decode_trace(none, fields)
+
+
 def test_packing() -> None:
     check_packed(decode_array)
+
+
+def test_bytes_are_unpacked_in_no_room_of_their_own() -> None:
+    planes, others = encode_array(np.arange(7, dtype=np.uint8)), encode_array(np.arange(7.0))
+    assert np.shares_memory(decode_array(planes, "uint8"), planes)
+    assert not np.shares_memory(decode_array(others, "float64"), others)
 
 
 def test_a_wrong_order_of_bytes_is_noticed() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import FrozenInstanceError
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,12 @@ def test_what_a_manifest_says(root: Path) -> None:
         "is_of_settings": False,
     }
     assert settings_of_baseline_file(root / "goldens" / "page.npy.npz") == "../pyproject.toml"
+
+
+def test_what_a_model_was_cannot_be_changed() -> None:
+    with pytest.raises(FrozenInstanceError):
+        Reference().fixture = MINE  # type: ignore[misc]
+    assert not hasattr(Reference(), "__dict__")
 
 
 def test_what_a_model_is() -> None:
@@ -159,7 +166,10 @@ def test_another_fixture_is_refused_and_its_own_is_not(root: Path) -> None:
         ("# ocr_train_model was here\n", False),
         ("", False),
         (None, False),
+        ("#" * (2**20 - 100) + f"\n{FIXTURE}", True),
+        ("#" * 2**20 + f"\n{FIXTURE}", False),  # more than is searched
     ],
+    ids=range(12),
 )
 def test_a_fixture_that_is_gone_has_moved(root: Path, text: str | None, is_there: bool) -> None:
     record(root)

@@ -17,7 +17,7 @@ from toy_reader import LINE, Reader
 
 from pytest_ocrparity.errors import GoldenCorrupt, GoldenError, GoldenMissing, GoldenStale, GoldenTaken, ImageError
 from pytest_ocrparity.golden.baseline_file import load_baseline_file
-from pytest_ocrparity.golden.ownership import Reference
+from pytest_ocrparity.golden.ownership import OF_THE_SETTINGS, Reference
 from pytest_ocrparity.golden.store import Baseline, GoldenStore, path_in_golden_store
 from pytest_ocrparity.trace import Detections, Image, Recognition, Trace
 
@@ -87,6 +87,16 @@ def test_no_baseline(store: Build, image: Path) -> None:
     assert not store().needs_recording(image)
     with pytest.raises(GoldenMissing, match=r"a\.png: no baseline in goldens; record it with: pytest --ocr-golden$"):
         store().load(image)
+
+
+def test_what_a_store_does_unless_it_is_told(store: Build, image: Path) -> None:
+    """It keeps maps in steps, and what the settings do not describe is no reference of theirs."""
+    asked = store("missing")
+    asked.record(image, trace_of(), Reference(OF_THE_SETTINGS))
+    assert dict(read_manifest(asked.path(image))["arrays"])["probability_map"][0] == "uint16"
+    assert store().load(image, MINE).pipeline == "baseline (train)"
+    with pytest.raises(GoldenTaken):
+        store(is_described=True).load(image, MINE)
 
 
 def test_no_image(store: Build, tmp_path: Path) -> None:

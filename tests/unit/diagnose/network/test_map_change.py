@@ -118,6 +118,8 @@ def test_of_several_changes_the_one_that_leaves_most_is_told() -> None:
     found, _ = explained(scaled, moved)
     assert found is not None and found.fix is not None
     assert (found.summary, found.evidence, found.fix.text) == ("x 2, or + 1", ("5.0e-01 is left",), "halve; or take 1")
+    found, _ = explained(MapChange("scaled", (2.0,), "x 2", "halve"))
+    assert found is not None and found.evidence == ("0.0e+00 is left",)
     found, lab = explained()
     assert (found, lab.tried) == (None, ["network.any: none does"])
 

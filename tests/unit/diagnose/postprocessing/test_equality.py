@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import FrozenInstanceError, replace
 from typing import Any
 
 import numpy as np
@@ -61,6 +61,14 @@ def test_only_half_a_px_may_be_rounded_either_way() -> None:
     assert not are_equal(Detections((box,)), Detections((moved,)), PAGE)
 
 
+def test_what_is_halfway_but_for_an_error_of_division_may_be_rounded_either_way() -> None:
+    wide = replace(PAGE, shape=(40_000.0, 320_000.0, 1.0, 1.0))  # half a px of the page is 0.0001 of a map px
+    for x, is_tie in ((0.0, True), (1e-6, False)):
+        box = np.array([[x, 5000.0], [5000, 5000], [5000, 10_000], [x, 10_000]])
+        found, made = Detections((box,)), Detections((box + np.array([[1, 0], [0, 0], [0, 0], [1, 0]]),))
+        assert are_equal(found, made, wide) == is_tie
+
+
 def test_a_part_says_which_boxes_it_is() -> None:
     assert indices_of_equal_boxes(Detections(BOXES[2:]), RIGHT, PAGE) == [2]
     assert indices_of_equal_boxes(Detections((BOXES[2] + 2,)), RIGHT, PAGE) is None
@@ -116,7 +124,13 @@ def test_one_box_can_prove_something() -> None:
     assert not replace(PAGE, found=Detections(BOXES[:1]), right=Detections(BOXES[:1])).shows
 
 
-@pytest.mark.parametrize(("score", "is_one"), [(SCORE, True), (1.01 * SCORE, False)])
+def test_a_page_is_one_of_its_own() -> None:
+    assert replace(PAGE) != PAGE and not PAGE.is_drawn
+    with pytest.raises(FrozenInstanceError):
+        PAGE.is_drawn = True  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(("score", "is_one"), [(SCORE, True), (1.01 * SCORE, False), (2.5e-6, False)])
 def test_scores_may_be_off_by_what_summing_leaves(score: float, is_one: bool) -> None:
     one, two = (Detections(BOXES[:1], np.array([value])) for value in (0.0, score))
     assert are_equal(one, two, PAGE) == are_equal(two, one, PAGE) == is_one
