@@ -1,7 +1,8 @@
 """Tells how many runs a search for a layer makes on a page of 960x960 px, and how far the memory grows by it.
 
-Run as a program, with a checkout of PaddleOCR: `python -m layers.measure v5-pir-kernel`, a part of names of the list.
-Prints a line of JSON per fault: MiB that the network takes by itself on the whole page, and the search.
+Run as a program, with a checkout of PaddleOCR: `python -m layers.measure v5-pir-kernel`, a part of names of the list;
+with `whole` behind it the whole page is searched after the part, as if the part had not shown the fault. Prints a
+line of JSON per fault: MiB that the network takes by itself on the whole page, and the search.
 """
 
 from __future__ import annotations
@@ -9,7 +10,9 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from real.peak import held
@@ -18,8 +21,9 @@ from layers.lists import FAULTS
 from layers.networks import page
 from layers.trial import subject_of
 from pytest_ocrparity.compare import Comparisons
+from pytest_ocrparity.diagnose import layers
 from pytest_ocrparity.diagnose.laboratory import Laboratory
-from pytest_ocrparity.diagnose.layers import search_page
+from pytest_ocrparity.diagnose.layers.search import NOT_SHOWN, Search, search_layers
 from pytest_ocrparity.tolerance import BUILT_IN
 
 SIDE = 960
@@ -32,8 +36,15 @@ def forget_peak() -> int:
     return held("VmRSS")
 
 
-def main(part: str) -> None:
+def not_shown(*given: Any) -> Search:
+    """Search, and leave out what is found."""
+    return replace(search_layers(*given), places=(), why=NOT_SHOWN)
+
+
+def main(part: str, mode: str = "") -> None:
     """Search in one export after the other, each of a page whose map is made anew."""
+    if mode == "whole":
+        layers.search_layers = not_shown
     folder = Path(tempfile.mkdtemp())
     whole = np.tile(page(), (4, 3, 1))[:SIDE, :SIDE]
     for number, fault in enumerate(fault for fault in FAULTS if part in fault.name):
@@ -46,7 +57,7 @@ def main(part: str) -> None:
         network = held("VmHWM") - before
         lab = Laboratory(Comparisons(reference, traced, BUILT_IN), 600.0)
         before = forget_peak()
-        search = search_page(lab)
+        search = layers.search_page(lab)
         told = {
             "fault": fault.name,
             "tensor": np.asarray(reference.tensor).shape,
@@ -61,4 +72,4 @@ def main(part: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])
