@@ -119,13 +119,13 @@ def unknown_of_reference(lab: Laboratory, right: Array) -> Diagnosis:
     if tensor is not None and not np.all(np.isfinite(tensor)):
         strange = np.count_nonzero(~np.isfinite(tensor))
         lab.noticed.append(f"{strange} of {tensor.size} values of {reference}'s tensor are not finite")
-        advice = "look at its preprocessing"
+        advice = ": look at its preprocessing"
     else:
         none = "its checkpoint and its tensor hold none" if arrays else "its tensor holds none"
-        advice = "take another checkpoint, or train again" if shown else f"{none}: look for a layer that overflows"
+        advice = ": take another checkpoint, or train again" if shown else f"; {none}: look for a layer that overflows"
     count = np.count_nonzero(~np.isfinite(right))
     text = f"{count} of {right.size} values of {reference}'s own map are NaN or infinite, with which nothing agrees"
-    return lab.unknown_cause(PROBABILITY_MAP, f"{text}: {advice}")
+    return lab.unknown_cause(PROBABILITY_MAP, f"{text}{advice}")
 
 
 def by_finiteness(lab: Laboratory, candidate_map: Array | None) -> Diagnosis | None:

@@ -270,14 +270,14 @@ class Overflowing(Network):
     [
         (
             Network({**WEIGHTS, "conv2d_1.b_0": np.array([np.nan], np.float32)}),
-            "take another checkpoint, or train again",
+            ": take another checkpoint, or train again",
         ),
-        (Overflowing(), "its checkpoint and its tensor hold none: look for a layer that overflows"),
+        (Overflowing(), "; its checkpoint and its tensor hold none: look for a layer that overflows"),
     ],
 )
 def test_a_reference_whose_own_map_is_not_finite_blames_nobody(network: Network, advice: str) -> None:
     found = cause_of(on(Trained(network=network)), on(Exported(name="port", network_run=network)))
     assert (found.cause, found.stage) == ("unknown", PROBABILITY_MAP)
-    assert found.summary.endswith(f" of train's own map are NaN or infinite, with which nothing agrees: {advice}")
+    assert found.summary.endswith(f" of train's own map are NaN or infinite, with which nothing agrees{advice}")
     of_checkpoint = ("values of train's checkpoint that are not finite: 1 of 1 in head.bias",)
     assert found.evidence == (() if isinstance(network, Overflowing) else of_checkpoint)
