@@ -27,7 +27,7 @@ from pytest_ocrparity.contract.recognisers import (
     ReordersTexts,
     ResizesLines,
 )
-from pytest_ocrparity.contract.stored_weights import StoresAllWeights, StoresWeights
+from pytest_ocrparity.contract.stored_arrays import StoresAllWeights, StoresWeights
 from pytest_ocrparity.trace import Detections, Image, Shape, Trace
 
 if TYPE_CHECKING:
