@@ -143,6 +143,9 @@ class Exported(Toy):
     def stored_weights(self) -> Mapping[str, Array]:
         return self.network_run.weights
 
+    def stores_all_weights(self) -> bool:
+        return True
+
 
 @dataclass
 class Renamed(Exported):

@@ -25,12 +25,12 @@ def ranking_rows(lab: Laboratory) -> tuple[list[tuple[str, ...]], list[str]]:
         ModelError: the layers can't be ranked.
     """
     tensor, source = lab.reference.tensor, pipeline_of(lab.reference)
-    reduced = reduced_export(lab)
-    if reduced is None or tensor is None or source is None:
-        raise ModelError(f"no layers to rank: {'; '.join(lab.not_tried)}")
-    maps = lab.reference.probability_map, lab.candidate.probability_map
-    part = crop_where_maps_differ(tensor, *maps, keeps_height=lab.comparisons.task == RECOGNITION)
     try:
+        reduced = reduced_export(lab)
+        if reduced is None or tensor is None or source is None:
+            raise ModelError(f"no layers to rank: {'; '.join(lab.not_tried)}")
+        maps = lab.reference.probability_map, lab.candidate.probability_map
+        part = crop_where_maps_differ(tensor, *maps, keeps_height=lab.comparisons.task == RECOGNITION)
         whole, rows = rank_layers(lab, reduced, part, source.infer(part))
     except BudgetSpentError:
         raise ModelError(lab.budget.spent()) from None
@@ -46,8 +46,7 @@ def _advice(
     yield f"mean difference of the map, of a part of {shape[3]}x{shape[2]} px where the maps differ most"
     least = min(row.left for row in rows)
     if least > whole / 2:
-        text = "with all of these in fp32 more than half is left: look at what is rounded between the layers"
-        yield f"{text}, and run without --rank"
+        yield "with all of these in fp32 more than half is left: look at what is rounded between the layers"
         return
     wanted = whole - SHARE * (whole - least)
     chosen = rows[: next(index for index, row in enumerate(rows, 1) if row.left <= wanted)]

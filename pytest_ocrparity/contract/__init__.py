@@ -27,6 +27,7 @@ from pytest_ocrparity.contract.recognisers import (
     ReordersTexts,
     ResizesLines,
 )
+from pytest_ocrparity.contract.stored_arrays import StoresAllWeights, StoresWeights
 from pytest_ocrparity.trace import Detections, Image, Shape, Trace
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ __all__ = [
     "SaysMode",
     "SetsAttributes",
     "StartsAnew",
+    "StoresAllWeights",
     "StoresWeights",
     "TakesParameters",
     "TracesAnew",
@@ -216,14 +218,6 @@ class HasOtherOutputs(Protocol):
 
     def other_outputs(self, tensor: npt.NDArray[np.float32]) -> list[npt.NDArray[np.float32]]:
         """Return every output but the first for a (1, 3, h, w) tensor."""
-        ...
-
-
-class StoresWeights(Protocol):
-    """A candidate whose weights can be read."""
-
-    def stored_weights(self) -> Mapping[str, npt.NDArray[Any]]:
-        """Return its network's arrays by name, in the order in which it uses them as far as that is known."""
         ...
 
 

@@ -22,7 +22,8 @@ class RoundedOperator:
         bias: its bias, rounded or not; None where it has none.
         bias_step: how much a step of the bias is, as of the kernel; 0 where it is not rounded.
         grid: how its kernel is rounded, in words, such as "8 bits per tensor, symmetric".
-        takers: what the program calls the operators that take what it makes.
+        takers: what the program calls the operators that take what it makes; None where operators are left out by the
+            names of their layers, and what takes their results does not matter.
     """
 
     name: str
@@ -31,7 +32,7 @@ class RoundedOperator:
     bias: npt.NDArray[np.float32] | None
     bias_step: npt.NDArray[np.float32]
     grid: str
-    takers: tuple[str, ...] = ()
+    takers: tuple[str, ...] | None = ()
 
 
 class QuantisedProgram(Protocol):
@@ -60,6 +61,11 @@ class QuantisedProgram(Protocol):
     @property
     def leaves_out(self) -> str:
         """What leaves operators out of it, in words."""
+        ...
+
+    @property
+    def other_steps(self) -> Sequence[str]:
+        """How one quantises with other steps between operators, in words."""
         ...
 
     def run(

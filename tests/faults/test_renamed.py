@@ -58,11 +58,11 @@ def test_weights_are_compared_under_other_names(tmp_path: Path, style: str, weig
     (found,) = error.diagnoses
     if weights.startswith("right"):
         assert found.cause == "network.graph"
-        assert "all 50 arrays of inference are train's, bit for bit" in found.evidence
+        assert "all 50 arrays of inference are train's, exactly" in found.evidence
         return
     assert found.cause == "network.weights"
     same, listed = {"early": (0, "stem.0.weight, "), "scaled": (49, "lateral.1.weight")}[weights]
-    assert f"{same} of 50 stored arrays are the checkpoint's bit for bit; not: {listed}" in found.evidence[1]
+    assert f"{same} of 50 stored arrays are the checkpoint's exactly; not: {listed}" in found.evidence[1]
     d.apply(error.diagnoses)
     assert d.failure() is None
 

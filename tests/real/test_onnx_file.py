@@ -327,7 +327,7 @@ def renamed(model: Any) -> None:
         (
             [scaled, hidden],
             "unknown",
-            "^network.weights: 49 of the 50 .*; not found in inference: stages.1.0.0.weight$",
+            "^network.weights: all 49 .*; of 50 arrays of layers that train runs, not found: stages.1.0.0.weight$",
         ),
         ([pruned, renamed], "unknown", "^network.weights: the 50 arrays of inference against train's: neither"),
     ],

@@ -92,6 +92,7 @@ TESTED_BY = {
     "contract.network_graph": "unit/diagnose/layers/test_search.py",
     "contract.quantised_programs": "unit/diagnose/network/test_rounding.py",
     "contract.recognisers": "real/test_recognisers.py",
+    "contract.stored_arrays": "unit/diagnose/network/test_weights.py",
     "diagnose.kept_state": "unit/diagnose/test_state.py",  # the words of both experiments with state
     "diagnose.recognition.line_sizes": "unit/diagnose/recognition/test_line_preprocessing.py",
     "diagnose.network.lookalikes": "real/test_lookalikes.py",

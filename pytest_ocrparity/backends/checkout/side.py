@@ -253,6 +253,10 @@ class ScriptSide(StagedSide):
         """Return the arrays of the export, by the names that they have there."""
         return runtime_arrays(self._file) if self._arguments.use_onnx else program_arrays(self._file)
 
+    def stores_all_weights(self) -> bool:
+        """Return whether the export is a program, whose arrays are all read."""
+        return not self._arguments.use_onnx
+
     def network_graph(self) -> NetworkGraph:
         """Return the graph of the export."""
         return program_graph(self._file)

@@ -6,7 +6,7 @@ what one operator makes before the next one.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -21,8 +21,10 @@ Array: TypeAlias = "npt.NDArray[Any]"
 
 ROUNDS: Final = "pd_op.fake_quantize_dequantize"
 """How the names of operators begin that round what they are given and hand it on in float32."""
-SMALL: Final = (1, 3, 32, 32)
-"""The shape of a tensor of which kernels are computed, which do not depend on it."""
+DATA: Final = ("pd_op.data", "pd_op.feed")
+"""Operators that hand on what a program is given."""
+SHAPE: Final = (1, 3, 64, 64)
+"""What a program is given where it takes any side: kernels do not depend on it, but all operators run."""
 SCALE: Final = 1
 """Which of an operator's inputs is the largest value."""
 NO_BIAS: Final = np.zeros((), np.float32)
@@ -34,6 +36,7 @@ class FakeQuantisedProgram:
     quantiser = "paddle.quantization"
     per_channel = ""
     leaves_out = "add_layer_config of QuantConfig"
+    other_steps = ("after training on images that are preprocessed as in production",)
 
     def __init__(self, program: Path) -> None:
         """Read a program. Raises what paddle raises."""
@@ -44,7 +47,7 @@ class FakeQuantisedProgram:
             self.rounded = len(rounding) - len(kernels)
             names = _names(block)
             values = [value for each in kernels for value in (each.result(0), each.operand_source(SCALE))]
-            made = executor.run(loaded, feed={feeds[0]: np.zeros(SMALL, np.float32)}, fetch_list=values)
+            made = executor.run(loaded, feed={feeds[0]: np.zeros(_shape(block), np.float32)}, fetch_list=values)
             arrays = [np.array(each, np.float32) for each in made]
             self.operators: Sequence[RoundedOperator] = [
                 _operator(each, kernel, largest, names)
@@ -73,6 +76,12 @@ class FakeQuantisedProgram:
             return np.array(made, np.float32)
 
 
+def _shape(block: Any) -> tuple[int, ...]:
+    """Return a shape that a program takes, which may be for one height or width alone."""
+    stated = next(each.result(0).shape for each in block.ops if each.name() in DATA)
+    return tuple(side if side > 0 else usual for side, usual in zip(stated, SHAPE, strict=True))
+
+
 def _rounding(block: Any) -> list[Any]:
     return [each for each in block.ops if each.name().startswith(ROUNDS)]
 
@@ -91,17 +100,7 @@ def _operator(rounding: Any, kernel: Array, largest: Array, names: Mapping[int, 
     shape = [-1 if each == axis else 1 for each in range(kernel.ndim)] if step.size > 1 else []
     taker = rounding.result(0).all_used_ops()[0]
     grid = f"{bits} bits {'per channel' if shape else 'per tensor'}, symmetric"
-    after = dict.fromkeys(names[each.id()] for each in _takers(taker))
-    return RoundedOperator(names[taker.id()], kernel, step.reshape(shape), None, NO_BIAS, grid, tuple(after))
-
-
-def _takers(operator: Any) -> Iterator[Any]:
-    """Yield the operators that take what one makes, behind what rounds it."""
-    for each in operator.result(0).all_used_ops():
-        if each.name().startswith(ROUNDS):
-            yield from _takers(each)
-        else:
-            yield each
+    return RoundedOperator(names[taker.id()], kernel, step.reshape(shape), None, NO_BIAS, grid, None)
 
 
 def _names(block: Any) -> dict[int, str]:

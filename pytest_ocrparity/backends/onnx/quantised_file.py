@@ -30,6 +30,7 @@ class QuantisedFile:
     quantiser = "onnxruntime.quantization.quantize_static"
     per_channel = "per_channel=True"
     leaves_out = "nodes_to_exclude"
+    other_steps = ("with calibration images that are preprocessed as in production", "with another way of calibration")
 
     def __init__(self, file: Path) -> None:
         """Read a file.

@@ -50,6 +50,10 @@ class OnOpenVino:
         """Return the weights in the file by name."""
         return program_arrays(self._file) if self._file.suffix == PROGRAM else runtime_arrays(self._file)
 
+    def stores_all_weights(self) -> bool:
+        """Return whether the file is a Paddle program, whose arrays are all read."""
+        return self._file.suffix == PROGRAM
+
     def network_graph(self) -> NetworkGraph:
         """Return the graph of the file."""
         return program_graph(self._file)

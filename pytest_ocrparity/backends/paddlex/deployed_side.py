@@ -232,6 +232,10 @@ class DeployedSide(StagedSide):
         """Return the arrays of the exported program, by the names that they have there."""
         return onnx_runner.stored_arrays(self._export) if self._program is None else program_arrays(self._program)
 
+    def stores_all_weights(self) -> bool:
+        """Return whether the export is a program, whose arrays are all read."""
+        return self._program is not None
+
     def network_graph(self) -> NetworkGraph:
         """Return the graph of the exported program."""
         return onnx_runner.file_graph(self._export) if self._program is None else program_graph(self._program)

@@ -58,7 +58,7 @@ def cause_of_weights_in_part(lab: Laboratory, compared: Compared) -> Diagnosis |
     moved = float(np.max(np.abs(made - right), initial=0.0))
     if not moved > lab.map_limit:
         return None
-    cause, summary = cause_of_differing_weights(found, lab.names.candidate)
+    cause, summary = cause_of_differing_weights(found, lab.names.candidate, lab.budget.check)
     proof = f"these weights alone move {lab.names.reference}'s map by up to {moved:.2g}, and with the other cause they "
     proof += f"make {lab.names.candidate}'s"
     evidence = [*describe_stored_weights(found), *filter(None, [held_by_nearest(lab)]), proof]

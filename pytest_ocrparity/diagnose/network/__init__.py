@@ -238,7 +238,7 @@ def _other_engine(lab: Laboratory, candidate_map: Array | None) -> Diagnosis | N
                 lab.memo["plain run"] = other.run
             continue
         assert made is not None
-        if candidate_map is not None and (random := _by_chance(lab, other, candidate_map)) is not None:
+        if (random := _by_chance(lab, other, candidate_map)) is not None:
             return random
         reference, candidate = lab.names
         proof = (
@@ -259,17 +259,29 @@ def _other_engine(lab: Laboratory, candidate_map: Array | None) -> Diagnosis | N
     return None
 
 
-def _by_chance(lab: Laboratory, other: Alternative, candidate_map: Array) -> Diagnosis | None:
-    """Return that a candidate is random where its own map, or the right one in another way, does not come again."""
-    own, again = lab.run_network(lab.own.infer, lab.tensor), lab.run_network(other.run, lab.tensor)
-    if own is None or again is None or (are_equal_maps(lab, own, candidate_map) and lab.is_same_map(again)):
-        return None
+def _by_chance(lab: Laboratory, other: Alternative, candidate_map: Array | None) -> Diagnosis | None:
+    """Return that a candidate is random where its own map, or the right one in another way, does not come again.
+
+    One that stopped, a map of None, has to stop again.
+    """
     reference, candidate = lab.names
-    proof = f"with {other.label}, {candidate} returned {reference}'s map once; run again as it is, it returned a map "
-    proof += f"unlike its own of before ({describe_difference(own, candidate_map)})"
-    if are_equal_maps(lab, own, candidate_map):
-        proof = f"with {other.label}, {candidate} returned {reference}'s map once, and another one when run again"
-    return not_repeatable(lab, lab.candidate, [proof])
+    once = f"with {other.label}, {candidate} returned {reference}'s map once"
+    own = lab.run_network(lab.own.infer, lab.tensor)
+    if candidate_map is None or own is None:
+        if candidate_map is not None:
+            proof = f"{once}; run again as it is, it stopped ({lab.last_error})"
+            return not_repeatable(lab, lab.candidate, [proof])
+        if own is not None:
+            proof = f"{once}; run again as it is, it returned a map, where it had stopped before"
+            return not_repeatable(lab, lab.candidate, [proof])
+    elif not are_equal_maps(lab, own, candidate_map):
+        proof = f"{once}; run again as it is, it returned a map unlike its own of before "
+        return not_repeatable(lab, lab.candidate, [f"{proof}({describe_difference(own, candidate_map)})"])
+    again = lab.run_network(other.run, lab.tensor)
+    if lab.is_same_map(again):
+        return None
+    then = f"stopped when run again ({lab.last_error})" if again is None else "returned another one when run again"
+    return not_repeatable(lab, lab.candidate, [f"{once}, and {then}"])
 
 
 def _precision(lab: Laboratory) -> dict[str, Any]:
@@ -332,8 +344,9 @@ def _more_channels(lab: Laboratory, candidate_map: Array | None) -> Diagnosis | 
     if right is None or candidate_map is None or not 4 == candidate_map.ndim == right.ndim or right.shape[1] != 1:
         return None
     count = candidate_map.shape[1]
-    channel = next((each for each in range(count) if lab.is_same_map(candidate_map[:, each : each + 1])), None)
-    if count == 1 or channel is None:
+    channels = range(count if count > 1 else 0)
+    channel = next((each for each in channels if lab.is_same_map(candidate_map[:, each : each + 1])), None)
+    if channel is None:
         return None
     reference, candidate = lab.names
     whole = lab.own.infer

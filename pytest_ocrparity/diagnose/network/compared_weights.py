@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from pytest_ocrparity.contract import TrainedNetwork
-from pytest_ocrparity.diagnose.network.fusing import branch_left_out
+from pytest_ocrparity.diagnose.budget import BudgetSpentError
+from pytest_ocrparity.diagnose.network.fusing import Check, branch_left_out
 from pytest_ocrparity.diagnose.network.grids import Grid, grid_of
 from pytest_ocrparity.wording import listed
 
@@ -103,8 +104,11 @@ class StoredWeights:
         return keys[(self.pairs or {})[name]] if self.pairs and name in self.pairs else name
 
 
-def cause_of_differing_weights(found: StoredWeights, candidate: str) -> tuple[str, str]:
-    """Return the most specific cause that fits every array that differs, and its summary."""
+def cause_of_differing_weights(found: StoredWeights, candidate: str, check: Check) -> tuple[str, str]:
+    """Return the most specific cause that fits every array that differs, and its summary.
+
+    Where `check` raises BudgetSpentError, no further branch is left out of what was fused.
+    """
     total, differing = len(found.exported), found.differing
     if any(not np.all(np.isfinite(found.exported[name])) for name in differing):
         return "network.not_finite", f"{candidate} stores weights that are NaN or infinite"
@@ -120,7 +124,7 @@ def cause_of_differing_weights(found: StoredWeights, candidate: str) -> tuple[st
         summary = f"{len(differing)} of {candidate}'s {total} weights are the checkpoint's of {other}"
         return "network.weights", f"{summary}, where the trained network uses those of {own}"
     if found.original is not None and not {*map(found.key, differing)} & {*found.original.keys().values()}:
-        return _cause_of_fusing(found, found.original, candidate)
+        return _cause_of_fusing(found, found.original, candidate, check)
     are_unrelated = all(_are_unrelated(exported, trained) for exported, trained in pairs)
     if are_unrelated and _are_whole_layers(found) and not found.elsewhere:
         summary = f"{len(differing)} of {candidate}'s {total} weights have nothing of the checkpoint's"
@@ -134,15 +138,15 @@ def cause_of_differing_weights(found: StoredWeights, candidate: str) -> tuple[st
 def describe_stored_weights(found: StoredWeights) -> list[str]:
     """Return in words which of the stored arrays differ, and what they are instead as far as that is known."""
     total, differing, (grid, rounded) = len(found.exported), found.differing, found.rounded
-    same = f"{total - len(differing)} of {total} stored arrays are the checkpoint's bit for bit"
+    same = f"{total - len(differing)} of {total} stored arrays are the checkpoint's exactly"
     in_place = " in their places" if found.elsewhere else ""
     keys = [found.key(name) for name in sorted(differing, key=lambda name: name in set(rounded))]
     texts = [f"{same}{in_place}{found.types}; not: {listed(keys, SHOWN)}"]
     if grid is not None and len(rounded) < len(differing):
         texts.append(f"{len(rounded)} of those are the checkpoint's, rounded to {grid.text}; the others are not")
     if found.elsewhere and found.other_part is None:
-        moved = [f"{key} (that of {other})" for key, other in found.elsewhere.items()]
-        texts.append(f"of other layers are: {listed(moved, SHOWN)}")
+        moved = [f"{key} holds {other}" for key, other in found.elsewhere.items()]
+        texts.append(f"the checkpoint's of another place: {listed(moved, SHOWN)}")
     return texts
 
 
@@ -153,10 +157,14 @@ def _are_whole_layers(found: StoredWeights) -> bool:
     return bool(equal) and not differing & equal
 
 
-def _cause_of_fusing(found: StoredWeights, original: TrainedNetwork, candidate: str) -> tuple[str, str]:
+def _cause_of_fusing(found: StoredWeights, original: TrainedNetwork, candidate: str, check: Check) -> tuple[str, str]:
     """Return the cause where only what fusing makes differs: another checkpoint's branches do that as well."""
     own = {found.key(name): found.exported[name] for name in found.differing}
-    if (branch := branch_left_out(original, own)) is not None:
+    try:
+        branch = branch_left_out(original, own, check)
+    except BudgetSpentError:
+        branch = None
+    if branch is not None:
         return "network.fusion", f"branches of {candidate} were fused without {branch}"
     text = f"{len(own)} of {candidate}'s weights that fusing makes are not those of the checkpoint's fused copy"
     return "network.weights", f"{text}: fused otherwise, or from another checkpoint"

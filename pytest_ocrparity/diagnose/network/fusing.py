@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias
 
 import numpy as np
@@ -11,6 +11,8 @@ import numpy.typing as npt
 from pytest_ocrparity.contract import TrainedNetwork
 
 Array: TypeAlias = "npt.NDArray[Any]"
+Check: TypeAlias = Callable[[], None]
+"""Raises BudgetSpentError where nothing more may be tried."""
 
 MOST: Final = 12
 """How many branches are tried; the network is copied for each."""
@@ -18,10 +20,11 @@ EQUAL: Final = 1e-5
 """How far a fused array may lie from another sum of the same branches, of the largest value."""
 
 
-def branch_left_out(network: TrainedNetwork, own: Mapping[str, Array]) -> str | None:
+def branch_left_out(network: TrainedNetwork, own: Mapping[str, Array], check: Check) -> str | None:
     """Return the branch without which fusing makes arrays of an export, given by their keys; None where there is none.
 
-    Of several layers that fuse, all are tried without the branch of one name.
+    Of several layers that fuse, all are tried without the branch of one name; whole branches come before their parts.
+    Raises what `check` does, which is asked before each.
     """
     layers = {key.rpartition(".")[0].rpartition(".")[0] for key in own}
     keys = network.keys()
@@ -34,7 +37,8 @@ def branch_left_out(network: TrainedNetwork, own: Mapping[str, Array]) -> str | 
         if parts[-1] in ("weight", "bias"):  # what is multiplied by 0, and 0 is added to
             for end in range(1, len(parts)):
                 branches.setdefault(".".join(parts[:end]), {})[name] = np.zeros_like(array)
-    for branch, zeros in list(branches.items())[:MOST]:
+    for branch, zeros in sorted(branches.items(), key=lambda each: each[0].count("."))[:MOST]:
+        check()
         fused = network.with_arrays(zeros).fused
         if fused is None:
             continue

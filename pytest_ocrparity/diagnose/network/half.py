@@ -41,7 +41,7 @@ def by_half(lab: Laboratory, candidate_map: Array | None) -> Diagnosis | None:
         rounded = _with_rounded_weights(lab)
         made = None if rounded is None else lab.run_network(rounded.run, lab.tensor)
         if made is None or not are_equal_maps(lab, made, single):
-            why = f"its weights are not {_unrounded_text(lab)}" if rounded is None else "its map differs"
+            why = _unrounded_text(lab) if rounded is None else "its map differs"
             lab.tried.append(f"{CAUSE}: with float32 in the place of float16 {candidate} still differs: {why}")
             return None
 
@@ -107,9 +107,11 @@ def _unrounded(found: StoredWeights) -> list[str]:
 def _unrounded_text(lab: Laboratory) -> str:
     found = paired_weights(lab)
     if found is None or found.pairs is None:
-        return "known as the checkpoint's, rounded"
+        return "its weights are not known as the checkpoint's, rounded"
     strange = _unrounded(found)
-    return f"all the checkpoint's, rounded: {listed(strange, SHOWN)} of {len(found.exported)}"
+    verb = "is" if len(strange) == 1 else "are"
+    count = f"{len(strange)} of its {len(found.exported)} weights {verb}"
+    return f"{count} not the checkpoint's, rounded: {listed(strange, SHOWN)}"
 
 
 def is_rounded_to_half(exported: Array, trained: Array) -> bool:

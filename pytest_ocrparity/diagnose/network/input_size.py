@@ -133,12 +133,13 @@ def _from_text_on(lab: Laboratory, tensor: Array, size: tuple[int, int]) -> Arra
 def _agreeing_size(lab: Laboratory, tensor: Array) -> tuple[int, int] | None:
     """Return one of SIDES at which both networks return the same map of a part that has text.
 
-    Those that are no larger than the tensor come first, the largest before the others. A recogniser takes one height
-    alone, so that its widths are tried.
+    Those that are no larger than the tensor come first, the largest before the others, and then the next larger. A
+    recogniser takes one height alone, so that its widths are tried.
     """
     is_of_lines = lab.comparisons.task == RECOGNITION
+    longest = max(tensor.shape[2:])
     sides = [side for side in SIDES if not is_of_lines or side >= NARROWEST]
-    for side in sorted(sides, key=lambda side: side > max(tensor.shape[2:])):
+    for side in sorted(sides, key=lambda side: (side > longest, side if side > longest else -side)):
         size = (int(tensor.shape[2]) if is_of_lines else side, side)
         maps = _maps_of_both(lab, tensor_of_size(tensor, size))
         if maps is not None and np.ptp(maps[1]) > TEXT and are_equal_maps(lab, *maps):

@@ -11,8 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from pytest_ocrparity.diagnose.laboratory import Laboratory, are_equal_maps
+from pytest_ocrparity.diagnose.network import map_of_candidate
 from pytest_ocrparity.diagnose.network.compared_weights import StoredWeights
-from pytest_ocrparity.diagnose.network.rounding import match_weights, quantised_program, unmatched_text
+from pytest_ocrparity.diagnose.network.rounding import is_as_written, match_weights, quantised_program, unmatched_text
 from pytest_ocrparity.diagnose.network.weights import paired_network, paired_weights
 
 Array: TypeAlias = "npt.NDArray[Any]"
@@ -53,15 +54,26 @@ class Reduced:
 
 
 def reduced_export(lab: Laboratory) -> Reduced | None:
-    """Return the candidate as an export of reduced precision; None, and a note, where it is not known as one."""
+    """Return the candidate as an export of reduced precision; None, and a note, where it is not known as one.
+
+    Raises BudgetSpentError.
+    """
     program = quantised_program(lab)
     if program is not None:
         found = lab.attempt(lambda: match_weights(program, paired_network(lab)), "the quantised weights")
         if found is None:
             lab.not_tried.append(unmatched_text(program, paired_network(lab)))
             return None
+        own = map_of_candidate(lab)
+        if own is None or not (lab.is_same_map(own) or is_as_written(lab, program, own)):
+            text = (
+                f"{lab.names.candidate}'s program, run as it is written, makes another map than {lab.names.candidate}"
+            )
+            lab.not_tried.append(f"{text}: `layers` without --rank says more")
+            return None
         kernels = found.kernels
-        if not program.per_channel:  # its operators are left out by the names of their layers
+        takers = {each.name: each.takers for each in program.operators if each.takers is not None}
+        if not takers:  # its operators are left out by the names of their layers
             names = {layer: name for name, layer in found.layers.items()}
             return Reduced(
                 {layer: layer for layer in names},
@@ -71,7 +83,7 @@ def reduced_export(lab: Laboratory) -> Reduced | None:
         return Reduced(
             found.layers,
             lambda tensor, kept: program.run(tensor, kept={name: kernels[name] for name in kept}),
-            {each.name: each.takers for each in program.operators},
+            takers,
         )
     stored = paired_weights(lab)
     if stored is None or stored.pairs is None or not stored.differing:
@@ -82,8 +94,8 @@ def reduced_export(lab: Laboratory) -> Reduced | None:
         text = f"{others} of {len(stored.differing)} weights that are not the checkpoint's are not merely rounded"
         lab.not_tried.append(f"{text}: `layers` without --rank says more")
         return None
-    tensor, own = lab.tensor, lab.candidate.probability_map
-    made = lab.run_network(lambda given: _run_with(stored, given, ()), tensor)
+    own = map_of_candidate(lab)
+    made = lab.run_network(lambda given: _run_with(stored, given, ()), lab.tensor)
     if made is None or own is None or not are_equal_maps(lab, made, own):
         text = f"{lab.names.reference}'s network with {lab.names.candidate}'s weights does not return its map"
         lab.not_tried.append(f"{text}, so that something else differs, too: `layers` without --rank says more")

@@ -166,7 +166,7 @@ def quantisation_fix(program: QuantisedProgram, *, is_of_weights: bool) -> Fix:
         names = "layers --rank` names"
         steps.append(f"without the operators that `python -m pytest_ocrparity {names} ({program.leaves_out})")
     else:
-        steps += ["with calibration images that are preprocessed as in production", "another way of calibration"]
+        steps += program.other_steps
         steps.append(f"without the operators behind the largest values ({program.leaves_out})")
     text = f"quantise again with {program.quantiser}, {', or '.join(steps)}"
     return Fix(f"{text}; if the loss is meant, compare with --ocr-tolerance=int8, and judge accuracy on labels")
@@ -284,10 +284,15 @@ def _unrounded_map(lab: Laboratory, program: QuantisedProgram, own: Array) -> Ar
 
     An engine's own kernels may round a little otherwise.
     """
+    if not is_as_written(lab, program, own):
+        return None
+    return lab.run_network(lambda given: program.run(given, rounds=False), lab.tensor)
+
+
+def is_as_written(lab: Laboratory, program: QuantisedProgram, own: Array) -> bool:
+    """Return whether a candidate's own map is that of its program, run as it is written."""
     right = lab.reference.probability_map
     written = lab.run_network(lambda given: program.run(given), lab.tensor)
     if written is None or right is None or not own.shape == written.shape == right.shape:
-        return None
-    if not float(np.mean(np.abs(own - written))) <= NEAR * float(np.mean(np.abs(own - right))):
-        return None
-    return lab.run_network(lambda given: program.run(given, rounds=False), lab.tensor)
+        return False
+    return float(np.mean(np.abs(own - written))) <= NEAR * float(np.mean(np.abs(own - right)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, TypeAlias
@@ -17,6 +17,7 @@ from pytest_ocrparity.contract import (
     Exports,
     HasExport,
     HasTrainedNetwork,
+    StoresAllWeights,
     StoresWeights,
     TrainedNetwork,
     offered,
@@ -47,17 +48,24 @@ def _exported_arrays(lab: Laboratory) -> Mapping[str, Array]:
         lab.budget.check()
         stored = lab.ask(lab.candidate, StoresWeights, lambda side: side.stored_weights(), "the export's weights") or {}
         lab.memo["exported"] = {name: _in_float32(array) for name, array in stored.items()}
-        others = Counter(str(array.dtype) for array in stored.values() if array.dtype != np.float32)
-        lab.memo["types"] = "".join(f"; {count} of them are stored in {kind}" for kind, count in others.items())
+        lab.memo["types"] = {name: str(array.dtype) for name, array in stored.items() if array.dtype != np.float32}
     exported: Mapping[str, Array] = lab.memo["exported"]
     return exported
 
 
 def _in_float32(array: Array) -> Array:
     """Return an array in the type of trained ones, where that loses nothing."""
+    if array.dtype == np.float32 or array.dtype.kind != "f":
+        return array
     with np.errstate(over="ignore"):
         made = array.astype(np.float32)
-    return made if array.dtype.kind == "f" and np.array_equal(made, array, equal_nan=True) else array
+    return made if np.array_equal(made, array, equal_nan=True) else array
+
+
+def _types_text(kinds: Mapping[str, str], names: Iterable[str]) -> str:
+    """Return how many of some arrays are stored in another type than trained ones."""
+    others = Counter(kinds[name] for name in names if name in kinds)
+    return "".join(f"; {count} of them are stored in {kind}" for kind, count in others.items())
 
 
 def _pairings(lab: Laboratory) -> list[StoredWeights]:
@@ -77,7 +85,7 @@ def _pairings(lab: Laboratory) -> list[StoredWeights]:
             arrays, original = each.arrays(), None if each is network else network
             for pairs, is_named in align_parameters(exported, arrays, each.used):
                 own = {name: exported[name].reshape(arrays[right].shape) for name, right in pairs.items()}
-                found.append(StoredWeights(own, each, original, pairs, is_named, lab.memo["types"]))
+                found.append(StoredWeights(own, each, original, pairs, is_named, _types_text(lab.memo["types"], own)))
         # Branches of which one is left out are bit for bit those that are left.
         found.sort(key=lambda each: (len(each.differing) + len(each.missing), len(each.missing)))
         lab.memo["stored"] = found or [StoredWeights(exported, network, None, None, False)]
@@ -107,9 +115,17 @@ def unknown_of_reference(lab: Laboratory, right: Array) -> Diagnosis:
     counts = {key: int(np.count_nonzero(~np.isfinite(array))) for key, array in arrays.items()}
     shown = [f"{count} of {arrays[key].size} in {key}" for key, count in counts.items() if count]
     lab.noticed += [f"values of {reference}'s checkpoint that are not finite: {listed(shown, SHOWN)}"] * bool(shown)
+    tensor = lab.reference.tensor
+    if tensor is not None and not np.all(np.isfinite(tensor)):
+        strange = np.count_nonzero(~np.isfinite(tensor))
+        lab.noticed.append(f"{strange} of {tensor.size} values of {reference}'s tensor are not finite")
+        advice = ": look at its preprocessing"
+    else:
+        none = "its checkpoint and its tensor hold none" if arrays else "its tensor holds none"
+        advice = ": take another checkpoint, or train again" if shown else f"; {none}: look for a layer that overflows"
     count = np.count_nonzero(~np.isfinite(right))
     text = f"{count} of {right.size} values of {reference}'s own map are NaN or infinite, with which nothing agrees"
-    return lab.unknown_cause(PROBABILITY_MAP, f"{text}: take another checkpoint, or train again")
+    return lab.unknown_cause(PROBABILITY_MAP, f"{text}{advice}")
 
 
 def by_finiteness(lab: Laboratory, candidate_map: Array | None) -> Diagnosis | None:
@@ -120,7 +136,8 @@ def by_finiteness(lab: Laboratory, candidate_map: Array | None) -> Diagnosis | N
     counts = {name: int(np.count_nonzero(~np.isfinite(array))) for name, array in exported.items()}
     not_finite = {name: count for name, count in counts.items() if count}
     if not_finite and (found := paired_weights(lab)) is not None and found.pairs is not None:
-        not_finite = {name: count for name, count in not_finite.items() if name in found.differing}
+        equal = found.pairs.keys() - set(found.differing)
+        not_finite = {name: count for name, count in not_finite.items() if name not in equal}
     candidate = lab.names.candidate
     if not not_finite:
         beside = " that the checkpoint does not hold" if any(counts.values()) else ""
@@ -144,17 +161,7 @@ def by_weights(lab: Laboratory, candidate_map: Array | None) -> Diagnosis | None
         changed = next((each for each in _pairings(lab) if each.network is found.network and each.differing), None)
         if changed is not None:  # the same arrays, of which some of one shape stand in another order
             return _run_with_stored_weights(lab, changed, candidate_map)
-        if found.missing:
-            count = len(found.network.used)
-            text = (
-                f"network.weights: {count - len(found.missing)} of the {count} arrays that {reference} uses were read,"
-            )
-            text += f" and are {candidate}'s bit for bit; not found in {candidate}: {listed(found.missing, SHOWN)}"
-            lab.not_tried.append(text)
-            return None
-        lab.has_equal_weights = True
-        text = f"all {total} arrays of {candidate} are {reference}'s, bit for bit{found.types}"
-        lab.ruled_out.append(f"network.weights: {text}")
+        _note_equal_weights(lab, found)
         return None
     if found.pairs is None:
         which = "neither their names nor their content, shapes and order tell which of them is which"
@@ -163,6 +170,24 @@ def by_weights(lab: Laboratory, candidate_map: Array | None) -> Diagnosis | None
     if _has_nearer_network(lab):
         return None  # `_other_network` tries that network first
     return _by_stored_weights(lab, candidate_map)
+
+
+def _note_equal_weights(lab: Laboratory, found: StoredWeights) -> None:
+    """Rule out the weights where those that were read are the checkpoint's and no other can be left."""
+    total, count, (reference, candidate) = len(found.exported), len(found.network.used), lab.names
+    # What layers have and evaluation does not touch, a right export leaves out: only what can't be seen may be missing.
+    is_whole = lab.ask(lab.candidate, StoresAllWeights, lambda side: side.stores_all_weights())
+    if is_whole or (count and not found.missing):
+        lab.has_equal_weights = True
+        text = f"all {total} arrays of {candidate} are {reference}'s, exactly{found.types}"
+        lab.ruled_out.append(f"network.weights: {text}")
+        return
+    text = f"all {total} arrays of {candidate} that were read are {reference}'s, exactly{found.types}; "
+    if count:
+        text += f"of {count} arrays of layers that {reference} runs, not found: {listed(found.missing, SHOWN)}"
+    else:
+        text += f"whether {reference} uses others is not known"
+    lab.not_tried.append(f"network.weights: {text}")
 
 
 def by_weights_after_lookalikes(lab: Laboratory, candidate_map: Array | None) -> Diagnosis | None:
@@ -197,7 +222,7 @@ def _run_with_stored_weights(lab: Laboratory, found: StoredWeights, candidate_ma
     proof += describe_stored_weights(found)
     if held := held_by_nearest(lab):
         proof.append(held)
-    cause, summary = cause_of_differing_weights(found, candidate)
+    cause, summary = cause_of_differing_weights(found, candidate, lab.budget.check)
     fix = export_fix(lab, Alternative(cause, "", transplanted.run))
     if found.are_all_elsewhere:
         text = "look at which layers the export's code runs, and under which keys it loads their weights"
@@ -217,7 +242,7 @@ def held_by_nearest(lab: Laboratory) -> str:
     if found is None:
         return ""
     total = len(_exported_arrays(lab))
-    return f"{found.held} of {total} stored arrays are those of {image_label(str(found.path))}, bit for bit"
+    return f"{found.held} of {total} stored arrays are those of {image_label(str(found.path))}, exactly"
 
 
 def _nearest_checkpoint(lab: Laboratory) -> Path | None:

@@ -37,8 +37,8 @@ def examine_postprocessing(lab: Laboratory) -> list[Diagnosis]:
     """Return the causes for which the two post-processes make different boxes of the reference's map."""
     if lab.reference.detections is None or lab.reference.probability_map is None or lab.reference.shape is None:
         return _examine_boxes_alone(lab)
-    if not np.all(np.isfinite(lab.reference.probability_map)):
-        return []  # no post-process reads it
+    if not np.any(np.isfinite(lab.reference.probability_map)):
+        return []  # no post-process finds anything in it
     if lab.to_page is not None and (judged := _boxes_in_their_place(lab, lab.to_page)) is not None:
         return judged
     made = lab.run_postprocess()

@@ -153,10 +153,12 @@ def _how_lists_differ(right: Sequence[str], own: Sequence[str], reference: str) 
         if last - first + 1 < FEWEST:
             continue
         line = quoted(right[first] if step == 1 else own[first])
-        if sorted(own) == sorted(right):
-            its_place = own.index(right[first]) if step == 1 else right.index(own[first])
-            what = f"stands in line {its_place + 1}" if step == 1 else f"is {reference}'s line {its_place + 1}"
         span = f"from line {first + 1} on" if last >= len(pairs) - 2 else f"in lines {first + 1} to {last + 1}"
+        if sorted(own) == sorted(right):
+            # A list may hold a character twice: what moved stands behind those that it shifted.
+            its_place = own.index(right[first], last + 1) if step == 1 else right.index(own[first], last)
+            what = f"stands in line {its_place + 1}" if step == 1 else f"is {reference}'s line {its_place + 1}"
+            span = f"in lines {first + 1 + (step == -1)} to {last + 1}"
         return f"line {first + 1}, {line}, {what}, so that {span} every character is its neighbour"
     lines, its = (list(each[:-1]) if each[-1:] == (" ",) else list(each) for each in map(tuple, (right, own)))
     if its == lines[::-1]:

@@ -39,7 +39,7 @@ def test_that_are_the_checkpoints_of_another_place_are_known_as_such(
     own = {name: arrays.get(stored.get(name, name), np.array([7, 9], np.float32)) for name in keys}
     found = StoredWeights(own, Heads(arrays), None, {name: name for name in keys})
     assert (found.other_part, found.elsewhere) == (part, elsewhere)
-    cause, summary = cause_of_differing_weights(found, "port")
+    cause, summary = cause_of_differing_weights(found, "port", lambda: None)
     assert cause == "network.weights"
     told = "2 of port's 4 weights are the checkpoint's of other, where the trained network uses those of head"
     assert (summary == told) is (part is not None)
@@ -68,4 +68,7 @@ def test_a_kernel_that_is_scaled_or_rearranged_has_something_of_the_trained_one(
 
     network = Two({"a": KERNEL, "b": KERNEL[:5]})
     own = {"a": np.ascontiguousarray(stored, np.float32), "b": KERNEL[:5]}
-    assert cause_of_differing_weights(StoredWeights(own, network, None, {"a": "a", "b": "b"}), "port")[0] == cause
+    assert (
+        cause_of_differing_weights(StoredWeights(own, network, None, {"a": "a", "b": "b"}), "port", lambda: None)[0]
+        == cause
+    )

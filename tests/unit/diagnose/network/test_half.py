@@ -142,5 +142,5 @@ def test_a_weight_that_is_not_the_trained_one_rounded_is_named() -> None:
     wrong = port(program=Program({**HALF, HEAD: HALF[HEAD] * np.float16(1.05)}))
     found = cause_of(on(Trained()), on(wrong))
     assert any(
-        each.endswith("its weights are not all the checkpoint's, rounded: head.weight of 3") for each in found.tried
+        each.endswith("1 of its 3 weights is not the checkpoint's, rounded: head.weight") for each in found.tried
     )

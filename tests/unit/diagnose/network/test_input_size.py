@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from diagnosing import OTHER_PAGE, Array, Squares, cause_of, on, stopped
 from networks import OneSize, of_one_size
@@ -12,6 +13,7 @@ from toy import Toy, page
 
 from pytest_ocrparity.compare import Comparisons
 from pytest_ocrparity.diagnose.laboratory import Laboratory
+from pytest_ocrparity.diagnose.network import input_size
 from pytest_ocrparity.diagnose.network.input_size import by_graph
 from pytest_ocrparity.stages import PROBABILITY_MAP
 from pytest_ocrparity.tolerance import BUILT_IN
@@ -87,6 +89,15 @@ class TestSizes:
         found = by_graph(lab, lab.candidate.probability_map)
         assert (found is not None and found.cause == "network.graph") is is_graph
         assert ("port's program by itself returns its map" in lab.noticed) is is_graph
+
+    def test_the_largest_size_that_fits_comes_first_and_the_smallest_that_does_not_next(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        tried = []
+        monkeypatch.setattr(input_size, "_maps_of_both", lambda lab, tensor: tried.append(tensor.shape[2:]))
+        lab = Laboratory(Comparisons(on(Toy()), on(Squares(name="port")), BUILT_IN), 60)
+        assert input_size._agreeing_size(lab, np.zeros((1, 3, 200, 300), np.float32)) is None
+        assert tried == [(side, side) for side in (256, 128, 64, 512, 1024)]
 
     def test_nothing_is_noticed_about_sizes_where_the_candidate_cannot_be_run(self) -> None:
         lab = Laboratory(Comparisons(on(Toy()), replace(on(Squares(name="port")), source=None), BUILT_IN), 60)

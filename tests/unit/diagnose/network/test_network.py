@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
-from diagnosing import Array, cause_of, on
+from diagnosing import Array, cause_of, on, stopped
 from toy import Toy
 
 from pytest_ocrparity.diagnose import diagnose
@@ -29,27 +30,55 @@ class TestMaps:
         assert found.evidence[0].endswith("before, its map differed (not comparable)")
 
 
-@pytest.mark.parametrize("which", ["own", "other"])
+@pytest.mark.parametrize("which", ["own", "other", "own stops", "other stops"])
 def test_another_engine_that_is_right_by_chance_is_no_cause(which: str) -> None:
     """Its own map is not that of before, or the other engine's is right once alone."""
+
+    def half_or_stop(made: Array) -> Array:
+        if which.endswith("stops"):
+            raise RuntimeError("raced")
+        return np.asarray(made * 0.5, np.float32)
 
     class Chance(Toy):
         tries = 0
 
         def infer(self, tensor: Array) -> Array:
             made = super().infer(tensor)
-            return made if which == "own" and self.tries else np.asarray(made * 0.5, np.float32)
+            if which.startswith("own") and self.tries:
+                return half_or_stop(made) if which == "own stops" else made
+            return np.asarray(made * 0.5, np.float32)
 
         def other_engines(self) -> Iterator[Alternative]:
             yield Alternative("engine.onednn", "oneDNN off", self.once)
 
         def once(self, tensor: Array) -> Array:
             self.tries += 1
-            return np.asarray(Toy().infer(tensor) * (0.5 if which == "other" and self.tries > 1 else 1), np.float32)
+            made = Toy().infer(tensor)
+            return half_or_stop(made) if which.startswith("other") and self.tries > 1 else made
 
     found = cause_of(on(Toy()), on(Chance(name="port")))
     assert (found.cause, found.stage) == ("engine.not_repeatable", PROBABILITY_MAP)
     assert found.evidence[0].startswith("with oneDNN off, port returned train's map once")
+    assert ("(RuntimeError: raced)" in found.evidence[0]) is which.endswith("stops")
+
+
+@pytest.mark.parametrize(("stops", "cause"), [(9, "engine.onednn"), (1, "engine.not_repeatable")])
+def test_an_engine_is_the_cause_of_a_stop_where_it_stops_each_time(stops: int, cause: str) -> None:
+    class Stops(Toy):
+        tries = 0
+
+        def infer(self, tensor: Array) -> Array:
+            self.tries += 1
+            if self.tries <= stops:
+                raise RuntimeError("no memory")
+            return super().infer(tensor)
+
+        def other_engines(self) -> Iterator[Alternative]:
+            yield Alternative("engine.onednn", "oneDNN off", Toy().infer)
+
+    port = Stops(name="port")
+    found = cause_of(on(Toy()), replace(stopped(on(Toy(name="port"))), source=port))
+    assert found.cause == cause
 
 
 class SeveralOutputs(Toy):

@@ -42,6 +42,8 @@ class Program:
     quantiser: str = "onnxruntime.quantization.quantize_static"
     per_channel: str = "per_channel=True"
     leaves_out: str = "nodes_to_exclude"
+    other_steps: Sequence[str] = ("with calibration images that are preprocessed as in production",)
+    takers: tuple[str, ...] | None = ()
 
     @property
     def operators(self) -> Sequence[RoundedOperator]:
@@ -51,7 +53,7 @@ class Program:
         for name, bias in ((STEM, None), (HEAD, self.weights[BIAS])):
             kernel = self.weights[name]
             step = step_of(kernel, self.steps)
-            found.append(RoundedOperator(name, rounded(kernel, step), step, bias, NONE, self.grid))
+            found.append(RoundedOperator(name, rounded(kernel, step), step, bias, NONE, self.grid, self.takers))
         return found
 
     @property
@@ -124,10 +126,11 @@ def test_the_lesser_part_of_a_difference_is_not_its_cause() -> None:
 
 
 def test_the_fix_names_what_made_the_program() -> None:
-    made = Program(way=0.1, quantiser="paddle.quantization", per_channel="", leaves_out="add_layer_config")
+    steps = ("after training",)
+    made = Program(way=0.1, quantiser="paddle.quantization", leaves_out="add_layer_config", other_steps=steps)
     found = cause_of(on(Trained()), on(Quantised(name="port", program=made)))
     assert found.fix is not None
-    assert found.fix.text.startswith("quantise again with paddle.quantization, with calibration images ")
+    assert found.fix.text.startswith("quantise again with paddle.quantization, after training, or without ")
     assert "(add_layer_config)" in found.fix.text
 
 

@@ -204,3 +204,18 @@ class TestAClaimExplainsTheCandidatesOwnResult:
 
         (found,) = diagnose(reference=on_spread(Toy()), candidate=on_spread(SaysLittle(name="port")))
         assert not any("box_type" in text for text in (*found.tried, *found.ruled_out, *found.not_tried))
+
+
+@pytest.mark.parametrize(("share", "causes"), [(1, ["postprocess.box_thresh"]), (SPREAD.size, [])])
+def test_a_threshold_beside_a_reference_whose_map_is_not_finite_in_one_place_is_named(
+    share: int, causes: list[str]
+) -> None:
+    class Overflows(Varied):
+        def infer(self, tensor: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+            made = super().infer(tensor)
+            made.flat[:share] = np.nan
+            return made
+
+    sides = Overflows(gain=1.0), Overflows(name="port", gain=1.0, box_thresh=0.72)
+    found = diagnose(reference=on_spread(sides[0]), candidate=on_spread(sides[1]))
+    assert [each.cause for each in found if each.stage == "detections"] == causes

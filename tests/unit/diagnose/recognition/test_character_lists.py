@@ -32,7 +32,7 @@ DIGITS = tuple("0123456789")
         ),
         (
             ("9", *DIGITS[:9], " "),
-            "line 1, '9', is train's line 10, so that from line 1 on every character is its neighbour",
+            "line 1, '9', is train's line 10, so that in lines 2 to 10 every character is its neighbour",
         ),
         ((*DIGITS[::-1], " "), "it is train's in reverse"),
         (("1", "0", *DIGITS[2:], " "), "it is train's in another order, from line 1 on (2 lines differ)"),
@@ -43,6 +43,16 @@ DIGITS = tuple("0123456789")
 def test_how_lists_differ(own: tuple[str, ...], told: str | None) -> None:
     found = character_lists._how_lists_differ((*DIGITS, " "), own, "train")
     assert found is None if told is None else found is not None and found.startswith(told)
+
+
+def test_a_character_that_stands_twice_is_found_where_it_was_moved_to() -> None:
+    right, own = tuple("abcdefgchijk"), tuple("abcdefghijkc")
+    assert character_lists._how_lists_differ(right, own, "train") == (
+        "line 8, 'c', stands in line 12, so that in lines 8 to 11 every character is its neighbour"
+    )
+    assert character_lists._how_lists_differ(own, right, "train") == (
+        "line 8, 'c', is train's line 12, so that in lines 9 to 12 every character is its neighbour"
+    )
 
 
 def test_a_sorted_list() -> None:
