@@ -13,6 +13,7 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 from real.peak import held
@@ -44,7 +45,7 @@ def not_shown(*given: Any) -> Search:
 def main(part: str, mode: str = "") -> None:
     """Search in one export after the other, each of a page whose map is made anew."""
     if mode == "whole":
-        layers.search_layers = not_shown
+        mock.patch.object(layers, "search_layers", not_shown).start()
     folder = Path(tempfile.mkdtemp())
     whole = np.tile(page(), (4, 3, 1))[:SIDE, :SIDE]
     for number, fault in enumerate(fault for fault in FAULTS if part in fault.name):
