@@ -1,7 +1,8 @@
 """Whether chance explains how far two sides lie apart, of which one returns something else each time.
 
 It may, value by value, where all that one side returned and all that the other did overlap; or where the value
-changes, and lies no further off than values change by at most.
+changes, and lies no further off than values change by at most. Of many values that change, some come the same in each
+of a few runs, as what is clipped does.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ import numpy.typing as npt
 Array: TypeAlias = "npt.NDArray[Any]"
 
 NEVER: Final = 1 / 32
-"""How little chance may reach in a few runs, of a gap that is left, so that it is taken for none of it in many; and of
-the largest change of any value, so that this value is taken for one that does not change."""
+"""How little chance may reach in a few runs, of a gap that is left, so that it is taken for none of it in many. A gap
+that is as small against the largest change of any value is none, as both sides may round otherwise; and values that come
+the same in each run do not count where they are as few against those that change."""
 FEW: Final = 3
 """How many runs these are."""
 
@@ -80,9 +82,12 @@ class Chance:
         with np.errstate(invalid="ignore"):
             gaps = np.maximum(one.low - other.high, other.low - one.high)
             changes = (one.high - one.low) + (other.high - other.low)
-        least = max(NEVER * noise, self.limit)
-        is_explained = (gaps <= least) | ((gaps <= noise) & (changes > NEVER * noise))
-        return float(np.max(np.nan_to_num(gaps[~is_explained], nan=np.inf, posinf=np.inf), initial=0.0))
+        is_left = ~(gaps <= max(NEVER * noise, self.limit))
+        is_still = is_left & (gaps <= noise) & (changes <= NEVER * gaps)
+        if np.count_nonzero(is_still) <= NEVER * np.count_nonzero(changes):
+            is_still[:] = False
+        is_left &= is_still | ~(gaps <= noise)
+        return float(np.max(np.nan_to_num(gaps[is_left], nan=np.inf, posinf=np.inf), initial=0.0))
 
     @property
     def explains_all(self) -> bool:

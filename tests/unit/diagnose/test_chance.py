@@ -63,6 +63,13 @@ def test_values_that_do_not_change_are_the_same_within_a_limit(off: float, limit
     assert found.explains_all is explained
 
 
+@pytest.mark.parametrize(("changing", "explained"), [(32, True), (31, False)])
+def test_few_values_may_come_the_same_each_time(changing: int, explained: bool) -> None:
+    """As those that are clipped do: near miss, one less that changes."""
+    found = chance([array(0, *[0] * changing)], [array(1, *[1] * changing), array(1, *[3] * changing)])
+    assert (found.explains_all, found.gap) == (explained, 0 if explained else 1)
+
+
 def test_another_shape_is_never_explained() -> None:
     found = chance([array(0, 0)], [array(0), array(1)])
     assert (found.gap, found.explains_all) == (float("inf"), False)
