@@ -18,8 +18,8 @@ Array: TypeAlias = "npt.NDArray[Any]"
 
 NEVER: Final = 1 / 32
 """How little chance may reach in a few runs, of a gap that is left, so that it is taken for none of it in many. A gap
-that is as small against the largest change of any value is none, as both sides may round otherwise; and values that come
-the same in each run do not count where they are as few against those that change."""
+that is as small against the largest change of any value is none, as both sides may round otherwise; and values that
+come the same in each run do not count where they are as few against those that change."""
 FEW: Final = 3
 """How many runs these are."""
 
