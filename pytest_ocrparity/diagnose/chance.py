@@ -54,7 +54,9 @@ class Drawn:
     @property
     def noise(self) -> float:
         """How far what was returned lies apart at most."""
-        return _largest(self.high, self.low, of_nan=0)
+        with np.errstate(invalid="ignore"):
+            difference = np.nan_to_num(self.high - self.low, posinf=np.inf)
+        return float(np.max(difference, initial=-np.inf))
 
 
 @dataclass
@@ -82,11 +84,10 @@ class Chance:
         with np.errstate(invalid="ignore"):
             gaps = np.maximum(one.low - other.high, other.low - one.high)
             changes = (one.high - one.low) + (other.high - other.low)
-        is_left = ~(gaps <= max(NEVER * noise, self.limit))
-        is_still = is_left & (gaps <= noise) & (changes <= NEVER * gaps)
-        if np.count_nonzero(is_still) <= NEVER * np.count_nonzero(changes):
-            is_still[:] = False
-        is_left &= is_still | ~(gaps <= noise)
+        is_left = ~(gaps <= max(noise, self.limit))  # what is no number, too
+        is_still = ~is_left & (gaps > max(NEVER * noise, self.limit)) & (changes <= NEVER * gaps)
+        if np.count_nonzero(is_still) > NEVER * np.count_nonzero(changes):
+            is_left |= is_still
         return float(np.max(np.nan_to_num(gaps[is_left], nan=np.inf, posinf=np.inf), initial=0.0))
 
     @property
@@ -113,10 +114,3 @@ class Chance:
                 if made is None or made.shape != side.low.shape:
                     return
                 side.add(made)
-
-
-def _largest(array: Array, other: Array, of_nan: float = np.inf) -> float:
-    """Return the largest value of a difference; what is no number counts as `of_nan`."""
-    with np.errstate(invalid="ignore"):
-        difference = np.nan_to_num(array - other, nan=of_nan, posinf=np.inf, neginf=-np.inf)
-    return float(np.max(difference, initial=-np.inf))

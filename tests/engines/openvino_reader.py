@@ -13,9 +13,10 @@ import pytest
 import yaml
 from paths import EXAMPLE
 from projects import settings_file
-from real.blob import operators_root, write_yml
+from real.blob import write_yml
 from real.deployments import example_reader, fixed_options, named
 
+from engines.gates import gate_on
 from pytest_ocrparity import assert_same_preprocessing, assert_same_probability_maps, assert_same_text
 from pytest_ocrparity.backends.openvino.openvino_recogniser import OpenVinoRecogniser, load_openvino_side
 from pytest_ocrparity.backends.ppocr.trained_recogniser import TrainedRecogniser
@@ -172,24 +173,9 @@ def test_what_else_it_cannot_run_is_refused(folder: Path) -> None:
 
 @pytest.mark.parametrize(("table", "outcomes"), [("inference", {"passed": 3}), ("other", {"errors": 3})])
 def test_the_settings_run_it(pytester: pytest.Pytester, folder: Path, table: str, outcomes: dict[str, int]) -> None:
-    project = Path(shutil.copytree(EXAMPLE, pytester.path / "project"))
-    (project / "pyproject.toml").unlink()
     options = "{ INFERENCE_PRECISION_HINT = 'f32' }" if table == "inference" else "{ limit_type = 'min' }"
-    (project / "ocrparity.toml").write_text(
-        f"""images = ["lines/price.png"]
-[train]
-config = "configs/tiny_rec.yml"
-checkpoint = "checkpoints/tiny_rec"
-network = "tiny_rec.network:build"
-paddleocr_root = {json.dumps(str(operators_root()))}
-[inference]
-model_dir = {json.dumps(str(folder))}
+    own = f"""model_dir = {json.dumps(str(folder))}
 engine = "openvino"
 options = {options}
 """
-    )
-    pytester.chdir()
-    done = pytester.runpytest_subprocess(
-        "--pyargs", "pytest_ocrparity.gate", f"--ocr-config={project / 'ocrparity.toml'}", "-p", "no:randomly"
-    )
-    done.assert_outcomes(**outcomes)
+    gate_on(pytester, "tiny_rec", '"lines/price.png"', own).assert_outcomes(**outcomes)

@@ -6,18 +6,17 @@ The test of its default needs a processor that OpenVINO computes in bf16 on; els
 
 from __future__ import annotations
 
-import json
-import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from paths import EXAMPLE
-from real.blob import LIMITS, operators_root
+from real.blob import LIMITS
 from real.deployments import causes, example_train, fixed_options, named
 from real.test_recorded_precision import PAGE, RECORDED, SMALL, recorded_map, small_train
 
+from engines.gates import gate_on
 from pytest_ocrparity import (
     assert_same_detections,
     assert_same_preprocessing,
@@ -127,26 +126,11 @@ def test_of_a_device_that_chooses_another_the_precision_of_that_is_said(trained:
 
 
 def test_the_settings_run_it(pytester: pytest.Pytester) -> None:
-    project = Path(shutil.copytree(EXAMPLE, pytester.path / "project"))
-    (project / "pyproject.toml").unlink()
-    (project / "ocrparity.toml").write_text(
-        f"""images = ["images/receipt.png"]
-[train]
-config = "configs/tiny_db.yml"
-checkpoint = "checkpoints/tiny_db"
-network = "tiny_db.network:build"
-paddleocr_root = {json.dumps(str(operators_root()))}
-[inference]
-model_dir = "inference_onnx"
+    own = """model_dir = "inference_onnx"
 engine = "openvino"
-options = {{ limit_side_len = 736, limit_type = "min", INFERENCE_PRECISION_HINT = "f32" }}
+options = { limit_side_len = 736, limit_type = "min", INFERENCE_PRECISION_HINT = "f32" }
 """
-    )
-    pytester.chdir()
-    done = pytester.runpytest_subprocess(
-        "--pyargs", "pytest_ocrparity.gate", f"--ocr-config={project / 'ocrparity.toml'}", "-p", "no:randomly"
-    )
-    done.assert_outcomes(passed=3)
+    gate_on(pytester, "tiny_db", '"images/receipt.png"', own).assert_outcomes(passed=3)
 
 
 if __name__ == "__main__":  # records what this processor's default returns

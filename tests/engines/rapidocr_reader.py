@@ -17,9 +17,10 @@ import numpy as np
 import pytest
 import yaml
 from paths import EXAMPLE
-from real.blob import operators_root, write_yml
+from real.blob import write_yml
 from real.deployments import example_reader, named, put_right_by_options
 
+from engines.gates import gate_on
 from pytest_ocrparity import (
     Recognition,
     assert_same_preprocessing,
@@ -311,37 +312,21 @@ def test_wrong_params_are_refused(options: dict[str, Any], said: str) -> None:
         reading({**RIGHT, **options})
 
 
-def gate_on(pytester: pytest.Pytester, inference: str, images: str = '"lines/price.png"') -> pytest.RunResult:
-    """Run the gate on the example's recogniser in a new process."""
-    project = Path(shutil.copytree(EXAMPLE, pytester.path / "project"))
-    (project / "pyproject.toml").unlink()
-    shutil.copy(FILE, project / "rec.onnx")
-    (project / "ocrparity.toml").write_text(
-        f"""images = [{images}]
-[train]
-config = "configs/tiny_rec.yml"
-checkpoint = "checkpoints/tiny_rec"
-network = "tiny_rec.network:build"
-paddleocr_root = {json.dumps(str(operators_root()))}
-[inference]
-api = "rapidocr"
-{inference}"""
-    )
-    pytester.chdir()
-    settings = f"--ocr-config={project / 'ocrparity.toml'}"
-    return pytester.runpytest_subprocess("--pyargs", "pytest_ocrparity.gate", settings, "-p", "no:randomly")
-
-
 def test_the_settings_run_it_line_by_line_and_in_batches(pytester: pytest.Pytester) -> None:
-    own = """model_file = "rec.onnx"
+    own = f"""api = "rapidocr"
+model_file = {json.dumps(str(FILE))}
 batch = 2
 options."Rec.rec_keys_path" = "configs/tiny_rec_dict.txt"
 options."Rec.rec_img_shape" = [3, 32, 160]
 options."Global.use_preprocess_img" = false
 """
-    gate_on(pytester, own, '"lines/price.png", "lines/wide_receipt.png"').assert_outcomes(passed=6)
+    images = '"lines/price.png", "lines/wide_receipt.png"'
+    gate_on(pytester, "tiny_rec", images, own).assert_outcomes(passed=6)
 
 
 def test_a_file_of_a_detector_is_refused_in_a_project_of_a_recogniser(pytester: pytest.Pytester) -> None:
-    said = gate_on(pytester, 'model_file = "inference_onnx/inference.onnx"').stdout.str()
+    own = """api = "rapidocr"
+model_file = "inference_onnx/inference.onnx"
+"""
+    said = gate_on(pytester, "tiny_rec", '"lines/price.png"', own).stdout.str()
     assert "tiny_rec.yml is of a recogniser and " in said and "inference_onnx/inference.onnx of a detector" in said

@@ -37,7 +37,7 @@ from pytest_ocrparity.diagnose.layers.layer_texts import (
     search_evidence,
 )
 from pytest_ocrparity.diagnose.layers.matching import largest
-from pytest_ocrparity.diagnose.layers.proved_attribute import Tried, graph_cause, network_with_attributes
+from pytest_ocrparity.diagnose.layers.proved_attribute import SHARE, Tried, graph_cause, network_with_attributes
 from pytest_ocrparity.diagnose.layers.sampled_search import search_whole_page
 from pytest_ocrparity.diagnose.layers.search import NOT_SHOWN, Place, Runs, Search, search_layers
 from pytest_ocrparity.diagnose.network.input_size import tensor_of_size
@@ -58,8 +58,6 @@ REFINED: Final = frozenset(
 )
 """The causes that say of a network that it differs, and not where."""
 
-SHARE: Final = 0.25
-"""What a run on a part of the page counts of a network run in the budget."""
 MOST_ON_A_PART: Final = 10
 """Runs of a search, beside four that show that the graphs are the sides', one for memory and two for an attribute."""
 SMALL: Final = 96
@@ -150,13 +148,12 @@ def _with_layer_beside_weights(
     beside = _searched(lab, replace(found, layer=None, evidence=(), noticed=noticed, not_tried=()), compared)
     if beside.layer is None or not beside.layer.is_proved:
         return [found]
+    evidence = (*found.evidence, *beside.evidence)
     if found.cause == WEIGHTS:
         summary = f"{found.summary}; beside those that are rounded, first at {describe_layer(beside.layer)}"
-        evidence = (*found.evidence, *beside.evidence)
         return [replace(found, layer=beside.layer, summary=summary, evidence=evidence, noticed=beside.noticed)]
     if beside.cause == UNKNOWN:
         is_known = found.layer is not None and found.layer.is_proved
-        evidence = (*found.evidence, *beside.evidence)
         return [found if is_known else replace(beside, evidence=evidence, not_tried=found.not_tried)]
     try:
         weights = cause_of_weights_in_part(lab, compared)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from diagnosing import on
+from diagnosing import Array, on
 from networks import CONSTANT, WEIGHTS, Trained, export_with
 
 from pytest_ocrparity.compare import Comparisons
@@ -29,24 +29,18 @@ def told(cause: str) -> Diagnosis:
     return Diagnosis(stage=PROBABILITY_MAP, cause=cause, summary="the map differs")
 
 
-def test_all_that_differ_are_used_where_the_cause_is_unknown() -> None:
-    lab = laboratory(head_w=HALF, head_b=BIAS)
-    compared = with_weights_of_export(lab, told("unknown"))
+@pytest.mark.parametrize(
+    ("cause", "weights", "bias"),
+    [("unknown", "port's weights", BIAS), ("network.weights", "the rounded weights", WEIGHTS["conv2d_1.b_0"])],
+    ids=["all that differ, of an unknown cause", "the rounded ones, where others are wrong"],
+)
+def test_what_layers_are_searched_with(cause: str, weights: str, bias: Array) -> None:
+    compared = with_weights_of_export(laboratory(head_w=HALF, head_b=BIAS), told(cause))
     assert compared is not None
-    assert compared.weights == "port's weights"
+    assert compared.weights == weights
     arrays = compared.trained.arrays()
     np.testing.assert_array_equal(arrays["conv2d_1.w_0"], HALF)
-    np.testing.assert_array_equal(arrays["conv2d_1.b_0"], BIAS)
-
-
-def test_the_rounded_ones_are_used_where_others_are_wrong() -> None:
-    lab = laboratory(head_w=HALF, head_b=BIAS)
-    compared = with_weights_of_export(lab, told("network.weights"))
-    assert compared is not None
-    assert compared.weights == "the rounded weights"
-    arrays = compared.trained.arrays()
-    np.testing.assert_array_equal(arrays["conv2d_1.w_0"], HALF)
-    np.testing.assert_array_equal(arrays["conv2d_1.b_0"], WEIGHTS["conv2d_1.b_0"])
+    np.testing.assert_array_equal(arrays["conv2d_1.b_0"], bias)
 
 
 @pytest.mark.parametrize(
