@@ -26,7 +26,7 @@ OLDEST = {
     "shapely": "2.0.*",
     "Jinja2": "3.1.0",
     "msgspec": "0.19.*",
-    "pillow": "10.0.*",
+    "pillow": "10.1.*",
     "rapidfuzz": "3.0.*",
     "scipy": "1.11.*",
     "zstandard": "0.22.*",

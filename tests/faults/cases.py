@@ -393,12 +393,6 @@ OTHERS = [
         "resize:pipeline.doc_preprocessor",
         mend=both(unwrap, options(use_doc_orientation_classify=None, use_doc_unwarping=None)),
     ),
-    fault(
-        "a box dropped by a pipeline",
-        port(pipelines.full_pipeline(pipelines.drops_a_box)),
-        "detections:pipeline.boxes",
-        mend=unwrap,
-    ),
     fault("boxes scaled by 1.02", port(ports.ScalesBoxes), "detections:rescale.ratio", mend=unwrap),
 ]
 PADDLE = metadata.version("paddlepaddle")
@@ -406,6 +400,10 @@ PADDLE = metadata.version("paddlepaddle")
 HAS_STALE_PROGRAMS = not PADDLE.startswith("3.0.")
 if HAS_STALE_PROGRAMS:
     OTHERS += [fault("W10 stale inference.json", exports.stale_program, "probability_map:network.stale_program")]
+DROPS_BOXES = not metadata.version("paddlex").startswith("3.1.")  # which divides by the height of each crop
+if DROPS_BOXES:
+    dropped = port(pipelines.full_pipeline(pipelines.drops_a_box))
+    OTHERS += [fault("a box dropped by a pipeline", dropped, "detections:pipeline.boxes", mend=unwrap)]
 HAS_WRONG_BILINEAR = PADDLE.startswith("3.2.")
 if HAS_WRONG_BILINEAR:
     OTHERS += [fault("E1 oneDNN of paddle 3.2", exports.bilinear_maps, "probability_map:engine.onednn")]

@@ -83,7 +83,7 @@ FAST = (
     "a second stage that forgets boxes",
     "a wrong shape row",
     "a page turned by a preprocessor",
-    "a box dropped by a pipeline",
+    "a box dropped by a pipeline",  # where paddlex drops boxes
     "random preprocessing of a port",
     "V1 random operator in Eval",
     "V2 a key of Global leaks",

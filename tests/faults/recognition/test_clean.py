@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +74,6 @@ VARIATIONS = {
     "one thread": Variation(options(cpu_threads=1)),
     "oneDNN": Variation(options(enable_mkldnn=True)),
     "batches of 4, one line at a time": Variation(in_batches),
-    "boxes of words as well": Variation(with_words),
     "exported again": Variation(exports.of_state(lambda state: state)),
     "infer_mode in the place of eval_mode (R13)": Variation(both(NO_EVAL_MODE, train_yml("Global", infer_mode=True))),
     "a yml of the export without eval_mode": Variation(export_yml("RecResizeImg", eval_mode=None)),
@@ -92,9 +92,13 @@ VARIATIONS = {
     ),
     "arrays": Variation(form=as_array),
     "BMP": Variation(form=rewritten(".bmp")),
-    "TIFF": Variation(form=rewritten(".tiff")),
-    "PPM": Variation(form=rewritten(".ppm")),
 }
+if not metadata.version("paddlex").startswith("3.1."):  # which has no boxes of words and reads fewer formats
+    VARIATIONS |= {
+        "boxes of words as well": Variation(with_words),
+        "TIFF": Variation(form=rewritten(".tiff")),
+        "PPM": Variation(form=rewritten(".ppm")),
+    }
 MODELS: dict[str, tuple[LineDeployment, tuple[Any, Any]]] = {}
 NO_TEXT = "blank.png"
 """A line without a text: where nothing but texts is compared, two empty ones prove nothing."""
