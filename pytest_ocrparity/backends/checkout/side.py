@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from pytest_ocrparity.artifacts.model_files import ExportFiles, fingerprint_export_files
 from pytest_ocrparity.backends.checkout.flags import flag_values, flags_fix
-from pytest_ocrparity.backends.checkout.script import ONNX, Script, Stopped, read_first_page, replaced
+from pytest_ocrparity.backends.checkout.script import ONNX, Script, read_first_page
 from pytest_ocrparity.backends.graphs import program_graph
 from pytest_ocrparity.backends.isolation import isolated
 from pytest_ocrparity.backends.memory_guard import MemoryGuard
@@ -31,6 +31,7 @@ from pytest_ocrparity.backends.paddlex.program import (
     program_arrays,
     program_fixed_size,
 )
+from pytest_ocrparity.backends.replacing import Stopped, replaced
 from pytest_ocrparity.backends.staged import StagedSide
 from pytest_ocrparity.contract import NetworkGraph
 from pytest_ocrparity.diagnosis import Alternative, Fix, table_of

@@ -21,13 +21,10 @@ from pytest_ocrparity.artifacts.model_files import ExportFiles
 from pytest_ocrparity.artifacts.recogniser_configs import unknown_recogniser_config_operators
 from pytest_ocrparity.backends.isolation import isolated
 from pytest_ocrparity.backends.paddlex.deployed import Deployed
+from pytest_ocrparity.backends.replacing import Stopped
 from pytest_ocrparity.errors import ModelError
 from pytest_ocrparity.stages import DETECTION, RECOGNITION
 from pytest_ocrparity.trace import Decoded
-
-
-class Stopped(BaseException):
-    """A tap has ended a run on purpose; no `except Exception` of a library takes it for a fault."""
 
 
 @dataclass(frozen=True, slots=True)

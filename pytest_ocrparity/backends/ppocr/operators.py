@@ -135,9 +135,8 @@ def _put_kernel(inner: Any, side: int) -> None:
     def eroded(find: Callable[..., Any]) -> Callable[..., Any]:
         return lambda pred, bitmap, *size: find(pred, cv2.erode(np.asarray(bitmap, np.uint8), kernel), *size)
 
-    # As methods of a class of its own: whoever taps an object's methods takes its own ones away again.
-    methods = {name: staticmethod(eroded(getattr(inner, name))) for name in BITMAP_READERS}
-    inner.__class__ = type(type(inner).__name__, (type(inner),), methods)
+    for name in BITMAP_READERS:
+        setattr(inner, name, eroded(getattr(inner, name)))
 
 
 def _put_unclip_distance(inner: Any, distance: float) -> None:
@@ -194,7 +193,7 @@ def _around(box: Any, shape: Any) -> tuple[slice, slice]:
 
 
 BITMAP_READERS = ("boxes_from_bitmap", "polygons_from_bitmap")
-"""The methods of DBPostProcess that are given the binary map."""
+"""The methods of DBPostProcess that are given the binary map, and return boxes with their scores."""
 
 NOT_IN_YAML: Mapping[str, Callable[[Any, Any], None]] = {
     "min_size": _put_min_size,
