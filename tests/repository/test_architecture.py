@@ -52,9 +52,9 @@ TESTED_BY = {
     "backends.isolation": "real/test_process.py",
     "backends.line_probes": "real/test_recognisers.py",
     "backends.memory_guard": "real/test_memory.py",
+    "backends.network_file": "real/test_onnx_file.py",
     "backends.onnx.half_file": "real/test_half_file.py",
     "backends.onnx.pipeline": "real/test_onnx_file.py",
-    "backends.onnx.readable_file": "real/test_onnx_file.py",
     "backends.openvino.compiled": "engines/openvino_side.py",  # they need OpenVINO and RapidOCR
     "backends.openvino.pipeline": "engines/openvino_side.py",
     "backends.openvino.on_openvino": "engines/openvino_side.py",

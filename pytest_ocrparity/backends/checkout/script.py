@@ -16,7 +16,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Final
 
-from pytest_ocrparity.artifacts.model_files import ExportFiles, fingerprint_export_files
+from pytest_ocrparity.artifacts.model_files import ONNX, ExportFiles, fingerprint_export_files
 from pytest_ocrparity.backends.checkout.flags import parsed_flags
 from pytest_ocrparity.backends.isolation import isolated_checkout
 from pytest_ocrparity.backends.ppocr.operators import import_ppocr_operators
@@ -29,8 +29,6 @@ CLASSES: Final = {"predict_det": "TextDetector", "predict_rec": "TextRecognizer"
 """By script, its class."""
 DICTIONARY: Final = "rec_char_dict_path"
 """The flag that names the dictionary."""
-ONNX: Final = "inference.onnx"
-"""What `use_onnx` runs of a folder."""
 
 
 @dataclass(frozen=True)

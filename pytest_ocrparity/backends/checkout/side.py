@@ -18,22 +18,16 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from pytest_ocrparity.artifacts.model_files import ExportFiles, fingerprint_export_files
+from pytest_ocrparity.artifacts.model_files import ONNX, ExportFiles, fingerprint_export_files
 from pytest_ocrparity.backends.checkout.flags import flag_values, flags_fix
-from pytest_ocrparity.backends.checkout.script import ONNX, Script, read_first_page
-from pytest_ocrparity.backends.graphs import program_graph
+from pytest_ocrparity.backends.checkout.script import Script, read_first_page
 from pytest_ocrparity.backends.isolation import isolated
 from pytest_ocrparity.backends.memory_guard import MemoryGuard
-from pytest_ocrparity.backends.onnx.runtime import runtime_arrays, runtime_engine, runtime_fixed_size
-from pytest_ocrparity.backends.paddlex.program import (
-    is_program_in_train_mode,
-    plain_program_run,
-    program_arrays,
-    program_fixed_size,
-)
+from pytest_ocrparity.backends.network_file import NetworkFile
+from pytest_ocrparity.backends.onnx.runtime import runtime_engine, runtime_fixed_size
+from pytest_ocrparity.backends.paddlex.program import is_program_in_train_mode, plain_program_run, program_fixed_size
 from pytest_ocrparity.backends.replacing import Stopped, replaced
 from pytest_ocrparity.backends.staged import StagedSide
-from pytest_ocrparity.contract import NetworkGraph
 from pytest_ocrparity.diagnosis import Alternative, Fix, table_of
 from pytest_ocrparity.errors import ImageError, NotEnoughMemory, StageError
 from pytest_ocrparity.files import image_file_bytes
@@ -66,9 +60,10 @@ class Setup:
     without_onednn: bool = False
 
 
-class ScriptSide(StagedSide):
+class ScriptSide(NetworkFile, StagedSide):
     """An object of a script, which is run with stand-ins for the parts that are not asked for."""
 
+    _file: Path
     flags: ClassVar[Mapping[str, str]]
     """By parameter, the flag that sets it."""
 
@@ -84,6 +79,9 @@ class ScriptSide(StagedSide):
         self._made, self._arguments = setup.script.load(
             setup.export, setup.options, without_onednn=setup.without_onednn
         )
+        export = setup.export
+        is_onnx = self._arguments.use_onnx or export.program is None
+        self._file = export.folder / ONNX if is_onnx else export.program
         names = ("predictor", "input_tensor", "output_tensors")
         self._network = {name: getattr(self._made, name) for name in names}
         self._changes: Mapping[str, Mapping[str, Any]] = {}
@@ -243,24 +241,6 @@ class ScriptSide(StagedSide):
         """Return the outputs of the network after the first."""
         self.infer(tensor)
         return [np.asarray(each.copy_to_cpu()) for each in self._made.output_tensors[1:]]
-
-    @property
-    def _file(self) -> Path:
-        """The program or the ONNX file that runs."""
-        export = self._setup.export
-        return export.folder / ONNX if self._arguments.use_onnx or export.program is None else export.program
-
-    def stored_weights(self) -> Mapping[str, npt.NDArray[Any]]:
-        """Return the arrays of the export, by the names that they have there."""
-        return runtime_arrays(self._file) if self._arguments.use_onnx else program_arrays(self._file)
-
-    def stores_all_weights(self) -> bool:
-        """Return whether the export is a program, whose arrays are all read."""
-        return not self._arguments.use_onnx
-
-    def network_graph(self) -> NetworkGraph:
-        """Return the graph of the export."""
-        return program_graph(self._file)
 
     def input_size(self) -> tuple[int, int] | None:
         """Return the height and width that the export takes alone, or None where it takes any."""

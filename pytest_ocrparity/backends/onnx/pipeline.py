@@ -28,8 +28,8 @@ from pytest_ocrparity.backends.effective_parameters import (
 )
 from pytest_ocrparity.backends.isolation import isolated
 from pytest_ocrparity.backends.memory_guard import MemoryGuard
+from pytest_ocrparity.backends.network_file import NetworkFile
 from pytest_ocrparity.backends.onnx.processing import Configured, build_processing_operators, configure_processing
-from pytest_ocrparity.backends.onnx.readable_file import ReadableFile
 from pytest_ocrparity.backends.onnx.runtime import (
     Provider,
     asked_runtime_providers,
@@ -80,8 +80,10 @@ def load_onnx_pipeline(
     return OnnxPipeline(session, file, config, configured, providers, options=options, limit=memory_limit, name=name)
 
 
-class OnnxPipeline(ReadableFile, StagedPipeline):
+class OnnxPipeline(NetworkFile, StagedPipeline):
     """An `.onnx` file with the values that its processing runs with."""
+
+    _file: Path
 
     def __init__(
         self,

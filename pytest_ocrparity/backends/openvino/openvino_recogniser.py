@@ -23,7 +23,12 @@ from pytest_ocrparity.backends.openvino.pipeline import OpenVinoPipeline, load_o
 from pytest_ocrparity.backends.paddlex.deployed import TEXT_RECOGNITION, Deployed
 from pytest_ocrparity.backends.paddlex.deployed_recogniser import DeployedRecogniser
 from pytest_ocrparity.backends.paddlex.pipeline import read_export
-from pytest_ocrparity.backends.paddlex.predictor import TextPredictor, build_predictor, import_predictor_packages
+from pytest_ocrparity.backends.paddlex.predictor import (
+    Predictor,
+    TextPredictor,
+    build_predictor,
+    import_predictor_packages,
+)
 from pytest_ocrparity.diagnosis import Alternative
 from pytest_ocrparity.errors import ModelError
 
@@ -82,6 +87,9 @@ class OpenVinoRecogniser(OnOpenVino, DeployedRecogniser):
             tapped = TextPredictor(model, {})
         load = partial(OpenVinoRecogniser, export, deployed, file, compiling, own)
         super().__init__(tapped, export, deployed, load)
+
+    def _loaded_file(self, predictor: Predictor, export: ExportFiles) -> Path | None:
+        return self._file
 
     def _run(self, x: list[Any]) -> list[Any]:
         return self._run_network(np.asarray(x[0]))

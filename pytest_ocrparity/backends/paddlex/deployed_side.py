@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from pytest_ocrparity.artifacts.model_files import ExportFiles, fingerprint_export_files
+from pytest_ocrparity.artifacts.model_files import ONNX, ExportFiles, fingerprint_export_files
 from pytest_ocrparity.backends.decoders import decoded_without_orientation
 from pytest_ocrparity.backends.effective_parameters import effective_predictor_engine
-from pytest_ocrparity.backends.graphs import fake_quantised_program, program_graph
 from pytest_ocrparity.backends.isolation import isolated
 from pytest_ocrparity.backends.memory_guard import MemoryGuard, Watched
+from pytest_ocrparity.backends.network_file import NetworkFile
 from pytest_ocrparity.backends.onnx.runtime import runtime_batch_error, runtime_size_error
 from pytest_ocrparity.backends.paddlex import onnx_runner
 from pytest_ocrparity.backends.paddlex.deployed import API_OF, Deployed
@@ -36,10 +36,8 @@ from pytest_ocrparity.backends.paddlex.predictor import (
     predictor_onednn_crash,
     predictor_runner_inputs,
 )
-from pytest_ocrparity.backends.paddlex.program import is_program_in_train_mode, program_arrays, program_fixed_size
+from pytest_ocrparity.backends.paddlex.program import is_program_in_train_mode, program_fixed_size
 from pytest_ocrparity.backends.staged import StagedSide
-from pytest_ocrparity.contract.network_graph import NetworkGraph
-from pytest_ocrparity.contract.quantised_programs import HalfProgram, QuantisedProgram
 from pytest_ocrparity.diagnosis import Alternative, Fix
 from pytest_ocrparity.errors import ImageError, ModelError, NotEnoughMemory, StageError
 from pytest_ocrparity.files import image_file_bytes, image_to_hand_on
@@ -54,7 +52,7 @@ UNREADABLE = "Image read Error"
 """How paddlex's `ReadImage` says that a file of a suffix that it knows does not decode."""
 
 
-class DeployedSide(StagedSide):
+class DeployedSide(NetworkFile, StagedSide):
     """An export behind paddleocr's own predictor.
 
     `Trace.parameters` hold what the predictor's objects were really called with; `table` is where the settings have it.
@@ -72,7 +70,7 @@ class DeployedSide(StagedSide):
         self.written, self.table = deployed.written, deployed.table
         self.model_name, self.model_dir = deployed.model_name, export.folder
         self._predictor, self._load = predictor, load
-        self._export, self._program, self._deployed = export, export.program, deployed
+        self._export, self._deployed, self._file = export, deployed, self._loaded_file(predictor, export)
         self._changes: dict[str, Mapping[str, Any]] = {}
         self._replaced: dict[str, Callable[..., Any]] = {}
         self._outputs: int | None = None
@@ -80,6 +78,12 @@ class DeployedSide(StagedSide):
         self._memory = MemoryGuard(self._run_network, engine, limit=deployed.memory_limit, height=self._height())
         self._called: dict[str, Mapping[str, Any]] = {}
         self._surroundings: Mapping[str, Any] = {}
+
+    def _loaded_file(self, predictor: Predictor, export: ExportFiles) -> Path | None:
+        """Return the file that the predictor's runner has loaded of an export, where that is one that is read."""
+        has_session = getattr(predictor.runner, "session", None) is not None  # of ONNX Runtime
+        file = export.folder / ONNX
+        return export.program if export.program is not None and not has_session else file if file.is_file() else None
 
     def check(self) -> None:
         """Look at what can be wrong before any image is run."""
@@ -228,28 +232,6 @@ class DeployedSide(StagedSide):
         """By stage name, the parameters that the user's options set, each with the setting that has the last word."""
         return given_options_to_fix(self._deployed, self.parameters)
 
-    def stored_weights(self) -> Mapping[str, npt.NDArray[Any]]:
-        """Return the arrays of the exported program, by the names that they have there."""
-        return onnx_runner.stored_arrays(self._export) if self._program is None else program_arrays(self._program)
-
-    def stores_all_weights(self) -> bool:
-        """Return whether the export is a program, whose arrays are all read."""
-        return self._program is not None
-
-    def network_graph(self) -> NetworkGraph:
-        """Return the graph of the exported program."""
-        return onnx_runner.file_graph(self._export) if self._program is None else program_graph(self._program)
-
-    def quantised_program(self) -> QuantisedProgram | None:
-        """Return the ONNX file or the program of the export as a quantised one, or None."""
-        if self._program is not None:
-            return fake_quantised_program(self._program)
-        return onnx_runner.quantised_file(self._export)
-
-    def half_program(self) -> HalfProgram | None:
-        """Return the ONNX file of the export where it computes in float16, or None."""
-        return onnx_runner.half_file(self._export) if self._program is None else None
-
     def input_size(self) -> tuple[int, int] | None:
         """Return the height and width that the program was exported for, or None where it takes any."""
         runner = self._predictor.runner
@@ -265,11 +247,10 @@ class DeployedSide(StagedSide):
 
     def other_engines(self) -> Iterator[Alternative]:
         """Yield the other ways to run this export, with the cause that each would prove."""
-        if self._program is not None:
-            # What a subclass or a wrapper does to the map is not the engine's doing.
-            yield Alternative("network.own_code", "the bare engine", lambda given: DeployedSide.infer(self, given))
-            if not self._deployed.factory or self._runs_the_export():
-                yield from other_engines(self._export, self._deployed, self._engine_parameters(), self._infer_otherwise)
+        # What a subclass or a wrapper does to the map is not the engine's doing.
+        yield Alternative("network.own_code", "the bare engine", lambda given: DeployedSide.infer(self, given))
+        if self._program is not None and (not self._deployed.factory or self._runs_the_export()):
+            yield from other_engines(self._export, self._deployed, self._engine_parameters(), self._infer_otherwise)
 
     def _runs_the_export(self) -> bool:
         """Tell whether paddlex's own runner runs this folder; the object of a user's function may have another."""

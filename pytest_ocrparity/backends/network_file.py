@@ -1,0 +1,60 @@
+"""What a side offers whose network lies in a file, of Paddle or ONNX: its weights, its graph, and how it is rounded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy.typing as npt
+
+from pytest_ocrparity.backends.graphs import fake_quantised_program, program_graph
+from pytest_ocrparity.backends.onnx.runtime import CPU, Provider, runtime_arrays, runtime_half, runtime_quantised
+from pytest_ocrparity.backends.paddlex.program import program_arrays
+from pytest_ocrparity.contract.network_graph import NetworkGraph
+from pytest_ocrparity.contract.quantised_programs import HalfProgram, QuantisedProgram
+from pytest_ocrparity.errors import ModelError
+
+
+class NetworkFile:
+    """A side that runs such a file. Of a file that cannot be read, each method raises what its reader raises."""
+
+    _file: Path | None
+    """None where an engine runs something that is not read here."""
+    _providers: Sequence[Provider] = (Provider(CPU, {}),)
+    """What ONNX Runtime is to run a part of an ONNX file on."""
+
+    @property
+    def _program(self) -> Path | None:
+        """The file, where it is a program of Paddle."""
+        return None if self._is_onnx else self._file
+
+    @property
+    def _is_onnx(self) -> bool:
+        return self._file is not None and self._file.suffix == ".onnx"
+
+    def stored_weights(self) -> Mapping[str, npt.NDArray[Any]]:
+        """Return the arrays in the file by the names that they have there, as far as there are any that are read."""
+        if self._file is None:
+            return {}
+        return runtime_arrays(self._file) if self._is_onnx else program_arrays(self._file)
+
+    def stores_all_weights(self) -> bool:
+        """Return whether the file is a program of Paddle, whose arrays are all read."""
+        return self._program is not None
+
+    def network_graph(self) -> NetworkGraph:
+        """Return the graph of the file."""
+        if self._file is None:
+            raise ModelError("not read: what runs is neither a program of Paddle nor an ONNX file")
+        return program_graph(self._file)
+
+    def quantised_program(self) -> QuantisedProgram | None:
+        """Return the file as a quantised program, or None."""
+        if self._file is None:
+            return None
+        return runtime_quantised(self._file) if self._is_onnx else fake_quantised_program(self._file)
+
+    def half_program(self) -> HalfProgram | None:
+        """Return an ONNX file that computes in float16, or None."""
+        return runtime_half(self._file, self._providers) if self._is_onnx and self._file is not None else None
