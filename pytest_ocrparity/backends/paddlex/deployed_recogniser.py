@@ -28,6 +28,7 @@ from pytest_ocrparity.backends.paddlex.predictor import (
     Predictor,
     predictor_runner_inputs,
 )
+from pytest_ocrparity.backends.paddlex.returned import returned_recognition
 from pytest_ocrparity.backends.staged import StagedRecogniser
 from pytest_ocrparity.errors import ModelError, StageError
 from pytest_ocrparity.files import image_file_bytes, image_to_hand_on
@@ -131,7 +132,7 @@ class DeployedRecogniser(DeployedSide, StagedRecogniser):
                 resize=trace_copy(pictures[index]),
                 tensor=tensors[index : index + 1],
                 probability_map=maps[index : index + 1],
-                recognition=_recognition(results[index]),
+                recognition=returned_recognition(results[index]["rec_text"], results[index]["rec_score"]),
                 parameters=parameters,
                 source=self,
             )
@@ -170,7 +171,7 @@ class DeployedRecogniser(DeployedSide, StagedRecogniser):
         dummy = np.zeros((*self._base, 3), np.uint8)
         empty = {name: [dummy] for name in LINE_STEPS} | {"runner": []}
         result, _ = self._predictor.detect(dummy, {**empty, **instead}, self._replaced)
-        return _recognition(result)
+        return returned_recognition(result["rec_text"], result["rec_score"])
 
     @property
     def characters(self) -> Sequence[str]:
@@ -207,8 +208,3 @@ class DeployedRecogniser(DeployedSide, StagedRecogniser):
 
     def _alike(self, predictor: Predictor, deployed: Deployed) -> DeployedRecogniser:
         return DeployedRecogniser(predictor, self._export, deployed, self._load)
-
-
-def _recognition(result: Mapping[str, Any]) -> Recognition:
-    text = result["rec_text"]
-    return Recognition(text if isinstance(text, str) else text[0], result["rec_score"])  # with return_word_box

@@ -18,16 +18,16 @@ import numpy as np
 import numpy.typing as npt
 
 from pytest_ocrparity.artifacts.model_files import ONNX, ExportFiles, fingerprint_export_files
-from pytest_ocrparity.backends.decoders import decoded_without_orientation
+from pytest_ocrparity.backends.decoders import UNREADABLE, image_with_orientation
 from pytest_ocrparity.backends.effective_parameters import effective_predictor_engine
 from pytest_ocrparity.backends.isolation import isolated
 from pytest_ocrparity.backends.memory_guard import MemoryGuard, Watched
 from pytest_ocrparity.backends.network_file import NetworkFile
-from pytest_ocrparity.backends.onnx.runtime import runtime_batch_error, runtime_size_error
+from pytest_ocrparity.backends.onnx.runtime import runtime_shape_error
 from pytest_ocrparity.backends.paddlex import onnx_runner
 from pytest_ocrparity.backends.paddlex.deployed import API_OF, Deployed
 from pytest_ocrparity.backends.paddlex.engines import other_engines
-from pytest_ocrparity.backends.paddlex.fixes import deployment_fix, given_options_to_fix
+from pytest_ocrparity.backends.paddlex.fixes import deployment_fix, given_options
 from pytest_ocrparity.backends.paddlex.predictor import (
     Call,
     Predictor,
@@ -40,16 +40,13 @@ from pytest_ocrparity.backends.paddlex.program import is_program_in_train_mode, 
 from pytest_ocrparity.backends.staged import StagedSide
 from pytest_ocrparity.diagnosis import Alternative, Fix
 from pytest_ocrparity.errors import ImageError, ModelError, NotEnoughMemory, StageError
-from pytest_ocrparity.files import image_file_bytes, image_to_hand_on
+from pytest_ocrparity.files import image_file_bytes
 from pytest_ocrparity.jsonable import jsonable
 from pytest_ocrparity.stages import DECODE, PROBABILITY_MAP, RESIZE, TENSOR
 from pytest_ocrparity.trace import Image, Trace
 
 if TYPE_CHECKING:
     from typing_extensions import Self
-
-UNREADABLE = "Image read Error"
-"""How paddlex's `ReadImage` says that a file of a suffix that it knows does not decode."""
 
 
 class DeployedSide(NetworkFile, StagedSide):
@@ -98,10 +95,7 @@ class DeployedSide(NetworkFile, StagedSide):
             ImageError: the image is missing or does not decode.
         """
         name, data = image_file_bytes(image)
-        given = image_to_hand_on(image)
-        if isinstance(given, str) and self._changes.get(DECODE, {}).get("ignore_orientation"):
-            stored = decoded_without_orientation(Path(given))
-            given = given if stored is None else stored
+        given = image_with_orientation(image, is_ignored=self._changes.get(DECODE, {}).get("ignore_orientation"))
         trace = Trace(pipeline=self.name, image=name, source=self)
         error: Exception | None = None
         try:
@@ -230,7 +224,7 @@ class DeployedSide(NetworkFile, StagedSide):
     @property
     def given(self) -> Mapping[str, Mapping[str, str]]:
         """By stage name, the parameters that the user's options set, each with the setting that has the last word."""
-        return given_options_to_fix(self._deployed, self.parameters)
+        return given_options(self._deployed, self.parameters)
 
     def input_size(self) -> tuple[int, int] | None:
         """Return the height and width that the program was exported for, or None where it takes any."""
@@ -293,9 +287,4 @@ class DeployedSide(NetworkFile, StagedSide):
 
     def describe_error(self, error: BaseException) -> str:
         """Return what a stage raised, in the words of messages, with the way out where it is known."""
-        return (
-            predictor_onednn_crash(error)
-            or runtime_size_error(error)
-            or runtime_batch_error(error)
-            or super().describe_error(error)
-        )
+        return predictor_onednn_crash(error) or runtime_shape_error(error) or super().describe_error(error)

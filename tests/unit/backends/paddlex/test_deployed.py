@@ -10,7 +10,7 @@ import pytest
 
 from pytest_ocrparity.backends.paddlex.deployed import PADDLE_OCR, TEXT_DETECTION, Deployed
 from pytest_ocrparity.backends.paddlex.engines import without_onednn
-from pytest_ocrparity.backends.paddlex.fixes import deployment_fix, given_options_to_fix
+from pytest_ocrparity.backends.paddlex.fixes import deployment_fix, given_options
 from pytest_ocrparity.diagnosis import Change
 from pytest_ocrparity.stages import DETECTIONS, RESIZE
 
@@ -130,18 +130,16 @@ def test_an_object_of_a_function_is_put_right_where_it_is_made(api: object) -> N
 
 def test_who_set_a_value_is_named() -> None:
     given = replace(FULL, options={"det_db_thresh": 0.5, "text_det_box_thresh": 0}, name="full")
-    found = given_options_to_fix(given)
+    found = given_options(given)
     assert found[DETECTIONS] == {
         "thresh": "candidates.full.options",
         "box_thresh": "paddleocr.PaddleOCR, from its own OCR.yaml",
         "unclip_ratio": "paddleocr.PaddleOCR, from its own OCR.yaml",
     }
-    own = given_options_to_fix(
-        replace(given, options={"paddlex_config": "a.yaml"}, predict_options={"text_det_thresh": 0.2})
-    )
+    own = given_options(replace(given, options={"paddlex_config": "a.yaml"}, predict_options={"text_det_thresh": 0.2}))
     assert own[RESIZE]["max_side_limit"] == "paddleocr.PaddleOCR, from SubModules.TextDetection of a.yaml"
     assert own[DETECTIONS]["thresh"] == "candidates.full.predict_options"
-    assert given_options_to_fix(ALONE) == {}
+    assert given_options(ALONE) == {}
 
 
 MADE = replace(
@@ -160,17 +158,17 @@ OBJECT = "the object that app.ocr:make returns"
     ids=["as it was made", "an argument that is overruled", "a value that no argument sets"],
 )
 def test_of_a_factorys_object_only_what_is_known_is_said(running: dict[str, float], words: dict[str, str]) -> None:
-    assert given_options_to_fix(MADE, {DETECTIONS: running}) == {DETECTIONS: words}
+    assert given_options(MADE, {DETECTIONS: running}) == {DETECTIONS: words}
 
 
 def test_a_value_that_predict_is_given_is_its_own() -> None:
-    found = given_options_to_fix(replace(MADE, predict_options={"thresh": 0.4}), {DETECTIONS: {"thresh": 0.4}})
+    found = given_options(replace(MADE, predict_options={"thresh": 0.4}), {DETECTIONS: {"thresh": 0.4}})
     assert found == {DETECTIONS: {"thresh": "inference.predict_options"}}
 
 
 def test_without_a_factory_other_values_that_run_change_no_words() -> None:
     given = replace(MADE, factory="")
-    assert given_options_to_fix(given, {DETECTIONS: {"thresh": 0.5}}) == given_options_to_fix(given)
+    assert given_options(given, {DETECTIONS: {"thresh": 0.5}}) == given_options(given)
 
 
 @pytest.mark.parametrize(
