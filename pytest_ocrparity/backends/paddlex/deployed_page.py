@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 
 from pytest_ocrparity.artifacts.model_files import ExportFiles
-from pytest_ocrparity.artifacts.ocr_options import TEXT_LINES
+from pytest_ocrparity.artifacts.ocr_options import FORMER, TEXT_LINES, with_todays_names
 from pytest_ocrparity.backends.paddlex.deployed import PADDLE_OCR, PAGE_RECOGNISER, Deployed
 from pytest_ocrparity.backends.paddlex.deployed_recogniser import DeployedRecogniser
 from pytest_ocrparity.backends.paddlex.factory import made_by_factory
@@ -93,7 +93,10 @@ class DeployedPage(PageSide):
         if self._deployed.predict_options.get(option) is not None:
             what = f"in the deployment, pass {option}={value!r} to predict(); for this test, add the same to "
             return Fix(f"{what}inference.predict_options", (Change("inference.predict_options", {option: value}),))
-        return self._deployed.passing(fix_keyword_text({option: value}), {option: value})
+        former = [old for old, new in FORMER.items() if new == option and self._deployed.options.get(old) is not None]
+        instead = f" in the place of {', '.join(former)}" * bool(former)
+        what = f"{fix_keyword_text({option: value})}{instead}"
+        return self._deployed.passing(what, {option: value, **dict.fromkeys(former)})
 
     @property
     def steps(self) -> Mapping[str, Any]:
@@ -194,7 +197,7 @@ def load_page(
     else:
         assert detector is not None and recogniser is not None  # the settings see to it
         given = given.with_options(options, options_file, folder)
-        if beside := [option for option in RECOGNISER_OPTIONS if option in given.options]:
+        if beside := [option for option in RECOGNISER_OPTIONS if option in with_todays_names(given.options)]:
             own = {RECOGNISER_OPTIONS[0]: "model_name", RECOGNISER_OPTIONS[1]: "model_dir"}[beside[0]]
             raise ModelError(f"page.options: {beside[0]} has a setting of its own, recognition.inference.{own}")
         export, deployed = read_export(detector, detector_name, PADDLE_OCR, given)

@@ -216,15 +216,8 @@ def _without_absent(deployed: Deployed, absent: Sequence[Absent]) -> dict[str, A
 def known_options(ocr: Any) -> list[str]:
     """Return the keyword arguments of `PaddleOCR`, former names included."""
     former = PADDLE_OCR.former
-    with_old_names = {*_ocr_keywords(ocr.__init__), *former, *former.values(), *_other_former_names(), "paddlex_config"}
+    with_old_names = {*_ocr_keywords(ocr.__init__), *former, *former.values(), "paddlex_config"}
     return sorted(with_old_names.union(common_predictor_options()) - {"self", "kwargs", *RESERVED})
-
-
-def _other_former_names() -> list[str]:
-    """Return the names of paddleocr 2.x that this release still takes."""
-    from paddleocr._pipelines import ocr
-
-    return list(getattr(ocr, "_DEPRECATED_PARAM_NAME_MAPPING", {}))
 
 
 def _ocr_keywords(function: Any) -> list[str]:

@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from pytest_ocrparity.backends.paddlex.deployed import PADDLE_OCR, TEXT_DETECTION, Deployed
+from pytest_ocrparity.backends.paddlex.deployed_page import DeployedPage
 from pytest_ocrparity.backends.paddlex.engines import without_onednn
 from pytest_ocrparity.backends.paddlex.fixes import deployment_fix, given_options
+from pytest_ocrparity.contract.page_readers import BATCH, TURN
 from pytest_ocrparity.diagnosis import Change
 from pytest_ocrparity.stages import DETECTIONS, RESIZE
 
@@ -189,3 +191,23 @@ def test_a_fix_of_an_object_that_sets_a_value_itself_says_so(fields: dict[str, b
     fix = deployment_fix(DETECTIONS, {"thresh": 0.4}, given)
     assert fix.text.startswith(told)
     assert fix.changes == (Change("inference.factory", {"thresh": 0.4}),)
+
+
+@pytest.mark.parametrize(
+    ("step", "options", "told", "values"),
+    [
+        (TURN, {"use_angle_cls": True}, "=False in the place of use_angle_cls", {"use_angle_cls": None}),
+        (BATCH, {"rec_batch_num": 6}, "=1 in the place of rec_batch_num", {"rec_batch_num": None}),
+        (TURN, {"use_angle_cls": None}, "=False", {}),
+    ],
+)
+def test_a_step_of_a_page_is_changed_where_its_former_name_was_given(
+    step: str, options: dict[str, Any], told: str, values: dict[str, Any]
+) -> None:
+    """paddleocr stops where both names are given."""
+    nobody: Any = None
+    page = DeployedPage(nobody, nobody, nobody, Deployed(name="page", api=PADDLE_OCR, options=options))
+    fix = page.step_fix(step)
+    assert f"{told} to paddleocr.PaddleOCR" in fix.text
+    (change,) = fix.changes
+    assert {name: value for name, value in change.values.items() if value is None} == values
