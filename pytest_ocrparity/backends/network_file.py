@@ -9,14 +9,22 @@ from typing import Any
 import numpy.typing as npt
 
 from pytest_ocrparity.backends.graphs import fake_quantised_program, program_graph
-from pytest_ocrparity.backends.onnx.runtime import CPU, Provider, runtime_arrays, runtime_half, runtime_quantised
+from pytest_ocrparity.backends.onnx.runtime import (
+    CPU,
+    Provider,
+    runtime_arrays,
+    runtime_half,
+    runtime_quantised,
+    runtime_shape_error,
+)
 from pytest_ocrparity.backends.paddlex.program import program_arrays
+from pytest_ocrparity.backends.staged import StagedSide
 from pytest_ocrparity.contract.network_graph import NetworkGraph
 from pytest_ocrparity.contract.quantised_programs import HalfProgram, QuantisedProgram
 from pytest_ocrparity.errors import ModelError
 
 
-class NetworkFile:
+class NetworkFile(StagedSide):
     """A side that runs such a file. Of a file that cannot be read, each method raises what its reader raises."""
 
     _file: Path | None
@@ -58,3 +66,7 @@ class NetworkFile:
     def half_program(self) -> HalfProgram | None:
         """Return an ONNX file that computes in float16, or None."""
         return runtime_half(self._file, self._providers) if self._is_onnx and self._file is not None else None
+
+    def describe_error(self, error: BaseException) -> str:
+        """Return what a stage raised, in the words of messages; a size or batch that the file does not take by both."""
+        return runtime_shape_error(error) or super().describe_error(error)

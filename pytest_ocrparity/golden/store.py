@@ -67,8 +67,9 @@ class GoldenStore:
 
     Attributes:
         asked: the baselines that tests asked for, whether they exist or not.
-        drift: by image, what re-recording changed: `boxes_before`, `boxes_after` and `map_difference`, the largest, or
-            None where the maps have no common shape.
+        drift: by image, what re-recording changed: `map_difference`, the largest, or None where the maps have no common
+            shape, and before and after of a detector `boxes_`, of a recogniser `text_`; of a page also `texts_new`, how
+            many of its texts were not there; where the older one was of another task, `task_before` alone.
     """
 
     def __init__(

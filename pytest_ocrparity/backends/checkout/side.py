@@ -27,7 +27,6 @@ from pytest_ocrparity.backends.network_file import NetworkFile
 from pytest_ocrparity.backends.onnx.runtime import runtime_engine, runtime_fixed_size
 from pytest_ocrparity.backends.paddlex.program import is_program_in_train_mode, plain_program_run, program_fixed_size
 from pytest_ocrparity.backends.replacing import Stopped, replaced
-from pytest_ocrparity.backends.staged import StagedSide
 from pytest_ocrparity.diagnosis import Alternative, Fix, table_of
 from pytest_ocrparity.errors import ImageError, NotEnoughMemory, StageError
 from pytest_ocrparity.files import image_file_bytes
@@ -60,7 +59,7 @@ class Setup:
     without_onednn: bool = False
 
 
-class ScriptSide(NetworkFile, StagedSide):
+class ScriptSide(NetworkFile):
     """An object of a script, which is run with stand-ins for the parts that are not asked for."""
 
     _file: Path
@@ -79,9 +78,8 @@ class ScriptSide(NetworkFile, StagedSide):
         self._made, self._arguments = setup.script.load(
             setup.export, setup.options, without_onednn=setup.without_onednn
         )
-        export = setup.export
-        is_onnx = self._arguments.use_onnx or export.program is None
-        self._file = export.folder / ONNX if is_onnx else export.program
+        program = setup.export.program
+        self._file = setup.export.folder / ONNX if self._arguments.use_onnx or program is None else program
         names = ("predictor", "input_tensor", "output_tensors")
         self._network = {name: getattr(self._made, name) for name in names}
         self._changes: Mapping[str, Mapping[str, Any]] = {}

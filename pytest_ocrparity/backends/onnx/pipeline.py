@@ -35,7 +35,6 @@ from pytest_ocrparity.backends.onnx.runtime import (
     open_runtime_session,
     runtime_engine,
     runtime_fixed_size,
-    runtime_shape_error,
 )
 from pytest_ocrparity.backends.paddlex.deployed import steps_text
 from pytest_ocrparity.backends.paddlex.fixes import NO_CAP, joined_fixes
@@ -286,10 +285,6 @@ class OnnxPipeline(NetworkFile, StagedPipeline):
         fix = Fix(f"{text}this test, run that session in a MapEngine, as a model_file is always run optimised")
         label = "ONNX Runtime's graph optimisation off"
         yield Alternative("engine.optimization", label, lambda given: _run_session(plain_session, given)[0], fix)
-
-    def describe_error(self, error: BaseException) -> str:
-        """Return what a stage raised, in the words of messages; a size or batch that the file does not take by both."""
-        return runtime_shape_error(error) or super().describe_error(error)
 
 
 def _run_session(session: Any, tensor: npt.NDArray[np.float32]) -> list[npt.NDArray[np.float32]]:

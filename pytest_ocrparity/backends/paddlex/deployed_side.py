@@ -23,7 +23,6 @@ from pytest_ocrparity.backends.effective_parameters import effective_predictor_e
 from pytest_ocrparity.backends.isolation import isolated
 from pytest_ocrparity.backends.memory_guard import MemoryGuard, Watched
 from pytest_ocrparity.backends.network_file import NetworkFile
-from pytest_ocrparity.backends.onnx.runtime import runtime_shape_error
 from pytest_ocrparity.backends.paddlex import onnx_runner
 from pytest_ocrparity.backends.paddlex.deployed import API_OF, Deployed
 from pytest_ocrparity.backends.paddlex.engines import other_engines
@@ -37,7 +36,6 @@ from pytest_ocrparity.backends.paddlex.predictor import (
     predictor_runner_inputs,
 )
 from pytest_ocrparity.backends.paddlex.program import is_program_in_train_mode, program_fixed_size
-from pytest_ocrparity.backends.staged import StagedSide
 from pytest_ocrparity.diagnosis import Alternative, Fix
 from pytest_ocrparity.errors import ImageError, ModelError, NotEnoughMemory, StageError
 from pytest_ocrparity.files import image_file_bytes
@@ -49,7 +47,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 
-class DeployedSide(NetworkFile, StagedSide):
+class DeployedSide(NetworkFile):
     """An export behind paddleocr's own predictor.
 
     `Trace.parameters` hold what the predictor's objects were really called with; `table` is where the settings have it.
@@ -287,4 +285,4 @@ class DeployedSide(NetworkFile, StagedSide):
 
     def describe_error(self, error: BaseException) -> str:
         """Return what a stage raised, in the words of messages, with the way out where it is known."""
-        return predictor_onednn_crash(error) or runtime_shape_error(error) or super().describe_error(error)
+        return predictor_onednn_crash(error) or super().describe_error(error)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from pytest_ocrparity.artifacts.configs import OPERATORS
 from pytest_ocrparity.artifacts.families import Family
@@ -25,6 +25,9 @@ from pytest_ocrparity.backends.replacing import Stopped
 from pytest_ocrparity.errors import ModelError
 from pytest_ocrparity.stages import DETECTION, RECOGNITION
 from pytest_ocrparity.trace import Decoded
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +172,7 @@ class Predictor:
         """What works on the model's result after it, in words; nothing where no pipeline is."""
         return ""
 
-    def sharing_taps(self, predict_options: Mapping[str, Any]) -> Predictor:
+    def sharing_taps(self, predict_options: Mapping[str, Any]) -> Self:
         """Return the same tapped object with other options of `predict`."""
         other = copy.copy(self)
         other._predict_options = dict(predict_options)

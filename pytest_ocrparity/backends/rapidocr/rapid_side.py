@@ -25,7 +25,6 @@ from pytest_ocrparity.backends.network_file import NetworkFile
 from pytest_ocrparity.backends.onnx.runtime import runtime_engine
 from pytest_ocrparity.backends.openvino.compiled import openvino_engine
 from pytest_ocrparity.backends.rapidocr.engine import Part, Run, make_engine
-from pytest_ocrparity.backends.staged import StagedSide
 from pytest_ocrparity.diagnosis import Alternative, Change, Fix, table_of
 from pytest_ocrparity.errors import ImageError, NotEnoughMemory, StageError
 from pytest_ocrparity.files import image_file_bytes, image_to_hand_on
@@ -37,7 +36,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 
-class RapidSide(NetworkFile, StagedSide):
+class RapidSide(NetworkFile):
     """RapidOCR with one of its models on a user's file; what it does before and after is its own."""
 
     part: ClassVar[Part]
