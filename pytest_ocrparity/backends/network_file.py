@@ -17,7 +17,7 @@ from pytest_ocrparity.backends.onnx.runtime import (
     runtime_quantised,
     runtime_shape_error,
 )
-from pytest_ocrparity.backends.paddlex.program import program_arrays
+from pytest_ocrparity.backends.paddlex.program import is_program_in_train_mode, program_arrays
 from pytest_ocrparity.backends.staged import StagedSide
 from pytest_ocrparity.contract.network_graph import NetworkGraph
 from pytest_ocrparity.contract.quantised_programs import HalfProgram, QuantisedProgram
@@ -66,6 +66,10 @@ class NetworkFile(StagedSide):
     def half_program(self) -> HalfProgram | None:
         """Return an ONNX file that computes in float16, or None."""
         return runtime_half(self._file, self._providers) if self._is_onnx and self._file is not None else None
+
+    def is_in_train_mode(self) -> bool | None:
+        """Return whether a program was written in training mode; None where it, or an ONNX file, does not say."""
+        return None if self._program is None else is_program_in_train_mode(self._program)
 
     def describe_error(self, error: BaseException) -> str:
         """Return what a stage raised, in the words of messages; a size or batch that the file does not take by both."""

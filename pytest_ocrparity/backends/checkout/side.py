@@ -25,7 +25,7 @@ from pytest_ocrparity.backends.isolation import isolated
 from pytest_ocrparity.backends.memory_guard import MemoryGuard
 from pytest_ocrparity.backends.network_file import NetworkFile
 from pytest_ocrparity.backends.onnx.runtime import runtime_engine, runtime_fixed_size
-from pytest_ocrparity.backends.paddlex.program import is_program_in_train_mode, plain_program_run, program_fixed_size
+from pytest_ocrparity.backends.paddlex.program import plain_program_run, program_fixed_size
 from pytest_ocrparity.backends.replacing import Stopped, replaced
 from pytest_ocrparity.diagnosis import Alternative, Fix, table_of
 from pytest_ocrparity.errors import ImageError, NotEnoughMemory, StageError
@@ -245,7 +245,3 @@ class ScriptSide(NetworkFile):
         if self._arguments.use_onnx:
             return runtime_fixed_size(self._made.predictor)
         return program_fixed_size(self._file)
-
-    def is_in_train_mode(self) -> bool | None:
-        """Return whether the program was written in training mode; None where it does not say."""
-        return None if self._arguments.use_onnx else is_program_in_train_mode(self._file)

@@ -35,7 +35,7 @@ from pytest_ocrparity.backends.paddlex.predictor import (
     predictor_onednn_crash,
     predictor_runner_inputs,
 )
-from pytest_ocrparity.backends.paddlex.program import is_program_in_train_mode, program_fixed_size
+from pytest_ocrparity.backends.paddlex.program import program_fixed_size
 from pytest_ocrparity.diagnosis import Alternative, Fix
 from pytest_ocrparity.errors import ImageError, ModelError, NotEnoughMemory, StageError
 from pytest_ocrparity.files import image_file_bytes
@@ -228,10 +228,6 @@ class DeployedSide(NetworkFile):
         """Return the height and width that the program was exported for, or None where it takes any."""
         runner = self._predictor.runner
         return onnx_runner.fixed_size(runner) if self._program is None else program_fixed_size(self._program)
-
-    def is_in_train_mode(self) -> bool | None:
-        """Return whether the program was written in training mode; None where it does not say."""
-        return None if self._program is None else is_program_in_train_mode(self._program)
 
     def other_outputs(self, tensor: npt.NDArray[np.float32]) -> list[npt.NDArray[np.float32]]:
         """Return the outputs of the export after the first, which alone paddlex looks at."""
