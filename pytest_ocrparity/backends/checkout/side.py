@@ -113,7 +113,7 @@ class ScriptSide(NetworkFile):
             return replace(trace, error=refused), None
         if pixels is None:
             raise ImageError(f"{name}: {self._setup.script.label} cannot decode this file; is it an image?")
-        return replace(trace, decode=Decoded.of(pixels.copy(), "BGR")), pixels
+        return replace(trace, decode=Decoded.of(pixels, "BGR")), pixels
 
     def infer(self, tensor: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Return the first output of the script's network for a (1, 3, h, w) tensor.
@@ -237,6 +237,10 @@ class ScriptSide(NetworkFile):
 
     def other_outputs(self, tensor: npt.NDArray[np.float32]) -> list[npt.NDArray[np.float32]]:
         """Return the outputs of the network after the first."""
+        if self._arguments.use_onnx:
+            with isolated():
+                given = {self._made.input_tensor.name: np.ascontiguousarray(tensor)}
+                return [np.asarray(each) for each in self._made.predictor.run(None, given)[1:]]
         self.infer(tensor)
         return [np.asarray(each.copy_to_cpu()) for each in self._made.output_tensors[1:]]
 
