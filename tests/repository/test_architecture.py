@@ -64,7 +64,6 @@ TESTED_BY = {
     "backends.rapidocr.rapid_side": "engines/rapidocr_side.py",
     "backends.paddlex.deployed_recogniser": "real/test_recognisers.py",
     "backends.paddlex.deployed_side": "real/test_inference.py",
-    "backends.paddlex.onnx_runner": "real/test_onnx_file.py",
     "backends.paddlex.factory": "real/test_factory.py",
     "backends.paddlex.ocr_predictor": "real/test_ocr_predictor.py",
     "backends.paddlex.installed": "faults/test_named_ports.py",  # a baseline as reference

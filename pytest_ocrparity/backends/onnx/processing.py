@@ -187,7 +187,7 @@ def _checked_argument(value: Any, name: str, kind: Kind, where: str) -> Any:
 
 
 def _merge_stage_values(stage: str, said: Mapping[str, Any] | None, own: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the values of a stage: what is free, what a silent yml means, what it says, and the options on top."""
+    """Return the values of a stage: what is free, what a silent file means, what it says, and the options on top."""
     silent = {} if said is None else SILENT.get(stage, {})
     if stage == DECODE:
         return {**(said or {}), **own, "ignore_orientation": False}

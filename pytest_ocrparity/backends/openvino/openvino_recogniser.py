@@ -24,7 +24,6 @@ from pytest_ocrparity.backends.paddlex.deployed import TEXT_RECOGNITION, Deploye
 from pytest_ocrparity.backends.paddlex.deployed_recogniser import DeployedRecogniser
 from pytest_ocrparity.backends.paddlex.pipeline import read_export
 from pytest_ocrparity.backends.paddlex.predictor import (
-    Predictor,
     TextPredictor,
     build_predictor,
     import_predictor_packages,
@@ -88,7 +87,7 @@ class OpenVinoRecogniser(OnOpenVino, DeployedRecogniser):
         load = partial(OpenVinoRecogniser, export, deployed, file, compiling, own)
         super().__init__(tapped, export, deployed, load)
 
-    def _loaded_file(self, predictor: Predictor, export: ExportFiles) -> Path | None:
+    def _loaded_file(self, export: ExportFiles) -> Path | None:
         return self._file
 
     def _run(self, x: list[Any]) -> list[Any]:

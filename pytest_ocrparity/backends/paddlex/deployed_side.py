@@ -23,7 +23,7 @@ from pytest_ocrparity.backends.effective_parameters import effective_predictor_e
 from pytest_ocrparity.backends.isolation import isolated
 from pytest_ocrparity.backends.memory_guard import MemoryGuard, Watched
 from pytest_ocrparity.backends.network_file import NetworkFile
-from pytest_ocrparity.backends.paddlex import onnx_runner
+from pytest_ocrparity.backends.onnx.runtime import CUDA, check_providers, runtime_fixed_size
 from pytest_ocrparity.backends.paddlex.deployed import API_OF, Deployed
 from pytest_ocrparity.backends.paddlex.engines import other_engines
 from pytest_ocrparity.backends.paddlex.fixes import deployment_fix, given_options
@@ -61,11 +61,12 @@ class DeployedSide(NetworkFile):
     ) -> None:
         """Take a tapped predictor, its files, what the user gave, and what loads all of it once more."""
         super().__init__(deployed.name, fingerprint_export_files(export))
-        onnx_runner.check_providers(predictor.runner)
         self.written, self.table = deployed.written, deployed.table
         self.model_name, self.model_dir = deployed.model_name, export.folder
         self._predictor, self._load = predictor, load
-        self._export, self._deployed, self._file = export, deployed, self._loaded_file(predictor, export)
+        self._session = getattr(predictor.runner, "session", None)  # of ONNX Runtime
+        self._check_providers()
+        self._export, self._deployed, self._file = export, deployed, self._loaded_file(export)
         self._changes: dict[str, Mapping[str, Any]] = {}
         self._replaced: dict[str, Callable[..., Any]] = {}
         self._outputs: int | None = None
@@ -74,11 +75,20 @@ class DeployedSide(NetworkFile):
         self._called: dict[str, Mapping[str, Any]] = {}
         self._surroundings: Mapping[str, Any] = {}
 
-    def _loaded_file(self, predictor: Predictor, export: ExportFiles) -> Path | None:
+    def _check_providers(self) -> None:
+        """Refuse a runner of ONNX Runtime that fell back to another provider. Raises ModelError where it did."""
+        config = getattr(self._predictor.runner, "_config", None)
+        if self._session is not None and isinstance(config, Mapping):
+            check_providers(
+                self._session, config.get("providers") or ([CUDA] if config.get("device_type") == "gpu" else [])
+            )
+
+    def _loaded_file(self, export: ExportFiles) -> Path | None:
         """Return the file that the predictor's runner has loaded of an export, where that is one that is read."""
-        has_session = getattr(predictor.runner, "session", None) is not None  # of ONNX Runtime
+        if export.program is not None and self._session is None:
+            return export.program
         file = export.folder / ONNX
-        return export.program if export.program is not None and not has_session else file if file.is_file() else None
+        return file if file.is_file() else None
 
     def check(self) -> None:
         """Look at what can be wrong before any image is run."""
@@ -226,8 +236,9 @@ class DeployedSide(NetworkFile):
 
     def input_size(self) -> tuple[int, int] | None:
         """Return the height and width that the program was exported for, or None where it takes any."""
-        runner = self._predictor.runner
-        return onnx_runner.fixed_size(runner) if self._program is None else program_fixed_size(self._program)
+        if self._program is not None:
+            return program_fixed_size(self._program)
+        return None if self._session is None else runtime_fixed_size(self._session)
 
     def other_outputs(self, tensor: npt.NDArray[np.float32]) -> list[npt.NDArray[np.float32]]:
         """Return the outputs of the export after the first, which alone paddlex looks at."""
