@@ -75,6 +75,7 @@ TESTED_BY = {
     "backends.paddlex.program": "faults/test_faults.py",  # run where an export's weights or engine are suspected
     "backends.paddlex.returned": "real/test_ocr_predictor.py",  # boxes of a pipeline around a detector
     "backends.paddlex.stand_in": "real/test_ocr_predictor.py",  # paddleocr loads it
+    "backends.paddlex.taps": "real/test_predictor.py",
     "backends.paddlex.variation": "real/test_fixes.py",
     "backends.ppocr.layer_attributes": "real/test_layers.py",
     "backends.ppocr.network": "real/test_network.py",

@@ -24,11 +24,10 @@ from pytest_ocrparity.backends.paddlex.predictor import (
     DECODE_TEXT,
     LINE_STEPS,
     RESIZE_LINE,
-    Call,
     Predictor,
-    predictor_runner_inputs,
 )
 from pytest_ocrparity.backends.paddlex.returned import returned_recognition
+from pytest_ocrparity.backends.paddlex.taps import Call, predictor_runner_inputs
 from pytest_ocrparity.backends.staged import StagedRecogniser
 from pytest_ocrparity.errors import ModelError, StageError
 from pytest_ocrparity.files import image_file_bytes, image_to_hand_on
@@ -164,7 +163,7 @@ class DeployedRecogniser(DeployedSide, StagedRecogniser):
 
         The predictor runs on a dummy line, with this map in the place of its network's output.
         """
-        return self._read({"runner": [np.asarray(probability_map)]})
+        return self._read({"runner": [np.array(probability_map)]})  # a post-process of the user's may work in place
 
     def _read(self, instead: Mapping[str, Any]) -> Recognition:
         """Run the predictor on a dummy line with results in the place of some steps."""

@@ -28,14 +28,13 @@ from pytest_ocrparity.backends.paddlex.deployed import API_OF, Deployed
 from pytest_ocrparity.backends.paddlex.engines import other_engines
 from pytest_ocrparity.backends.paddlex.fixes import deployment_fix, given_options
 from pytest_ocrparity.backends.paddlex.predictor import (
-    Call,
     Predictor,
     common_predictor_options,
     load_predictor,
     predictor_onednn_crash,
-    predictor_runner_inputs,
 )
 from pytest_ocrparity.backends.paddlex.program import program_fixed_size
+from pytest_ocrparity.backends.paddlex.taps import Call, predictor_runner_inputs
 from pytest_ocrparity.diagnosis import Alternative, Fix
 from pytest_ocrparity.errors import ImageError, ModelError, NotEnoughMemory, StageError
 from pytest_ocrparity.files import image_file_bytes
@@ -166,8 +165,9 @@ class DeployedSide(NetworkFile):
         return outputs[0]
 
     def _run_network(self, tensor: npt.NDArray[np.float32]) -> list[npt.NDArray[np.float32]]:
+        given = np.array(tensor, order="C")  # an object of the user's may work in place
         with isolated():
-            return [np.asarray(output) for output in self._predictor.runner([np.ascontiguousarray(tensor)])]
+            return [np.asarray(output) for output in self._predictor.runner([given])]
 
     @property
     def parameters(self) -> Mapping[str, Mapping[str, Any]]:

@@ -11,13 +11,14 @@ import numpy as np
 
 from pytest_ocrparity.backends.isolation import isolated
 from pytest_ocrparity.backends.paddlex.ocr_predictor import DETECTED, ListTap, OcrPredictor
-from pytest_ocrparity.backends.paddlex.predictor import Call, Tap, TextPredictor
+from pytest_ocrparity.backends.paddlex.predictor import TextPredictor
 from pytest_ocrparity.backends.paddlex.returned import (
     polygon_places,
     returned_detections,
     returned_recognition,
     with_returned_scores,
 )
+from pytest_ocrparity.backends.paddlex.taps import Call, Tap
 from pytest_ocrparity.contract.page_readers import BATCH, CUT, LineOfPage
 from pytest_ocrparity.errors import ModelError
 from pytest_ocrparity.trace import Detections, Recognition, trace_copy
