@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -168,6 +169,18 @@ def test_an_object_of_a_folder_that_is_no_export_names_it(
         factory("\n    ".join(lines))
     told = "inference.factory = 'app.ocr:make' returned an object of the folder copy"
     assert str(refused.value).endswith(f"{told} (in the current directory, {tmp_path})")
+
+
+def test_an_object_of_a_relative_folder_is_examined_in_another_directory(
+    factory: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    shutil.copytree(EXPORT, tmp_path / "copy")
+    monkeypatch.chdir(tmp_path)
+    side = factory(f"from paddleocr import TextDetection\n    return {ALONE.replace(repr(str(EXPORT)), repr('copy'))})")
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert [other.cause for other in side.other_engines()] == ["network.own_code", "engine.optimization"]
+    assert len(side.stored_weights()) > 40
 
 
 def test_an_object_may_be_returned_twice(factory: Make, trained: TrainingPipeline) -> None:

@@ -190,9 +190,9 @@ def load_page(
         if not made.api.has_pipeline:
             raise ModelError(f"page.factory = {factory!r} returned a {made.api.label}, which reads no pages")
         given = replace(given, options=made.options, factory=factory, has_own_predict=made.has_own_predict)
-        export, deployed = read_export(made.model_dir, made.model_name, PADDLE_OCR, given)
+        export, deployed = read_export(made.model_dir.absolute(), made.model_name, PADDLE_OCR, given)
         predictor = made.tapped_by(PagePredictor, given.predict_options)
-        recogniser, recogniser_name = (Path(predictor.recogniser.model_dir), predictor.recogniser.model_name)
+        recogniser, recogniser_name = Path(predictor.recogniser.model_dir).absolute(), predictor.recogniser.model_name
         of_lines, deployed_lines = read_export(recogniser, recogniser_name, PAGE_RECOGNISER, given)
     else:
         assert detector is not None and recogniser is not None  # the settings see to it

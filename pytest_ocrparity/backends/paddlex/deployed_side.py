@@ -66,6 +66,7 @@ class DeployedSide(NetworkFile):
         self._session = getattr(predictor.runner, "session", None)  # of ONNX Runtime
         self._check_providers()
         self._export, self._deployed, self._file = export, deployed, self._loaded_file(export)
+        self._runs_the_export = _is_paddlexs_on(predictor.runner, export.folder)
         self._changes: dict[str, Mapping[str, Any]] = {}
         self._replaced: dict[str, Callable[..., Any]] = {}
         self._outputs: int | None = None
@@ -248,15 +249,8 @@ class DeployedSide(NetworkFile):
         """Yield the other ways to run this export, with the cause that each would prove."""
         # What a subclass or a wrapper does to the map is not the engine's doing.
         yield Alternative("network.own_code", "the bare engine", lambda given: DeployedSide.infer(self, given))
-        if self._program is not None and (not self._deployed.factory or self._runs_the_export()):
+        if self._program is not None and (not self._deployed.factory or self._runs_the_export):
             yield from other_engines(self._export, self._deployed, self._engine_parameters(), self._infer_otherwise)
-
-    def _runs_the_export(self) -> bool:
-        """Tell whether paddlex's own runner runs this folder; the object of a user's function may have another."""
-        runner = self._predictor.runner
-        folder = Path(getattr(runner, "model_dir", self._export.folder))
-        is_paddlexs = str(getattr(runner, "__module__", "")).startswith("paddlex.")
-        return is_paddlexs and folder.resolve() == self._export.folder.resolve()
 
     def _infer_otherwise(self, changed: Mapping[str, Any], tensor: npt.NDArray[np.float32]) -> Any:
         """Run the export as paddleocr loads it with some options changed, of which None takes one away.
@@ -293,3 +287,9 @@ class DeployedSide(NetworkFile):
     def describe_error(self, error: BaseException) -> str:
         """Return what a stage raised, in the words of messages, with the way out where it is known."""
         return predictor_onednn_crash(error) or super().describe_error(error)
+
+
+def _is_paddlexs_on(runner: Any, folder: Path) -> bool:
+    """Return whether a runner is paddlex's own on a folder; the object of a user's function may have another."""
+    is_paddlexs = str(getattr(runner, "__module__", "")).startswith("paddlex.")
+    return is_paddlexs and Path(getattr(runner, "model_dir", folder)).resolve() == folder.resolve()

@@ -83,7 +83,8 @@ def load_paddlex_pipeline(
         made = made_by_factory(factory, folder)
         given = replace(given, options=made.options, factory=factory, has_own_predict=made.has_own_predict)
         try:
-            export, deployed = read_export(made.model_dir, made.model_name, made.api, given)
+            # It was made in this directory; experiments may run in another.
+            export, deployed = read_export(made.model_dir.absolute(), made.model_name, made.api, given)
         except ModelError as error:
             where = f"the folder {made.model_dir} (in the current directory, {Path.cwd()})"
             raise ModelError(f"{error}; inference.factory = {factory!r} returned an object of {where}") from error
