@@ -190,7 +190,7 @@ def with_models_that_are_here(config: Any, absent: Sequence[Absent], folder: Pat
     for model, _ in absent:
         place = config
         for key in model.place:
-            place = place.setdefault(key, {})
+            place = place[key]
         place[model.switch] = False
     block = ocr_options_block(config, *DOC_PREPROCESSOR)
     if absent and not any(block.get(name, True) for name in (ORIENTATION, UNWARPING)):
