@@ -107,11 +107,8 @@ def test_modules_of_one_name_in_two_folders_are_two(tmp_path: Path, monkeypatch:
     (tmp_path / "two" / "own_net_of_test" / "__init__.py").touch()
     path = list(sys.path)
     reference = "own_net_of_test.build:name"
-    assert [import_entry_point(reference, tmp_path / folder) for folder in ("one", "two", "one")] == [
-        "one",
-        "two",
-        "one",
-    ]
+    folders = ["one", "two", "one"]
+    assert [import_entry_point(reference, tmp_path / folder) for folder in folders] == folders
     assert sys.path == path
     for name in [name for name in sys.modules if name.startswith("own_net_of_test")]:
         monkeypatch.delitem(sys.modules, name)
