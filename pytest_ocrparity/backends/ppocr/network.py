@@ -150,7 +150,7 @@ class Network:
     def used(self) -> tuple[str, ...]:
         """The parameters and statistics that an evaluation uses, by paddle's names and in that order.
 
-        None where the network does not run on a small input.
+        Empty where the network does not run on a small input.
         """
         known = self.keys()
         found: dict[str, None] = {}
