@@ -10,10 +10,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 
 from pytest_ocrparity.compare import Comparisons
 from pytest_ocrparity.compare.sensitivity import map_sensitivity, sensitivity_limit
@@ -26,9 +25,8 @@ from pytest_ocrparity.errors import ImageError
 from pytest_ocrparity.files import image_file_bytes
 from pytest_ocrparity.stages import DECODE, DETECTIONS, PREPROCESSING, PROBABILITY_MAPS, RESIZE, STAGES_OF
 from pytest_ocrparity.tolerance import BUILT_IN, Tolerance
-from pytest_ocrparity.trace import Detections, Image, Trace
+from pytest_ocrparity.trace import Array, Detections, Image, Trace
 
-Array: TypeAlias = "npt.NDArray[Any]"
 Answer = TypeVar("Answer")
 Offer = TypeVar("Offer")
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Final, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from pytest_ocrparity.contract import UsesRandomOperators, pipeline_of
 from pytest_ocrparity.diagnose.budget import BudgetSpentError
@@ -17,9 +16,7 @@ from pytest_ocrparity.diagnose.laboratory import Laboratory, are_equal_maps
 from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis
 from pytest_ocrparity.errors import NotEnoughMemory
 from pytest_ocrparity.stages import PROBABILITY_MAP, RESIZE, TENSOR
-from pytest_ocrparity.trace import Trace
-
-Array: TypeAlias = "npt.NDArray[Any]"
+from pytest_ocrparity.trace import Array, Trace
 
 MOST_TENSORS: Final = 12
 """How many tensors are made of one image at most, where those that were made do not explain the difference."""

@@ -20,12 +20,12 @@ from pytest_ocrparity.compare import Comparisons
 from pytest_ocrparity.contract import Pipeline, StartsAnew, pipeline_of, trace_anew
 from pytest_ocrparity.diagnose.budget import BudgetSpentError
 from pytest_ocrparity.diagnose.kept_state import STATE, kept_state_diagnosis
-from pytest_ocrparity.diagnose.laboratory import Array, Laboratory, bgr
+from pytest_ocrparity.diagnose.laboratory import Laboratory, bgr
 from pytest_ocrparity.diagnose.postprocessing.kept_boxes import kept_boxes_of_map_before
 from pytest_ocrparity.diagnose.repeatability import is_of_chance
 from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis
 from pytest_ocrparity.files import image_file_size
-from pytest_ocrparity.trace import Image, Trace
+from pytest_ocrparity.trace import Array, Image, Trace
 from pytest_ocrparity.wording import image_label
 
 ROUNDS: Final = 2

@@ -30,7 +30,7 @@ from pytest_ocrparity.stages import (
     Task,
     task_named,
 )
-from pytest_ocrparity.trace.decoded import Decoded, read_only, trace_copy
+from pytest_ocrparity.trace.decoded import Array, Decoded, read_only, trace_copy
 from pytest_ocrparity.trace.recognised_text import Recognition
 from pytest_ocrparity.trace.result_document import read_result_document
 from pytest_ocrparity.trace.stored_fields import wrong_stored_fields
@@ -45,7 +45,17 @@ Shape: TypeAlias = "tuple[float, float, float, float]"
 """PaddleOCR's shape row: source height, source width, ratio_h, ratio_w."""
 
 
-__all__ = ["Decoded", "Detections", "Image", "Recognition", "Shape", "Trace", "trace_copy", "trace_source_place"]
+__all__ = [
+    "Array",
+    "Decoded",
+    "Detections",
+    "Image",
+    "Recognition",
+    "Shape",
+    "Trace",
+    "trace_copy",
+    "trace_source_place",
+]
 
 
 FORMAT: Final = "pytest-ocrparity trace"

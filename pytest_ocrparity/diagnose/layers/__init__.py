@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, Final, TypeAlias
+from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from pytest_ocrparity.backends.memory_guard import ONCE_BYTES, available_memory, readable_bytes
 from pytest_ocrparity.contract import (
@@ -47,8 +46,7 @@ from pytest_ocrparity.diagnose.network.weights import paired_network
 from pytest_ocrparity.diagnose.repeatability import is_of_chance
 from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis, Layer
 from pytest_ocrparity.stages import PROBABILITY_MAP, RECOGNITION
-
-Array: TypeAlias = "npt.NDArray[Any]"
+from pytest_ocrparity.trace import Array
 
 REFINED: Final = frozenset(
     {

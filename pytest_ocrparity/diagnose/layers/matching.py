@@ -6,15 +6,13 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import InitVar, dataclass, field
 from functools import cached_property
-from typing import Any, Final, TypeAlias
+from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from pytest_ocrparity.contract.network_graph import NetworkGraph, Node
 from pytest_ocrparity.diagnose.network.structure import kind_of
-
-Array: TypeAlias = "npt.NDArray[Any]"
+from pytest_ocrparity.trace import Array
 
 LEAST: Final = 2e-5
 """How far two arrays may lie apart, of the largest value, whatever the network: what engines that add in another order

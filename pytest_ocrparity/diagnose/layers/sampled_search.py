@@ -8,9 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any, TypeAlias
-
-import numpy.typing as npt
 
 from pytest_ocrparity.contract import NetworkGraph, offered
 from pytest_ocrparity.contract.network_graph import SamplesArrays
@@ -26,8 +23,7 @@ from pytest_ocrparity.diagnose.layers.search import (
     Search,
 )
 from pytest_ocrparity.diagnose.network.structure import kind_of
-
-Array: TypeAlias = "npt.NDArray[Any]"
+from pytest_ocrparity.trace import Array
 
 
 def search_whole_page(

@@ -8,17 +8,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, TypeAlias
+from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from pytest_ocrparity.contract.network_graph import NetworkGraph, SamplesArrays
 from pytest_ocrparity.diagnose.layers.matching import Matches, Values, distance, largest, reference_values
 from pytest_ocrparity.diagnose.layers.pairing import Pair, is_ambiguous, pairs_of
 from pytest_ocrparity.diagnose.network.structure import kind_of
-
-Array: TypeAlias = "npt.NDArray[Any]"
+from pytest_ocrparity.trace import Array
 
 NUDGE: Final = np.float32(7.2e-7)
 """What the tensor is moved by to learn how far rounding moves each array, see `compare.sensitivity.STEP`."""

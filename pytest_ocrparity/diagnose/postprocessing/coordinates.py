@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from pytest_ocrparity.diagnose.laboratory import Laboratory
 from pytest_ocrparity.diagnose.patched_candidate import PatchedCandidate
 from pytest_ocrparity.diagnosis import Diagnosis
 from pytest_ocrparity.stages import DETECTIONS
-from pytest_ocrparity.trace import Detections, Shape
+from pytest_ocrparity.trace import Array, Detections, Shape
 
-Array: TypeAlias = "npt.NDArray[Any]"
 Size: TypeAlias = "tuple[int, int]"
 Undo: TypeAlias = Callable[[Detections, Size, Shape], Detections]
 

@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final, TypeAlias
+from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
-from pytest_ocrparity.trace import Detections, Shape
-
-Array: TypeAlias = "npt.NDArray[Any]"
+from pytest_ocrparity.trace import Array, Detections, Shape
 
 SCORE: Final = 2e-6
 """How far two float32 means over the same pixels lie apart at most, whichever library adds them up."""

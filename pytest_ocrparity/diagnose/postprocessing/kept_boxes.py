@@ -13,12 +13,12 @@ import numpy as np
 
 from pytest_ocrparity.contract import Pipeline
 from pytest_ocrparity.diagnose.kept_state import kept_state_diagnosis
-from pytest_ocrparity.diagnose.laboratory import Array, Laboratory
+from pytest_ocrparity.diagnose.laboratory import Laboratory
 from pytest_ocrparity.diagnose.postprocessing.equality import Page, are_equal, indices_of_equal_boxes
 from pytest_ocrparity.diagnose.postprocessing.rules import subset
 from pytest_ocrparity.diagnosis import Diagnosis
 from pytest_ocrparity.stages import DETECTIONS
-from pytest_ocrparity.trace import Detections
+from pytest_ocrparity.trace import Array, Detections
 from pytest_ocrparity.wording import number_of_boxes
 
 RUNS: Final = 2

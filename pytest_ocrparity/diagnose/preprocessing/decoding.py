@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from pytest_ocrparity.backends.decoders import STANDARD, pixels_by_decoder
 from pytest_ocrparity.contract import HasSettingsTable, offered
@@ -17,9 +16,8 @@ from pytest_ocrparity.diagnose.patched_candidate import PatchedCandidate
 from pytest_ocrparity.diagnosis import Diagnosis
 from pytest_ocrparity.errors import OcrParityError
 from pytest_ocrparity.stages import DECODE
-from pytest_ocrparity.trace import Decoded, Trace
+from pytest_ocrparity.trace import Array, Decoded, Trace
 
-Array: TypeAlias = "npt.NDArray[Any]"
 Made: TypeAlias = "tuple[Diagnosis, PatchedCandidate] | None"
 
 _DOES = {

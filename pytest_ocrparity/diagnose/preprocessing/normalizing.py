@@ -8,15 +8,13 @@ from dataclasses import replace
 from typing import Any, Final, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from pytest_ocrparity.diagnose.laboratory import Laboratory
 from pytest_ocrparity.diagnose.patched_candidate import PatchedCandidate
 from pytest_ocrparity.diagnosis import Diagnosis
 from pytest_ocrparity.stages import TENSOR
-from pytest_ocrparity.trace import Trace
+from pytest_ocrparity.trace import Array, Trace
 
-Array: TypeAlias = "npt.NDArray[Any]"
 Made: TypeAlias = "tuple[Diagnosis, PatchedCandidate] | None"
 
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from pytest_ocrparity.diagnose.laboratory import Frame, Laboratory
 from pytest_ocrparity.diagnose.patched_candidate import PatchedCandidate
@@ -15,7 +14,6 @@ from pytest_ocrparity.diagnosis import Diagnosis
 from pytest_ocrparity.stages import RESIZE, TENSOR
 from pytest_ocrparity.trace import Trace
 
-Array: TypeAlias = "npt.NDArray[Any]"
 Made: TypeAlias = "tuple[Diagnosis, PatchedCandidate] | None"
 
 

@@ -11,10 +11,9 @@ import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from pytest_ocrparity.contract import ChangesPictures, ResizesPictures, ResizesTo, offered, pipeline_of
 from pytest_ocrparity.diagnose.laboratory import Frame, Laboratory, bgr
@@ -31,9 +30,8 @@ from pytest_ocrparity.diagnose.preprocessing.placements import (
 )
 from pytest_ocrparity.diagnosis import Diagnosis
 from pytest_ocrparity.stages import DECODE, RESIZE, TENSOR
-from pytest_ocrparity.trace import Trace
+from pytest_ocrparity.trace import Array, Trace
 
-Array: TypeAlias = "npt.NDArray[Any]"
 Size: TypeAlias = "tuple[int, int]"
 Made: TypeAlias = "tuple[Diagnosis | tuple[Diagnosis, ...], PatchedCandidate] | None"
 Before: TypeAlias = "Callable[[Laboratory], Trace | None]"

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from pytest_ocrparity.diagnose.laboratory import Frame, Laboratory
-from pytest_ocrparity.trace import Trace
+from pytest_ocrparity.trace import Array, Trace
 
-Array: TypeAlias = "npt.NDArray[Any]"
 Size: TypeAlias = "tuple[int, int]"
 Placed: TypeAlias = "tuple[Array, str, Frame]"
 Resize: TypeAlias = "Callable[[Array, Size], Array | None]"

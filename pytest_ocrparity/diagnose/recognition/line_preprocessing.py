@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 
 from pytest_ocrparity.contract import (
     ChangesPictures,
@@ -49,9 +48,7 @@ from pytest_ocrparity.diagnose.recognition.line_sizes import columns_of_picture,
 from pytest_ocrparity.diagnose.recognition.scaled_lines import SCALED, scaled_line_cause, with_scaled_line
 from pytest_ocrparity.diagnosis import UNKNOWN, Change, Diagnosis, Fix
 from pytest_ocrparity.stages import DECODE, PREPROCESSING, RESIZE, TENSOR
-from pytest_ocrparity.trace import Image, Trace
-
-Array: TypeAlias = "npt.NDArray[Any]"
+from pytest_ocrparity.trace import Array, Image, Trace
 
 AS_DEPLOYED: Final = Fix(
     "evaluate as you deploy: in the training YAML file, set eval_mode: true under RecResizeImg in "

@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Final, TypeAlias
+from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from pytest_ocrparity.artifacts.model_files import CONFIG
 from pytest_ocrparity.compare.characters import dictionary_difference
@@ -45,8 +44,6 @@ from pytest_ocrparity.report.dictionary_lines import dictionaries_text
 from pytest_ocrparity.stages import PROBABILITY_MAPS, TEXT
 from pytest_ocrparity.trace import Recognition
 from pytest_ocrparity.wording import quoted
-
-Array: TypeAlias = "npt.NDArray[Any]"
 
 MOST_CLASSES: Final = 120
 """Most classes of a line that decoders are asked about; a line of 80 characters has about 40."""
