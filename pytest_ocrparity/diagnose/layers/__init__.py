@@ -35,7 +35,7 @@ from pytest_ocrparity.diagnose.layers.layer_texts import (
     node_text,
     search_evidence,
 )
-from pytest_ocrparity.diagnose.layers.matching import largest
+from pytest_ocrparity.diagnose.layers.matching import distance, largest
 from pytest_ocrparity.diagnose.layers.proved_attribute import SHARE, Tried, graph_cause, network_with_attributes
 from pytest_ocrparity.diagnose.layers.sampled_search import search_whole_page
 from pytest_ocrparity.diagnose.layers.search import NOT_SHOWN, Place, Runs, Search, search_layers
@@ -235,7 +235,7 @@ def _search_whole_page(
     shares = [limit / largest(array) for limit, array in zip(right.limits, right.arrays, strict=True)]
     return lab.attempt(
         lambda: search_whole_page(
-            *graphs, tensor, step, shares, lambda off: off <= limit, Runs(lambda: lab.budget.network_run(tensor.size))
+            *graphs, tensor, step, shares, limit, Runs(lambda: lab.budget.network_run(tensor.size))
         ),
         LAYERS,
     )
@@ -282,7 +282,7 @@ def search_page(lab: Laboratory, trained: TrainedNetwork | None = None) -> Searc
     if not _are_the_sides(lab, trained, graphs, part, limit):
         return None
     runs = Runs(lambda: lab.budget.network_run(part.size, SHARE), MOST_ON_A_PART)
-    search = lab.attempt(lambda: search_layers(reference, candidate, part, lambda off: off <= limit, runs), LAYERS)
+    search = lab.attempt(lambda: search_layers(reference, candidate, part, limit, runs), LAYERS)
     where = f"of a part of {part.shape[3]}x{part.shape[2]} px"
     if search is not None and search.why == NOT_SHOWN and part.shape != tensor.shape and not lab.maps_agree:
         whole = _search_whole_page(lab, graphs, search, limit) if size is None else None
@@ -342,7 +342,7 @@ def _are_the_sides(
             right = lab.attempt(lambda run=run: run(part), f"{LAYERS} of {name}")  # type: ignore[misc]
         if made is None or right is None:
             return False
-        if made.shape != right.shape or not float(np.max(np.abs(made - right), initial=0.0)) <= limit:
+        if made.shape != right.shape or distance(made, right) > limit:
             lab.not_tried.append(f"{LAYERS}: the graph that is read of {name} returns another map than {name}")
             return False
     return True
