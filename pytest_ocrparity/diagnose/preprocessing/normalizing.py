@@ -61,8 +61,8 @@ def by_affine_fit(lab: Laboratory, base: PatchedCandidate) -> Made:
     cause, summary, fix = named
     proof = f"worked out from the two tensors: {reference}'s, normalised by {candidate}'s numbers, "
     proof += f"is {candidate}'s, channel by channel (largest difference {residual:.1e})"
-    undone = (slope.reshape(1, -1, 1, 1), offset.reshape(1, -1, 1, 1))
-    patched = replace(base, tensor=lambda tensor: ((tensor - undone[1]) / undone[0]).astype(np.float32))
+    slope, offset = slope.reshape(1, -1, 1, 1), offset.reshape(1, -1, 1, 1)
+    patched = replace(base, tensor=lambda tensor: ((tensor - offset) / slope).astype(np.float32))
     return lab.proven_cause(TENSOR, cause, summary, [proof], fix), patched
 
 
@@ -89,12 +89,14 @@ def _cause_of_affine_map(lab: Laboratory, slope: Array, offset: Array) -> tuple[
     None where no known normalisation has its numbers.
     """
     reference, candidate = lab.names
-    parameters = lab.reference.parameters.get(TENSOR, {})
+    right = _reported_mean_std(lab.reference, slope)
     try:
-        mean, std = (np.asarray(parameters[name], np.float64).reshape(slope.shape) for name in ("mean", "std"))
-        scale = float(parameters.get("scale", 1.0))
-    except (KeyError, TypeError, ValueError):
+        scale = float(lab.reference.parameters.get(TENSOR, {}).get("scale", 1.0))
+    except (TypeError, ValueError):
         return None
+    if right is None:
+        return None
+    mean, std = right
     reported = _reported_mean_std(lab.candidate, slope)
     is_contradicted = reported is not None and not _explains_affine_map(reported, slope, offset, mean, std)
     if is_contradicted and not _explains_affine_map(reported, np.ones_like(slope), np.zeros_like(offset), mean, std):
@@ -181,10 +183,23 @@ def by_tensor_axes(lab: Laboratory, base: PatchedCandidate) -> Made:
 LEVELS = 16
 """Least number of different values in a channel: with few grey levels a line fits any curve."""
 
+
+def _as_bfloat16(tensor: Array) -> Array:
+    """Round float32 values to the nearest ones that have 8 bits of mantissa."""
+    bits = np.ascontiguousarray(tensor, np.float32).view(np.uint32)
+    bits = bits + (0x7FFF + ((bits >> 16) & 1))
+    return (bits & np.uint32(0xFFFF0000)).astype(np.uint32).view(np.float32)
+
+
+def _cut_to_bfloat16(tensor: Array) -> Array:
+    """Cut float32 values to 8 bits of mantissa, as a copy of their upper halves does."""
+    return (np.ascontiguousarray(tensor, np.float32).view(np.uint32) & np.uint32(0xFFFF0000)).view(np.float32)
+
+
 PRECISIONS: Final[Mapping[str, Callable[[Array], Array]]] = {
     "float16": lambda tensor: np.asarray(tensor.astype(np.float16)),
-    "bfloat16": lambda tensor: _as_bfloat16(tensor),
-    "bfloat16, the rest cut off": lambda tensor: _cut_to_bfloat16(tensor),
+    "bfloat16": _as_bfloat16,
+    "bfloat16, the rest cut off": _cut_to_bfloat16,
 }
 
 
@@ -212,25 +227,15 @@ def by_precision(lab: Laboratory, base: PatchedCandidate) -> Made:
     return None
 
 
-def _rounded_before(name: str) -> Any:
+def _rounded_before(name: str) -> Callable[[Laboratory], Trace | None]:
+    """Return what makes the reference's trace of another image with its tensor rounded."""
+
     def before(lab: Laboratory) -> Trace | None:
         right = lab.reference.tensor
         rounded = None if right is None else PRECISIONS[name](right).astype(np.float32)
         return None if rounded is None else replace(lab.reference, tensor=rounded)
 
     return before
-
-
-def _as_bfloat16(tensor: Array) -> Array:
-    """Round float32 values to the nearest ones that have 8 bits of mantissa."""
-    bits = np.ascontiguousarray(tensor, np.float32).view(np.uint32)
-    bits = bits + (0x7FFF + ((bits >> 16) & 1))
-    return (bits & np.uint32(0xFFFF0000)).astype(np.uint32).view(np.float32)
-
-
-def _cut_to_bfloat16(tensor: Array) -> Array:
-    """Cut float32 values to 8 bits of mantissa, as a copy of their upper halves does."""
-    return (np.ascontiguousarray(tensor, np.float32).view(np.uint32) & np.uint32(0xFFFF0000)).view(np.float32)
 
 
 MOST_STEPS: Final = 256

@@ -8,7 +8,8 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
-from pytest_ocrparity.diagnose.laboratory import Frame, Laboratory
+from pytest_ocrparity.diagnose.laboratory import Laboratory
+from pytest_ocrparity.diagnose.page_frame import Frame
 from pytest_ocrparity.diagnose.patched_candidate import PatchedCandidate
 from pytest_ocrparity.diagnosis import Diagnosis
 from pytest_ocrparity.stages import RESIZE, TENSOR

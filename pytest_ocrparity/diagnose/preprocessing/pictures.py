@@ -11,14 +11,16 @@ import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Final, NamedTuple, TypeAlias
 
 import numpy as np
 
 from pytest_ocrparity.contract import ChangesPictures, ResizesPictures, ResizesTo, offered, pipeline_of
-from pytest_ocrparity.diagnose.laboratory import Frame, Laboratory, bgr
+from pytest_ocrparity.diagnose.laboratory import Laboratory, bgr
+from pytest_ocrparity.diagnose.page_frame import Frame
 from pytest_ocrparity.diagnose.patched_candidate import PatchedCandidate
-from pytest_ocrparity.diagnose.preprocessing.decoding import ways_of_decoding
+from pytest_ocrparity.diagnose.preprocessing.decoding import EXCHANGED, ways_of_decoding
 from pytest_ocrparity.diagnose.preprocessing.normalizing import reversed_before_normalizing
 from pytest_ocrparity.diagnose.preprocessing.placements import (
     Way,
@@ -83,7 +85,7 @@ def by_pictures(lab: Laboratory, base: PatchedCandidate) -> Made:
 
 
 def _is_plain(lab: Laboratory, page: Array, own: Array) -> bool:
-    """Tell whether a picture is the page as it is, at a size of its own: what changes nothing explains nothing."""
+    """Return whether a picture is the page as it is, at a size of its own: what changes nothing explains nothing."""
     plain = resized(lab, page, size_of(own))
     return plain is not None and matches_placement(own, plain)
 
@@ -130,7 +132,7 @@ def _ways_to_make_picture(lab: Laboratory, trace: Trace, page: Array, own: Array
             "resize.pixels", _picture_kinds(names), picture, f"{names} before the resize", f"feeds a page {names}", fix
         )
     yield from _otherwise_decoded(lab, page, own)
-    yield from placements(lab, trace, page, own, lambda pixels, to: resized(lab, pixels, to))
+    yield from placements(lab, trace, page, own, partial(resized, lab))
 
 
 def _interpolation(lab: Laboratory, page: Array, own: Array) -> Way | None:
@@ -150,7 +152,7 @@ def _scaled_by_clients(lab: Laboratory, trace: Trace, page: Array, own: Array) -
         trace,
         page,
         own,
-        lambda pixels, to: resized(lab, pixels, to),
+        partial(resized, lab),
         lambda pixels, to: _offered_pictures(lab, lambda side: side.resampled(pixels, to)),
     )
 
@@ -329,7 +331,7 @@ def _frame_of_decoded(lab: Laboratory, cause: str, text: str, changed: Array) ->
         return None
     height, width = tensor.shape[2:]
     if cause == "decode.scaled":
-        return Frame(page.shape[1] / width, page.shape[0] / height, 0.0, 0.0)
+        return Frame(page.shape[1] / width, page.shape[0] / height)
     left, top = (float(each) for each in _ORIGIN.findall(text)[-1])
     return Frame(changed.shape[1] / width, changed.shape[0] / height, left, top)
 
@@ -357,7 +359,7 @@ def _decoded_change(lab: Laboratory, trace: Trace | None) -> tuple[str, str, Arr
 
     if size == page.shape[:2]:
         if np.array_equal(own, page[..., ::-1]) and not np.array_equal(own, page):
-            return "decode.channel_order", "reversed", own, "with red and blue exchanged"
+            return "decode.channel_order", "reversed", own, EXCHANGED
         names = "" if np.array_equal(own, page) else name(_offered_pictures(lab, lambda side: side.recoded(page)))
         return ("decode.pixels", names, own, names) if names else None
     plain = ("cv2.INTER_LINEAR", resized(lab, page, size))

@@ -2,36 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final, NamedTuple, TypeAlias
 
 import numpy as np
 
-from pytest_ocrparity.diagnose.laboratory import Frame, Laboratory
+from pytest_ocrparity.diagnose.laboratory import Laboratory
+from pytest_ocrparity.diagnose.page_frame import TURNS, Frame
 from pytest_ocrparity.trace import Array, Trace
 
 Size: TypeAlias = "tuple[int, int]"
 Placed: TypeAlias = "tuple[Array, str, Frame]"
 Resize: TypeAlias = "Callable[[Array, Size], Array | None]"
-
-
 Factors: TypeAlias = "Iterable[tuple[str, Array]]"
-
-
-class Turn(NamedTuple):
-    """A way to turn or mirror a page."""
-
-    words: str
-    picture: Callable[[Array], Array]
-
-
-TURNS: Final = (
-    Turn("turned by 90 degrees to the left", lambda page: np.rot90(page, 1)),
-    Turn("turned by 90 degrees to the right", lambda page: np.rot90(page, -1)),
-    Turn("turned by 180 degrees", lambda page: np.rot90(page, 2)),
-    Turn("mirrored left to right", lambda page: page[:, ::-1]),
-    Turn("mirrored top to bottom", lambda page: page[::-1]),
-)
 
 
 class Way(NamedTuple):
@@ -61,13 +45,7 @@ FACTORS: Final = (0.5, 0.25, 0.75, 1.5, 2.0)
 """By how much clients scale pages before they send them, where no shape row says it."""
 
 
-def placements(
-    lab: Laboratory,
-    trace: Trace,
-    page: Array,
-    own: Array,
-    resize: Resize,
-) -> Iterator[Way]:
+def placements(lab: Laboratory, trace: Trace, page: Array, own: Array, resize: Resize) -> Iterator[Way]:
     """Yield the pictures in which a page lies within a border, is turned, or is cut.
 
     Args:
@@ -84,29 +62,22 @@ def placements(
             yield Way("resize.padding", _BORDER, picture, text, f"pads the page: {text}", fix, frame)
     yield from _turned(lab, page, own, resize)
     for size in _sizes_of_crop(trace, page, own):
-        whole = f"take the crop out of {names.candidate}, or compare pages that are cut so"
+        fix = f"take the crop out of {names.candidate}, or compare pages that are cut so"
         for picture, text, frame in _cropped_pages(page, own, size, resize):
-            yield Way("decode.cropped", _CROP, picture, text, f"feeds a part of the page: {text}", whole, frame)
+            yield Way("decode.cropped", _CROP, picture, text, f"feeds a part of the page: {text}", fix, frame)
 
 
 def _turned(lab: Laboratory, page: Array, own: Array, resize: Resize) -> Iterator[Way]:
     """Yield the page turned or mirrored, and then resized."""
-    height, width = size_of(page)
-    for turn in TURNS:
-        picture = resize(turn.picture(page), size_of(own))
+    fix = f"let {lab.names.candidate} feed the page as it stands, or turn it for both sides"
+    for words, turn in TURNS.items():
+        turned = turn.picture(page)
+        picture = resize(turned, size_of(own))
         if picture is not None:
-            side = size_of(turn.picture(page))
-            frame = Frame(side[1] / own.shape[1], side[0] / own.shape[0], 0.0, 0.0, turn.words, (height, width))
-            fix = f"let {lab.names.candidate} feed the page as it stands, or turn it for both sides"
-            yield Way(
-                "decode.orientation",
-                frozenset({turn.words}),
-                picture,
-                turn.words,
-                f"feeds the page {turn.words}",
-                fix,
-                frame,
-            )
+            across, down = turned.shape[1] / own.shape[1], turned.shape[0] / own.shape[0]
+            frame = Frame(across, down, turn=words, page=size_of(page))
+            summary = f"feeds the page {words}"
+            yield Way("decode.orientation", frozenset({words}), picture, words, summary, fix, frame)
 
 
 def scaled_placements(
@@ -122,11 +93,11 @@ def scaled_placements(
     if row is not None and (row == page.shape[:2] or min(row) < 8):
         return
     sizes = [row] if row is not None else [(round(page.shape[0] * f), round(page.shape[1] * f)) for f in FACTORS]
-    frame = Frame(page.shape[1] / own.shape[1], page.shape[0] / own.shape[0], 0.0, 0.0)
+    frame = Frame(page.shape[1] / own.shape[1], page.shape[0] / own.shape[0])
     fix = f"give {lab.names.candidate} the page in its own size, {page.shape[1]}x{page.shape[0]}"
     for size in sizes:
         plain = resize(page, size)
-        made = [*([("cv2.INTER_LINEAR", plain)] if plain is not None else []), *resampled(page, size)]
+        made = [*resampled(page, size)] if plain is None else [("cv2.INTER_LINEAR", plain), *resampled(page, size)]
         for name, scaled in made:
             twice = resize(scaled, size_of(own))
             if twice is not None and matches_placement(own, twice):
@@ -199,11 +170,11 @@ def _places_of_page(page: Array, own: Array) -> list[tuple[int, int, int, int]]:
             found[top, left, h, w] = None
 
     ratio = min(height / page_h, width / page_w)
-    sizes = {(whole(page_h * ratio), whole(page_w * ratio)) for whole in (round, int, _rounded_up)} | {(page_h, page_w)}
+    sizes = {(whole(page_h * ratio), whole(page_w * ratio)) for whole in (round, int, math.ceil)} | {(page_h, page_w)}
     for fill in {tuple(own[-1, -1].tolist()), tuple(own[0, 0].tolist())}:
         top, left, h, w = _not_of(own, fill)
         add(top, left, h, w)
-        for whole in (round, int, _rounded_up):  # one edge of the page may be of the border's colour
+        for whole in (round, int, math.ceil):  # one edge of the page may be of the border's colour
             sizes |= {(h, whole(page_w * h / page_h)), (whole(page_h * w / page_w), w)}
             sizes |= {(h + top, whole(page_w * (h + top) / page_h)), (whole(page_h * (w + left) / page_w), w + left)}
         sizes |= {(h + top, w + left), (height, w + left), (h + top, width), (height, w), (h, width)}
@@ -213,10 +184,6 @@ def _places_of_page(page: Array, own: Array) -> list[tuple[int, int, int, int]]:
         add(round((height - h) / 2 - 0.1), round((width - w) / 2 - 0.1), h, w)
         add(-(-(height - h) // 2), -(-(width - w) // 2), h, w)
     return list(found)
-
-
-def _rounded_up(value: float) -> int:
-    return int(np.ceil(value))
 
 
 def _not_of(own: Array, fill: tuple[int, ...]) -> tuple[int, int, int, int]:
