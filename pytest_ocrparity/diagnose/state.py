@@ -194,9 +194,13 @@ def _sequences(lab: Laboratory) -> list[Sequence[Image]]:
 
 
 def _pixels(name: str) -> int:
-    data = Path(name).read_bytes()
-    size = image_file_size(data)
-    return len(data) if size is None else size[0] * size[1]
+    """Return how many pixels a file states; of one that states no size its bytes, 0 of one that can't be read."""
+    path = Path(name)
+    if (size := _stated_size(path)) is not None:
+        return size[0] * size[1]
+    with suppress(OSError):
+        return path.stat().st_size
+    return 0
 
 
 def _other_pages(lab: Laboratory) -> list[Sequence[Image]]:
@@ -231,16 +235,20 @@ def _files_beside(lab: Laboratory) -> Iterator[Sequence[Image]]:
 
 
 def _sizes_beside(image: Path) -> dict[Path, tuple[int, int]]:
-    """Return the sizes that the first files beside an image state, which may be anybody's: some can't be read."""
-    found = {}
+    """Return the (height, width) that the first files beside an image state, as far as they do."""
     with suppress(OSError):
         others = (path for path in sorted(image.parent.iterdir()) if path.name != image.name and path.is_file())
-        for path in itertools.islice(others, MOST_READ):
-            with suppress(OSError), path.open("rb") as file:
-                size = image_file_size(file.read(HEADER))
-                if size is not None and min(size) > 0:
-                    found[path] = size
-    return found
+        sizes = {path: _stated_size(path) for path in itertools.islice(others, MOST_READ)}
+        return {path: size for path, size in sizes.items() if size is not None}
+    return {}
+
+
+def _stated_size(path: Path) -> tuple[int, int] | None:
+    """Return the (height, width) that a file's header states; None where it states none, or can't be read."""
+    with suppress(OSError), path.open("rb") as file:  # it may be anybody's, and of any length
+        size = image_file_size(file.read(HEADER))
+        return size if size is not None and min(size) > 0 else None
+    return None
 
 
 def _names(others: Sequence[Image]) -> str:

@@ -210,11 +210,10 @@ def _is_repeated(lab: Laboratory, own: Detections, found: Detections) -> bool:
     if source is None or image is None or trace.probability_map is None:
         return False
     with lab.budget.network_run(lab.tensor.size):
-        again = lab.attempt(lambda: source.trace(image))
-    is_run = again is not None and again is not trace  # and not taken from a store of the candidate's
-    return (
-        is_run and again is not None and again.detections == found and boxes_of_map(trace, trace.probability_map) == own
-    )
+        again = lab.attempt(lambda: source.trace(image))  # its own, whose `trace_anew` may leave out what follows
+    if again is None or again is trace:  # a store of the candidate's returns the same, and then nothing ran
+        return False
+    return again.detections == found and boxes_of_map(trace, trace.probability_map) == own
 
 
 def _later_stage(lab: Laboratory, own: Detections, found: Detections) -> Diagnosis:

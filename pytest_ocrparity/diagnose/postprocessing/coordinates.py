@@ -107,7 +107,7 @@ def by_coordinates(
 
 
 def _says_the_same(way: Distortion, other: Distortion) -> bool:
-    """Tell whether a later way is the numbers of this one: each but the order of x and y scales and moves each axis.
+    """Return whether a later way is this one in numbers: each but the order of x and y scales and moves each axis.
 
     So does a wrap of all boxes, by 65536 px to a hair: no other numbers are undone by it.
     """
@@ -123,7 +123,7 @@ def _rivals(lab: Laboratory, ways: list[Distortion]) -> Diagnosis:
 
 
 def _may_be_of_the_map(lab: Laboratory, made: Detections, undone: Detections, size: Size, shape: Shape) -> bool:
-    """Tell whether the boxes of a candidate that shows nothing else moved by no more than a map may lie beside."""
+    """Return whether the boxes are off by no more than a map may lie beside its page, and no map is recorded."""
     if made is not lab.candidate.detections or lab.candidate.probability_map is not None:
         return False
     moved = max(float(np.abs(one - two).max()) for one, two in zip(made.polygons, undone.polygons, strict=True))

@@ -48,7 +48,7 @@ def by_kept_boxes(lab: Laboratory, first: Detections) -> list[Diagnosis]:
     added = [_added(lab, before, after) for before, after in pairwise(runs)]
     if not all(each is not None and len(each) and lab.is_same_boxes(each) for each in added):
         return []
-    candidate, reference = lab.names.candidate, lab.names.reference
+    reference, candidate = lab.names
     counts = ", then ".join(str(len(each)) for each in runs[1:])
     proof = f"the same map again and again through {candidate}'s post-process gives {number_of_boxes(len(first))}, "
     proof += f"then {counts}: each time {reference}'s {len(added[0] or ())} more, beside all of those before"

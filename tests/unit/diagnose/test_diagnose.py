@@ -77,7 +77,7 @@ def test_no_experiment_takes_the_memory_that_a_side_was_refused(refused: str) ->
     traces[refused] = replace(traces[refused], probability_map=None, detections=None, error=error)
     runs = sides["train"].runs, sides["inference"].runs
     reference, candidate = traces["train"], traces["inference"]
-    told = f"{refused} did not run, and no experiment was made, for want of memory"
+    told = f"{refused} did not run, and no experiment was made, as too little memory was left"
     assert only(reference, candidate).summary == told
     cache = DiagnosisCache(60)
     for number in range(5):
