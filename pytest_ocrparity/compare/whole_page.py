@@ -130,14 +130,14 @@ class PageComparisons:
         for place, polygon in enumerate(one.polygons):
             at, other, read = box_centre(polygon), partner.get(place), reference_texts[place]
             if other is None:
-                lines.append(LineFinding("missing", at, read and read.text, None, place))
+                lines.append(LineFinding("missing", at, _text(read), None, place))
             else:
                 lines.append(self._line(at, read, candidate_texts[other], place, other))
         paired = set(partner.values())
         for place, polygon in enumerate(two.polygons):
             if place not in paired:
-                read = candidate_texts[place]
-                lines.append(LineFinding("extra", box_centre(polygon), None, read and read.text, None, place))
+                text = _text(candidate_texts[place])
+                lines.append(LineFinding("extra", box_centre(polygon), None, text, None, place))
         return lines, findings
 
     def _line(
@@ -146,11 +146,15 @@ class PageComparisons:
         """Return what both sides say of a pair of boxes."""
         if one is None or two is None:
             kind = "same" if one is two else "left out" if two is None else "added"
-            texts = one and one.text, two and two.text
+            texts = _text(one), _text(two)
             return LineFinding(kind, at, *texts, place, other, len(texts[0] or texts[1] or ""))
         edits = edit_distance(one.text, two.text)
         line = LineFinding("same", at, one.text, two.text, place, other, edits, False, one.score, two.score)
         return judged_line(line, self.tolerance.limits)
+
+
+def _text(read: Recognition | None) -> str | None:
+    return None if read is None else read.text
 
 
 def detector_part(trace: Trace) -> Trace:

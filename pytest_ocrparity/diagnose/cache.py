@@ -187,11 +187,9 @@ def _failure_signature(sides: Sequence[str], stage: str, comparisons: Sequence[C
 
 
 def _trace_digest(trace: Trace) -> str:
-    """Return a digest of everything a trace holds, as two traces with the same names may differ."""
-    digest = hashlib.sha256(repr((trace.image, trace.image_sha256, trace.shape, str(trace.error))).encode())
-    if trace.recognition is not None:
-        digest.update(repr(trace.recognition).encode())
-    found = trace.detections
+    """Return a digest of all that experiments see of a trace, as two traces with the same names may differ."""
+    said = trace.image, trace.image_sha256, trace.shape, str(trace.error), trace.parameters, trace.recognition
+    digest, found = hashlib.sha256(repr(said).encode()), trace.detections
     arrays = [trace.resize, trace.tensor, trace.probability_map, *((*found.polygons, found.scores) if found else ())]
     for array in arrays:
         digest.update(b"none" if array is None else repr((array.shape, str(array.dtype))).encode())

@@ -124,9 +124,13 @@ def _is_recorded(lab: Laboratory, trace: Trace | None) -> bool:
         pairs += [(own.detections.scores, trace.detections.scores)]
     return all(
         (one is None and two is None)
-        or (one is not None and two is not None and one.shape == two.shape and np.allclose(one, two, rtol=0, atol=NEAR))
+        or (one is not None and two is not None and one.shape == two.shape and _is_near(one, two))
         for one, two in pairs
     )
+
+
+def _is_near(one: Array, two: Array) -> bool:
+    return np.allclose(one, two, rtol=0, atol=NEAR, equal_nan=True)
 
 
 def _alternating(lab: Laboratory, side: Pipeline, image: Image, stage: str) -> Diagnosis | None:

@@ -88,6 +88,8 @@ def indices_of_equal_boxes(found: Detections, made: Detections, page: Page) -> l
 def canonical(polygon: Array) -> Array:
     """Return a polygon's points clockwise from its first one in reading order, wherever its maker began."""
     points = np.asarray(polygon, np.float64)
+    if not len(points):
+        return points
     if _signed_area(points) < 0:
         points = points[::-1]
     start = int(np.lexsort((points[:, 0], points[:, 0] + points[:, 1]))[0])
@@ -96,7 +98,7 @@ def canonical(polygon: Array) -> Array:
 
 def area(polygons: Sequence[Array]) -> float:
     """Return the sum of the polygons' areas."""
-    return float(sum(abs(_signed_area(np.asarray(polygon))) for polygon in polygons))
+    return float(sum(abs(_signed_area(np.asarray(polygon))) for polygon in polygons if len(polygon)))
 
 
 def _signed_area(points: Array) -> float:

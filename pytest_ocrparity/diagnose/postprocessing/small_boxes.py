@@ -95,7 +95,9 @@ def _find_cut(lab: Laboratory, trace: Trace, right: Detections) -> Cut | None:
 
 
 def _shortest_side(polygon: Array) -> float:
-    """Return a quad's shortest side in px."""
+    """Return a quad's shortest side in px; 0 of a box without points."""
+    if not len(polygon):
+        return 0.0
     return float(np.min(np.linalg.norm(polygon - np.roll(polygon, 1, axis=0), axis=1)))
 
 

@@ -256,7 +256,9 @@ def _page_of_trace(bench: Bench, trace: Trace, found: Detections | None) -> Page
         return None
     page = Page(values, shape, found, found)
     right = bench.make({}, page)
-    return None if right is None else replace(page, right=right)
+    if right is None or not all(len(box) for box in (*found.polygons, *right.polygons)):
+        return None  # a box without points has no side by which a rule could keep it
+    return replace(page, right=right)
 
 
 def _shape_of_page(lab: Laboratory, trace: Trace) -> Shape | None:

@@ -46,6 +46,8 @@ def by_affine_fit(lab: Laboratory, base: PatchedCandidate) -> Made:
     trace, right = lab.run_preprocessing(base), lab.before.tensor
     if trace is None or trace.tensor is None or right is None or trace.tensor.shape != right.shape:
         return None
+    if count := int(np.count_nonzero(~np.isfinite(trace.tensor))):
+        lab.noticed.append(f"{lab.names.candidate}'s tensor holds {count} values that are NaN or infinite")
     fit = _fit_per_channel(right, trace.tensor)
     if fit is None:
         lab.tried.append("normalize: no mean, std and scale turn one tensor into the other")
@@ -269,7 +271,7 @@ def by_steps(lab: Laboratory, base: PatchedCandidate) -> Made:
 
 def _steps_between(right: Array, own: Array) -> tuple[int, float] | None:
     """Return the number and the size of the steps to which `right` is rounded in `own`; None where it is not."""
-    if right.shape != own.shape:
+    if right.shape != own.shape or not np.isfinite((right, own)).all():
         return None
     values = np.unique(own).astype(np.float64)
     if not LEVELS <= len(values) <= MOST_STEPS or len(np.unique(right)) <= 1.5 * len(values):
@@ -324,6 +326,8 @@ def reversed_before_normalizing(tensor: Array, reference: Trace) -> Array:
 def _fit_per_channel(reference: Array, candidate: Array) -> tuple[Array, Array, float] | None:
     """Return slope and offset per channel and the largest residual; None where the fit is not exact."""
     channels = [array[0].reshape(array.shape[1], -1).astype(np.float64) for array in (reference, candidate)]
+    if not np.isfinite(channels).all():
+        return None
     slopes, offsets, worst = [], [], 0.0
     for x, y in zip(*channels, strict=True):
         spread = x - x.mean()

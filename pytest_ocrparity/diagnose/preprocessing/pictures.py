@@ -293,9 +293,8 @@ def picture_of(lab: Laboratory, trace: Trace) -> Array | None:
         return None
     values = (trace.tensor[0].transpose(1, 2, 0).astype(np.float64) * std + mean) / scale
     whole = np.round(values)
-    if np.max(np.abs(values - whole), initial=0.0) > 0.02 or whole.min() < 0 or whole.max() > 255:
-        return None
-    return np.asarray(whole, np.uint8)
+    is_picture = np.max(np.abs(values - whole), initial=0.0) <= 0.02 and whole.min() >= 0 and whole.max() <= 255
+    return np.asarray(whole, np.uint8) if is_picture else None  # NaN, too, is no pixel
 
 
 def by_decoded_picture(lab: Laboratory, base: PatchedCandidate) -> Made:

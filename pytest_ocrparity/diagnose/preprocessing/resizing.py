@@ -253,7 +253,10 @@ def _preprocess_blank(base: PatchedCandidate, size: tuple[int, int]) -> Trace | 
 
 
 def _tensor_size(trace: Trace | None) -> tuple[int, int] | None:
-    return None if trace is None or trace.tensor is None else (trace.tensor.shape[2], trace.tensor.shape[3])
+    """Return the (h, w) of a trace's tensor; None where it has none, or one without an axis for the batch."""
+    if trace is None or trace.tensor is None or trace.tensor.ndim != 4:
+        return None
+    return trace.tensor.shape[2], trace.tensor.shape[3]
 
 
 def _source_size(trace: Trace) -> tuple[int, int]:

@@ -114,6 +114,14 @@ class TestNewlyLoaded:
         assert "large.npy what it returned in this run: 2 times of 2" in proof
         assert diagnosis.fix is not None and "a buffer that only grows" in diagnosis.fix.text
 
+    def test_a_buffer_whose_edges_are_no_numbers_is_named_as_well(self, files: dict[str, str]) -> None:
+        class Unset(Grows):
+            def infer(self, tensor: Array) -> Array:
+                made, right = super().infer(tensor), Toy.infer(self, tensor)
+                return np.where(made == right, made, np.float32(np.nan))
+
+        assert [each.cause for each in found(Unset(name="port"), [files["large"], files["small"]])] == ["engine.state"]
+
     def test_it_is_the_largest_page_before_and_not_the_last(self, files: dict[str, str]) -> None:
         (diagnosis,) = found(Grows(name="port"), [files["large"], files["small"], files["small"]])
         assert diagnosis.cause == "engine.state"
