@@ -55,7 +55,7 @@ def examine_repeatability_of_tensors(lab: Laboratory) -> list[Diagnosis]:
         return [_in_unknown_part(each) for each in found]
     if chance.explains_all:
         return found
-    lab.not_tried.append("experiments with the preprocessing, which need a tensor that comes again")
+    lab.not_tried.append("experiments with the preprocessing, which need the same tensor each time")
     return [*(_in_part(lab, each, chance) for each in found), _unexplained_rest(lab, TENSOR, "tensors")]
 
 

@@ -170,10 +170,10 @@ def _newly_loaded(lab: Laboratory, image: Image, stage: str) -> Diagnosis | None
         elif made is not None and not _is_right(lab, made):
             text = f"{STATE}: newly loaded and after {_names(others)}, {lab.names.candidate} returns a wrong result, "
             lab.tried.append(f"{text}but not the one of this run")
-    lab.not_tried.append(
-        f"{STATE}: newly loaded, {lab.names.candidate} returns {lab.names.reference}'s result for this image, and what "
-        "ran before it that gives the result of this run was not found: were its files changed since they were loaded?"
-    )
+    reference, candidate = lab.names
+    text = f"{STATE}: newly loaded, {candidate} returns {reference}'s result for this image, and after none of the "
+    text += "images that were tried the result of this run: were its files changed since they were loaded?"
+    lab.not_tried.append(text)
     return None
 
 

@@ -81,7 +81,7 @@ def refine_by_layer(lab: Laboratory, found: Sequence[Diagnosis]) -> list[Diagnos
     becomes the graph's where an attribute of the layer explains the whole map; no other one is changed.
     """
     if any(map(is_of_chance, found)):
-        why = f"{LAYERS}: a search needs arrays that come again each time"
+        why = f"{LAYERS}: a search needs the same arrays each time"
         return [replace(each, not_tried=(*each.not_tried, why)) if _is_of_a_network(each) else each for each in found]
     return [refined for each in found for refined in (_refined(lab, each) if _is_of_a_network(each) else [each])]
 

@@ -97,4 +97,4 @@ def kept_boxes_of_map_before(lab: Laboratory, side: Pipeline) -> Diagnosis | Non
         f"after an empty map, {candidate}'s post-process makes {reference}'s boxes of {reference}'s map; right after "
         f"it, these {number_of_boxes(len(left))} of an empty map, and after the mirrored map those of that one"
     )
-    return kept_state_diagnosis(lab, DETECTIONS, proof, "{candidate} returns boxes of the image before")
+    return kept_state_diagnosis(lab, DETECTIONS, proof, "{candidate} returns boxes of the previous image")

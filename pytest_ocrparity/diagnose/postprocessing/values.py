@@ -166,7 +166,7 @@ def _claims(bench: Bench, found: Sequence[Sequence[Fit]], pages: list[Page]) -> 
     proof = f"{bench.name}, varied to {varied}, makes exactly {candidate}'s boxes and scores: {_places(lab, pages)}"
     proof += "; none of them does alone"
     if SAME_BOXES in varied:
-        proof += f"; that any of them {SAME_BOXES} holds for {number_of_images(images)}, one varied at a time"
+        proof += f"; where any value {SAME_BOXES}, that was tried on {number_of_images(images)}, one value at a time"
     together = "; or ".join(f"{_words(fits)} together" for fits in found)
     texts = {_texts(fits) for fits in found}
     stated = []

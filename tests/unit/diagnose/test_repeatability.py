@@ -395,7 +395,7 @@ class TestChanceThatIsNotAll:
         side = self.noisy(0.05, head_w=HALVED)
         found = diagnose(reference=on(Trained()), candidate=on(side))
         assert [each.cause for each in found] == ["engine.not_repeatable", "unknown"]
-        assert found[1].not_tried[-1] == "layers: a search needs arrays that come again each time"
+        assert found[1].not_tried[-1] == "layers: a search needs the same arrays each time"
         assert not any(text.startswith("engine.state") for text in found[1].not_tried)
         (steady,) = diagnose(reference=on(Trained()), candidate=on(self.noisy(0, head_w=HALVED)))
         assert not any("come again" in text for text in steady.not_tried)
