@@ -47,7 +47,8 @@ def by_affine_fit(lab: Laboratory, base: PatchedCandidate) -> Made:
     if trace is None or trace.tensor is None or right is None or trace.tensor.shape != right.shape:
         return None
     if count := int(np.count_nonzero(~np.isfinite(trace.tensor))):
-        lab.noticed.append(f"{lab.names.candidate}'s tensor holds {count} values that are NaN or infinite")
+        whole = f"{count} of {trace.tensor.size} values"
+        lab.noticed.append(f"{lab.names.candidate}'s tensor holds NaN or infinity: {whole}")
     fit = _fit_per_channel(right, trace.tensor)
     if fit is None:
         lab.tried.append("normalize: no mean, std and scale turn one tensor into the other")
