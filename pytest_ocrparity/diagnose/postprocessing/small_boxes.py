@@ -79,6 +79,8 @@ def _find_cut(lab: Laboratory, trace: Trace, right: Detections) -> Cut | None:
     """Return the cut that leaves a trace's boxes of the right ones; None where no cut does."""
     made = trace.detections
     assert made is not None
+    if not all(len(polygon) for polygon in right.polygons):
+        return None  # a box without points has no side
     sides = sorted((_shortest_side(polygon), index) for index, polygon in enumerate(right.polygons))
     count = len(right) - len(made)
     if count <= 0:
@@ -95,9 +97,7 @@ def _find_cut(lab: Laboratory, trace: Trace, right: Detections) -> Cut | None:
 
 
 def _shortest_side(polygon: Array) -> float:
-    """Return a quad's shortest side in px; 0 of a box without points."""
-    if not len(polygon):
-        return 0.0
+    """Return a quad's shortest side in px."""
     return float(np.min(np.linalg.norm(polygon - np.roll(polygon, 1, axis=0), axis=1)))
 
 
