@@ -244,8 +244,10 @@ class Trace:
 
     @property
     def map_scale(self) -> tuple[float, float]:
-        """Source pixels per map pixel, along x and along y; (1, 1) where shape or map is unknown, or no map."""
-        if self.shape is None or self.probability_map is None or not self.probability_map.size:
+        """Source pixels per map pixel, along x and along y; (1, 1) where either is unknown or has no pixel."""
+        if self.shape is None or not all(self.shape[:2]):
+            return 1.0, 1.0
+        if self.probability_map is None or not self.probability_map.size:
             return 1.0, 1.0
         height, width = self.probability_map.shape[-2:] if self.probability_map.ndim > 1 else self.shape[:2]
         return self.shape[1] / width, self.shape[0] / height

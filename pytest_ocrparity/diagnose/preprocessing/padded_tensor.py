@@ -63,7 +63,7 @@ def _padded(lab: Laboratory, trace: Trace) -> tuple[Trace, Place] | None:
     if right is None or own is None or own.ndim != 4 or own.shape[:2] != right.shape[:2] or own.shape == right.shape:
         return None
     rest = own.shape[2] - right.shape[2], own.shape[3] - right.shape[3]
-    if min(rest) < 0 or np.ptp(right) == 0:
+    if min(rest) < 0 or not right.size or np.ptp(right) == 0:
         return None
     for top, left in _corners(rest):
         part = own[:, :, top : top + right.shape[2], left : left + right.shape[3]]

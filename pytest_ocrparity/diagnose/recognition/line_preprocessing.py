@@ -266,7 +266,7 @@ def _shown_at_its_size(lab: Laboratory, trace: Trace, size: Made) -> tuple[Trace
         lab.not_tried.append(f"resize: {reference}'s own resize at {candidate}'s size, which it can't be asked for")
         return None
     made = lab.attempt(lambda: source.line_stretched(image, size[:2]), "resize at another size")
-    if made is None or made.tensor is None:
+    if made is None or made.tensor is None or made.tensor.shape[3] > size[2]:  # it may state more columns than it has
         return None
     filled = np.zeros((*made.tensor.shape[:3], size[2]), made.tensor.dtype)
     filled[..., : made.tensor.shape[3]] = made.tensor
