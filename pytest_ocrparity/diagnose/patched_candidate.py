@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from pytest_ocrparity.contract import Pipeline, TakesParameters, offered
-from pytest_ocrparity.trace import Detections, Image, Shape, Trace
-
-Array: TypeAlias = "npt.NDArray[Any]"
+from pytest_ocrparity.trace import Array, Detections, Image, Shape, Trace
 
 
 @dataclass(frozen=True)

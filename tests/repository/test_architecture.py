@@ -98,6 +98,7 @@ TESTED_BY = {
     "diagnose.network.lookalikes": "real/test_lookalikes.py",
     "diagnose.preprocessing.decoding": "real/test_diagnose_decoding.py",
     "diagnose.preprocessing.rectifying": "real/test_factory.py",  # a document preprocessor in paddleocr's pipeline
+    "diagnose.preprocessing.fed_picture": "unit/diagnose/preprocessing/test_placements.py",
     "diagnose.preprocessing.pictures": "unit/diagnose/preprocessing/test_placements.py",
     "diagnose.postprocessing.rules": "unit/diagnose/postprocessing/test_values.py",
     "diagnose.postprocessing.rule_table": "unit/diagnose/postprocessing/test_values.py",

@@ -111,26 +111,23 @@ def _rule_of_sizes(
     if size is None or len(asked) < len(sizes):
         return None  # it takes files only, or refuses some sizes
     reference, candidate = lab.names
-    fix = _fix_of_limits(lab, limits)
-    sizes_differ = _sizes_text(lab, size)
+    fix, sizes_text = _fix_of_limits(lab, limits), _sizes_text(lab, size)
     if set(sizes.values()) == {size}:
         proof = f"{candidate} resizes all of {len(sizes)} images of different sizes to {size[1]}x{size[0]}"
-        summary = f"{sizes_differ}: to one size, whatever the image"
+        summary = f"{sizes_text}: to one size, whatever the image"
         found = lab.proven_cause(RESIZE, "resize.image_shape", summary, [proof, shown], fix)
         return found, lambda _, other: _tensor_size(other) == size
-    rules = simplest_size_rules(fitting_size_rules(sizes, (limits.get("limit_side_len"), limits.get("limit_type"))))
+    rules = simplest_size_rules(fitting_size_rules(sizes, _limits_of(limits)))
     if not rules or len({(rule.kind, rule.rounding) for rule in rules}) > 1:
         return None
     rule = next((each for each in rules if (each.side, each.kind) in DEFAULTS), rules[0])
-    right = lab.reference.tensor.shape if lab.reference.tensor is not None else size
     proof = (
         f"of {len(SIDES) * len(KINDS)} pairs of limits and {len(ROUNDINGS)} roundings only {size_rules_text(rules)} "
     )
     proof += f"gives {candidate}'s sizes, here and for {len(PROBES)} other images"
-    own_limits = f"{limits.get('limit_side_len')}/{limits.get('limit_type')}"
-    summary = f"{candidate} resizes to {size[1]}x{size[0]}, which {rule} gives; "
-    summary += f"{reference} to {right[-1]}x{right[-2]}, by {own_limits}"
-    cause = "resize.rounding" if (rule.side, rule.kind) == _limits_of(limits) else "resize.limits"
+    limit, kind = _limits_of(limits)
+    summary = f"{sizes_text}: {candidate}'s is the size of {rule}, and {reference} has {limit}/{kind}"
+    cause = "resize.rounding" if (rule.side, rule.kind) == (limit, kind) else "resize.limits"
     if rule.rounding != PADDLEOCR:
         fix += f"; and round as PaddleOCR does: {PADDLEOCR_CODE}"
     found = lab.proven_cause(RESIZE, cause, summary, [proof, shown], fix)
@@ -256,7 +253,10 @@ def _preprocess_blank(base: PatchedCandidate, size: tuple[int, int]) -> Trace | 
 
 
 def _tensor_size(trace: Trace | None) -> tuple[int, int] | None:
-    return None if trace is None or trace.tensor is None else (trace.tensor.shape[2], trace.tensor.shape[3])
+    """Return the (h, w) of a trace's tensor; None where it has none, or one without an axis for the batch."""
+    if trace is None or trace.tensor is None or trace.tensor.ndim != 4:
+        return None
+    return trace.tensor.shape[2], trace.tensor.shape[3]
 
 
 def _source_size(trace: Trace) -> tuple[int, int]:

@@ -6,10 +6,9 @@ A picture is normalised and then filled up, so that what is one function of the 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Final, TypeAlias
+from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from pytest_ocrparity.compare import Comparisons
 from pytest_ocrparity.diagnose.laboratory import Laboratory
@@ -17,9 +16,7 @@ from pytest_ocrparity.diagnose.patched_candidate import PatchedCandidate, Record
 from pytest_ocrparity.diagnose.preprocessing import normalizing
 from pytest_ocrparity.diagnosis import Diagnosis
 from pytest_ocrparity.stages import TENSOR
-from pytest_ocrparity.trace import Trace
-
-Array: TypeAlias = "npt.NDArray[Any]"
+from pytest_ocrparity.trace import Array, Trace
 
 NORMALISED: Final = {"mean": [0.5] * 3, "std": [0.5] * 3, "scale": 1 / 255}
 """How PaddleOCR's operators normalise a line; no key of a YAML file sets it."""
