@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from pytest_ocrparity.backends.isolation import isolated, isolated_import, isolated_path
+from pytest_ocrparity.backends.isolation import import_entry_point, importing_from, isolated
 from pytest_ocrparity.backends.paddlex.deployed import APIS, Api
 from pytest_ocrparity.backends.paddlex.ocr_predictor import OcrPredictor
 from pytest_ocrparity.backends.paddlex.predictor import PREDICTORS, RENAMED, Predictor, import_predictor_packages
@@ -93,11 +93,11 @@ def made_by_factory(factory: str, folder: Path | None) -> Made:
 
 def _call_factory(factory: str, folder: Path | None) -> Any:
     """Return what a user's function returns."""
-    function = isolated_import(factory, folder, setting="inference.factory")
+    function = import_entry_point(factory, folder, setting="inference.factory")
     if not callable(function):
         raise ModelError(f"inference.factory = {factory!r} is a {type(function).__name__}, and no function to call")
     try:
-        with isolated_path(folder):
+        with importing_from(folder):
             return function()
     except (Exception, SystemExit) as error:  # whatever the user's function raises
         text = f"{type(error).__name__}: {error} (in the current directory, {Path.cwd()})"
