@@ -69,6 +69,8 @@ def by_affine_fit(lab: Laboratory, base: PatchedCandidate) -> Made:
     return lab.proven_cause(TENSOR, cause, summary, [proof], fix), patched
 
 
+SCALE: Final = 1 / 255
+"""That of NormalizeImage, where a side states none."""
 MEANS: Final = ([0.5] * 3, [0.0] * 3, [0.485, 0.456, 0.406], [0.449] * 3, [0.48145466, 0.4578275, 0.40821073])
 STDS: Final = ([0.5] * 3, [1.0] * 3, [0.229, 0.224, 0.225], [0.226] * 3, [0.26862954, 0.26130258, 0.27577711])
 """Means and deviations that libraries use, such as ImageNet's and CLIP's. Others that fit may be a change of contrast
@@ -94,7 +96,7 @@ def _cause_of_affine_map(lab: Laboratory, slope: Array, offset: Array) -> tuple[
     reference, candidate = lab.names
     right = _reported_mean_std(lab.reference, slope)
     try:
-        scale = float(lab.reference.parameters.get(TENSOR, {}).get("scale", 1.0))
+        scale = float(lab.reference.parameters.get(TENSOR, {}).get("scale", SCALE))
     except (TypeError, ValueError):
         return None
     if right is None:

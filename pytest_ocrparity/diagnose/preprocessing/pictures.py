@@ -28,7 +28,7 @@ from pytest_ocrparity.diagnose.preprocessing.fed_picture import (
     resized,
     size_of,
 )
-from pytest_ocrparity.diagnose.preprocessing.normalizing import reversed_before_normalizing
+from pytest_ocrparity.diagnose.preprocessing.normalizing import SCALE, reversed_before_normalizing
 from pytest_ocrparity.diagnose.preprocessing.placements import Way, best_placement, placements, scaled_placements
 from pytest_ocrparity.diagnosis import Diagnosis
 from pytest_ocrparity.stages import DECODE, RESIZE, TENSOR
@@ -241,7 +241,7 @@ def picture_of(lab: Laboratory, trace: Trace) -> Array | None:
         return None
     try:
         mean, std = (np.asarray(own[name], np.float64).reshape(3) for name in ("mean", "std"))
-        scale = float(own.get("scale", 1 / 255))
+        scale = float(own.get("scale", SCALE))
     except (KeyError, TypeError, ValueError):
         return None
     values = (trace.tensor[0].transpose(1, 2, 0).astype(np.float64) * std + mean) / scale
