@@ -5,20 +5,17 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 import numpy as np
 
 from pytest_ocrparity.diagnose.laboratory import Laboratory
-from pytest_ocrparity.diagnose.patched_candidate import PatchedCandidate
-from pytest_ocrparity.diagnosis import Diagnosis
+from pytest_ocrparity.diagnose.patched_candidate import PatchedCandidate, Proved
 from pytest_ocrparity.stages import TENSOR
 from pytest_ocrparity.trace import Array, Trace
 
-Made: TypeAlias = "tuple[Diagnosis, PatchedCandidate] | None"
 
-
-def by_tensor_channels(lab: Laboratory, base: PatchedCandidate) -> Made:
+def by_tensor_channels(lab: Laboratory, base: PatchedCandidate) -> Proved:
     """Reverse the channels of the candidate's tensor, before or after its normalisation."""
     if _is_grey(lab.before):
         lab.not_tried.append("decode.channel_order: this page is grey and can't show it")
@@ -41,7 +38,7 @@ def by_tensor_channels(lab: Laboratory, base: PatchedCandidate) -> Made:
     return None
 
 
-def by_affine_fit(lab: Laboratory, base: PatchedCandidate) -> Made:
+def by_affine_fit(lab: Laboratory, base: PatchedCandidate) -> Proved:
     """Fit y = a x + b per channel; an exact fit with known numbers is another mean, std or scale."""
     trace, right = lab.run_preprocessing(base), lab.before.tensor
     if trace is None or trace.tensor is None or right is None or trace.tensor.shape != right.shape:
@@ -170,7 +167,7 @@ def _explains_affine_map(
     )
 
 
-def by_tensor_axes(lab: Laboratory, base: PatchedCandidate) -> Made:
+def by_tensor_axes(lab: Laboratory, base: PatchedCandidate) -> Proved:
     """Permute the axes of the candidate's tensor, or read its buffer in another layout."""
     for words, change in _possible_layouts():
         made = _if_tensor_agrees(lab, base, change)
@@ -208,7 +205,7 @@ PRECISIONS: Final[Mapping[str, Callable[[Array], Array]]] = {
 }
 
 
-def by_precision(lab: Laboratory, base: PatchedCandidate) -> Made:
+def by_precision(lab: Laboratory, base: PatchedCandidate) -> Proved:
     """Round the reference's tensor to half precision; one that was rounded so is the candidate's."""
     trace, right = lab.run_preprocessing(base), lab.before.tensor
     if trace is None or trace.tensor is None or right is None or trace.tensor.shape != right.shape:
@@ -247,7 +244,7 @@ MOST_STEPS: Final = 256
 """Of so many values a tensor in 8 bits consists."""
 
 
-def by_steps(lab: Laboratory, base: PatchedCandidate) -> Made:
+def by_steps(lab: Laboratory, base: PatchedCandidate) -> Proved:
     """Find steps of one size to which the reference's tensor is rounded; all values must be the nearest step's."""
     trace, right = lab.run_preprocessing(base), lab.before.tensor
     if trace is None or trace.tensor is None or right is None or trace.tensor.shape != right.shape:
