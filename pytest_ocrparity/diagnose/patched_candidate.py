@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from pytest_ocrparity.contract import Pipeline, TakesParameters, offered
+from pytest_ocrparity.diagnosis import Diagnosis
 from pytest_ocrparity.trace import Array, Detections, Image, Shape, Trace
+
+Proved: TypeAlias = "tuple[Diagnosis, PatchedCandidate] | None"
+"""What an experiment with the preprocessing returns: the cause that it states, with the candidate in which that is put
+right; None where it states none."""
 
 
 @dataclass(frozen=True)

@@ -132,9 +132,9 @@ def _may_be_of_the_map(lab: Laboratory, made: Detections, undone: Detections, si
 
 
 def _map_size_and_shape(lab: Laboratory) -> tuple[Size, Shape]:
-    """Return the (h, w) of the map and the shape row; ones where the reference records no map or no row."""
+    """Return the (h, w) of the map and the shape row; ones where the reference records no map, or no size of a page."""
     probability_map, shape = lab.reference.probability_map, lab.reference.shape
-    if probability_map is None or shape is None:
+    if probability_map is None or shape is None or not probability_map.size or not all(shape[:2]):
         return (1, 1), (1.0, 1.0, 1.0, 1.0)
     return (int(probability_map.shape[-2]), int(probability_map.shape[-1])), shape
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Final
 
 import numpy as np
 
@@ -13,13 +13,10 @@ from pytest_ocrparity.backends.decoders import STANDARD, pixels_by_decoder
 from pytest_ocrparity.contract import HasSettingsTable, offered
 from pytest_ocrparity.diagnose.laboratory import Laboratory, bgr
 from pytest_ocrparity.diagnose.page_frame import TURNS
-from pytest_ocrparity.diagnose.patched_candidate import PatchedCandidate
-from pytest_ocrparity.diagnosis import Diagnosis
+from pytest_ocrparity.diagnose.patched_candidate import PatchedCandidate, Proved
 from pytest_ocrparity.errors import OcrParityError
 from pytest_ocrparity.stages import DECODE
 from pytest_ocrparity.trace import Array, Decoded, Trace
-
-Made: TypeAlias = "tuple[Diagnosis, PatchedCandidate] | None"
 
 _DOES = {
     "decode.orientation": ("turns the image as its EXIF tag says", "ignores the EXIF orientation"),
@@ -38,7 +35,7 @@ _INSTEAD = {
 EXCHANGED: Final = "with red and blue exchanged"
 
 
-def by_decoder(lab: Laboratory, base: PatchedCandidate) -> Made:
+def by_decoder(lab: Laboratory, base: PatchedCandidate) -> Proved:
     """Find the ways in which both sides decode this file; the candidate must agree if given the reference's pixels."""
     trace = lab.run_preprocessing(base)
     if trace is None:
@@ -72,7 +69,7 @@ def by_decoder(lab: Laboratory, base: PatchedCandidate) -> Made:
     return lab.proven_cause(DECODE, cause, summary, [proof], fix), patched
 
 
-def by_reversed_channels(lab: Laboratory, base: PatchedCandidate) -> Made:
+def by_reversed_channels(lab: Laboratory, base: PatchedCandidate) -> Proved:
     """Give the candidate the reference's pixels with reversed channels; one that swaps red and blue then agrees."""
     if _reference_pixels(lab.reference) is None:
         return None
@@ -92,7 +89,7 @@ def by_reversed_channels(lab: Laboratory, base: PatchedCandidate) -> Made:
     ), patched
 
 
-def by_reference_pixels(lab: Laboratory, base: PatchedCandidate) -> Made:
+def by_reference_pixels(lab: Laboratory, base: PatchedCandidate) -> Proved:
     """Give the candidate the pixels that the reference decoded, and relate its own to them."""
     reference_name, candidate_name = lab.names
     trace = lab.run_preprocessing(base)
@@ -146,7 +143,7 @@ def _relation_of(reference: Trace, candidate: Trace) -> str:
     return next((words for words, changed in changes.items() if np.array_equal(own, changed)), "")
 
 
-def _by_file_suffix(lab: Laboratory, patched: PatchedCandidate, error: str) -> Made:
+def _by_file_suffix(lab: Laboratory, patched: PatchedCandidate, error: str) -> Proved:
     """Return a file suffix that is not that of the content as the cause, as paddlex reads files by suffix."""
     path = Path(lab.candidate.image)
     kind, suffix = _image_format(path), path.suffix

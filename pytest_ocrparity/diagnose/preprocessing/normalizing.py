@@ -5,20 +5,17 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 import numpy as np
 
 from pytest_ocrparity.diagnose.laboratory import Laboratory
-from pytest_ocrparity.diagnose.patched_candidate import PatchedCandidate
-from pytest_ocrparity.diagnosis import Diagnosis
+from pytest_ocrparity.diagnose.patched_candidate import PatchedCandidate, Proved
 from pytest_ocrparity.stages import TENSOR
 from pytest_ocrparity.trace import Array, Trace
 
-Made: TypeAlias = "tuple[Diagnosis, PatchedCandidate] | None"
 
-
-def by_tensor_channels(lab: Laboratory, base: PatchedCandidate) -> Made:
+def by_tensor_channels(lab: Laboratory, base: PatchedCandidate) -> Proved:
     """Reverse the channels of the candidate's tensor, before or after its normalisation."""
     if _is_grey(lab.before):
         lab.not_tried.append("decode.channel_order: this page is grey and can't show it")
@@ -41,7 +38,7 @@ def by_tensor_channels(lab: Laboratory, base: PatchedCandidate) -> Made:
     return None
 
 
-def by_affine_fit(lab: Laboratory, base: PatchedCandidate) -> Made:
+def by_affine_fit(lab: Laboratory, base: PatchedCandidate) -> Proved:
     """Fit y = a x + b per channel; an exact fit with known numbers is another mean, std or scale."""
     trace, right = lab.run_preprocessing(base), lab.before.tensor
     if trace is None or trace.tensor is None or right is None or trace.tensor.shape != right.shape:
@@ -69,6 +66,8 @@ def by_affine_fit(lab: Laboratory, base: PatchedCandidate) -> Made:
     return lab.proven_cause(TENSOR, cause, summary, [proof], fix), patched
 
 
+SCALE: Final = 1 / 255
+"""That of NormalizeImage, where a side states none."""
 MEANS: Final = ([0.5] * 3, [0.0] * 3, [0.485, 0.456, 0.406], [0.449] * 3, [0.48145466, 0.4578275, 0.40821073])
 STDS: Final = ([0.5] * 3, [1.0] * 3, [0.229, 0.224, 0.225], [0.226] * 3, [0.26862954, 0.26130258, 0.27577711])
 """Means and deviations that libraries use, such as ImageNet's and CLIP's. Others that fit may be a change of contrast
@@ -94,7 +93,7 @@ def _cause_of_affine_map(lab: Laboratory, slope: Array, offset: Array) -> tuple[
     reference, candidate = lab.names
     right = _reported_mean_std(lab.reference, slope)
     try:
-        scale = float(lab.reference.parameters.get(TENSOR, {}).get("scale", 1.0))
+        scale = float(lab.reference.parameters.get(TENSOR, {}).get("scale", SCALE))
     except (TypeError, ValueError):
         return None
     if right is None:
@@ -168,7 +167,7 @@ def _explains_affine_map(
     )
 
 
-def by_tensor_axes(lab: Laboratory, base: PatchedCandidate) -> Made:
+def by_tensor_axes(lab: Laboratory, base: PatchedCandidate) -> Proved:
     """Permute the axes of the candidate's tensor, or read its buffer in another layout."""
     for words, change in _possible_layouts():
         made = _if_tensor_agrees(lab, base, change)
@@ -206,7 +205,7 @@ PRECISIONS: Final[Mapping[str, Callable[[Array], Array]]] = {
 }
 
 
-def by_precision(lab: Laboratory, base: PatchedCandidate) -> Made:
+def by_precision(lab: Laboratory, base: PatchedCandidate) -> Proved:
     """Round the reference's tensor to half precision; one that was rounded so is the candidate's."""
     trace, right = lab.run_preprocessing(base), lab.before.tensor
     if trace is None or trace.tensor is None or right is None or trace.tensor.shape != right.shape:
@@ -245,7 +244,7 @@ MOST_STEPS: Final = 256
 """Of so many values a tensor in 8 bits consists."""
 
 
-def by_steps(lab: Laboratory, base: PatchedCandidate) -> Made:
+def by_steps(lab: Laboratory, base: PatchedCandidate) -> Proved:
     """Find steps of one size to which the reference's tensor is rounded; all values must be the nearest step's."""
     trace, right = lab.run_preprocessing(base), lab.before.tensor
     if trace is None or trace.tensor is None or right is None or trace.tensor.shape != right.shape:

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import numpy as np
 
 from pytest_ocrparity.diagnose.laboratory import Laboratory
 from pytest_ocrparity.diagnose.page_frame import Frame
-from pytest_ocrparity.diagnose.patched_candidate import PatchedCandidate
-from pytest_ocrparity.diagnosis import Diagnosis
+from pytest_ocrparity.diagnose.patched_candidate import PatchedCandidate, Proved
 from pytest_ocrparity.stages import RESIZE, TENSOR
 from pytest_ocrparity.trace import Trace
-
-Made: TypeAlias = "tuple[Diagnosis, PatchedCandidate] | None"
 
 
 class Place(NamedTuple):
@@ -26,7 +23,7 @@ class Place(NamedTuple):
     fill: tuple[float, ...]
 
 
-def by_padded_tensor(lab: Laboratory, base: PatchedCandidate) -> Made:
+def by_padded_tensor(lab: Laboratory, base: PatchedCandidate) -> Proved:
     """Find the reference's tensor within the candidate's larger one, as batches and fixed inputs are padded."""
     trace = lab.run_preprocessing(base)
     before = None if trace is None else _padded(lab, trace)

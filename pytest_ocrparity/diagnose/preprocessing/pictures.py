@@ -18,7 +18,7 @@ import numpy as np
 from pytest_ocrparity.contract import ResizesTo, offered, pipeline_of
 from pytest_ocrparity.diagnose.laboratory import Laboratory, bgr
 from pytest_ocrparity.diagnose.page_frame import Frame
-from pytest_ocrparity.diagnose.patched_candidate import PatchedCandidate
+from pytest_ocrparity.diagnose.patched_candidate import PatchedCandidate, Proved
 from pytest_ocrparity.diagnose.preprocessing.decoding import EXCHANGED, ways_of_decoding
 from pytest_ocrparity.diagnose.preprocessing.fed_picture import (
     Fed,
@@ -28,17 +28,16 @@ from pytest_ocrparity.diagnose.preprocessing.fed_picture import (
     resized,
     size_of,
 )
-from pytest_ocrparity.diagnose.preprocessing.normalizing import reversed_before_normalizing
+from pytest_ocrparity.diagnose.preprocessing.normalizing import SCALE, reversed_before_normalizing
 from pytest_ocrparity.diagnose.preprocessing.placements import Way, best_placement, placements, scaled_placements
 from pytest_ocrparity.diagnosis import Diagnosis
 from pytest_ocrparity.stages import DECODE, RESIZE, TENSOR
 from pytest_ocrparity.trace import Array, Trace
 
-Made: TypeAlias = "tuple[Diagnosis | tuple[Diagnosis, ...], PatchedCandidate] | None"
 Before: TypeAlias = "Callable[[Laboratory], Trace | None]"
 
 
-def by_pictures(lab: Laboratory, base: PatchedCandidate) -> Made:
+def by_pictures(lab: Laboratory, base: PatchedCandidate) -> Proved:
     """Find the only way to make the picture that is exactly the candidate's."""
     trace = lab.run_preprocessing(base)
     fed = None if trace is None else fed_picture(lab, trace)
@@ -241,7 +240,7 @@ def picture_of(lab: Laboratory, trace: Trace) -> Array | None:
         return None
     try:
         mean, std = (np.asarray(own[name], np.float64).reshape(3) for name in ("mean", "std"))
-        scale = float(own.get("scale", 1 / 255))
+        scale = float(own.get("scale", SCALE))
     except (KeyError, TypeError, ValueError):
         return None
     values = (trace.tensor[0].transpose(1, 2, 0).astype(np.float64) * std + mean) / scale
@@ -250,7 +249,7 @@ def picture_of(lab: Laboratory, trace: Trace) -> Array | None:
     return np.asarray(whole, np.uint8) if is_picture else None  # NaN, too, is no pixel
 
 
-def by_decoded_picture(lab: Laboratory, base: PatchedCandidate) -> Made:
+def by_decoded_picture(lab: Laboratory, base: PatchedCandidate) -> Proved:
     """Find the change of the page that makes exactly what the candidate decoded; what follows is compared with that."""
     found = _decoded_change(lab, lab.run_preprocessing(base))
     if found is None:

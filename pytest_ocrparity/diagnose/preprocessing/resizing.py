@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 import numpy as np
 
 from pytest_ocrparity.diagnose.laboratory import Laboratory
-from pytest_ocrparity.diagnose.patched_candidate import PatchedCandidate
+from pytest_ocrparity.diagnose.patched_candidate import PatchedCandidate, Proved
 from pytest_ocrparity.diagnose.preprocessing.padded_tensor import by_padded_tensor
 from pytest_ocrparity.diagnose.preprocessing.pictures import (
     adopt_same_picture,
@@ -36,10 +36,11 @@ from pytest_ocrparity.diagnosis import Diagnosis
 from pytest_ocrparity.stages import RESIZE
 from pytest_ocrparity.trace import Trace
 
-Made: TypeAlias = "tuple[Diagnosis | tuple[Diagnosis, ...], PatchedCandidate] | None"
+SeveralProved: TypeAlias = "tuple[tuple[Diagnosis, ...], PatchedCandidate] | None"
+"""As `Proved`, of a size and an interpolation that differ together."""
 
 
-def by_size_rounding(lab: Laboratory, base: PatchedCandidate) -> Made:
+def by_size_rounding(lab: Laboratory, base: PatchedCandidate) -> SeveralProved:
     """Find the only rounding that predicts the candidate's sizes.
 
     The reference's own resize at this size must also make the candidate's pixels: a page that is padded to a multiple
@@ -76,7 +77,7 @@ def by_size_rounding(lab: Laboratory, base: PatchedCandidate) -> Made:
 PADDLEOCR_CODE: Final = "max(int(round(int(side * ratio) / 32) * 32), 32)"
 
 
-def by_known_size(lab: Laboratory, base: PatchedCandidate) -> Made:
+def by_known_size(lab: Laboratory, base: PatchedCandidate) -> SeveralProved:
     """Find the limits, or the one fixed size, that predict the candidate's sizes.
 
     The reference's own resize at this size must make the candidate's pixels, or a known interpolation must. If so and
@@ -217,7 +218,7 @@ def _shown_at_its_size(lab: Laboratory, trace: Trace) -> Shown | None:
     return None
 
 
-def by_shape_row(lab: Laboratory, base: PatchedCandidate) -> Made:
+def by_shape_row(lab: Laboratory, base: PatchedCandidate) -> Proved:
     """Replace the candidate's shape row by the reference's, where the resized image is right."""
     trace = lab.run_preprocessing(base)
     patched = replace(base, has_row=True)

@@ -98,9 +98,9 @@ def _of_picture(lab: Laboratory, trace: Trace, content: int) -> Laboratory | Non
         return None
     is_alike = right.ndim == own.ndim == 4 and right.shape[3] == own.shape[3]
     parts = (right[..., :content], own[..., :content]) if is_alike else (right, own)  # else its axes may be others
-    parameters = {**lab.before.parameters}
-    if not parameters.get(TENSOR) and lab.before.resize is not None and is_alike:
-        pixels = np.asarray(lab.before.resize, np.float32).transpose(2, 0, 1)[None] / 255
+    parameters, picture = {**lab.before.parameters}, lab.before.resize
+    if not parameters.get(TENSOR) and picture is not None and picture.ndim == 3 and is_alike:
+        pixels = np.asarray(picture, np.float32).transpose(2, 0, 1)[None] / 255
         usual = (pixels - np.float32(0.5)) / np.float32(0.5)
         if usual.shape == parts[0].shape and np.allclose(usual, parts[0], rtol=0, atol=1e-6):
             parameters[TENSOR] = NORMALISED  # as was just seen

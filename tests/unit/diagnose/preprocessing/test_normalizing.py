@@ -181,6 +181,17 @@ class TestPrecision:
         assert all_judged(found) == [("tensor", "normalize.precision")]
         assert found[0].summary == "port's tensor was rounded to steps of 0.04, as 8 bits are"
 
+    def test_a_scale_that_is_left_out_is_told_beside_that_of_paddleocr(self) -> None:
+        class Unscaled(Changes):
+            def changed(self, tensor: Array) -> Array:
+                return np.asarray(tensor * np.float32(255) + np.float32(508))
+
+        diagnosis = only(seen(Toy(), RAMP), seen(Unscaled(name="port"), RAMP))
+        assert (*judged(diagnosis), diagnosis.summary) == (
+            *("tensor", "normalize.scale"),
+            "scale 0.00392157 in train, 1 in port",
+        )
+
     def test_steps_with_a_value_that_is_not_finite_stay_unknown(self) -> None:
         class Divides(Steps):
             def changed(self, tensor: Array) -> Array:
