@@ -125,8 +125,8 @@ MIRROR_NONE = {
     "diagnose/test_odd_traces.py",
     *(f"settings/test_{topic}.py" for topic in ("above_rootdir", "all_mistakes", "hints", "spelling")),
 }
-"""Properties of `geometry`, the edges of each rule of `judge`, a search for layers in networks that are drawn, traces that
-end no diagnosis, and what the modules of `settings` do together: they would make a file too long."""
+"""Properties of `geometry`, the edges of each rule of `judge`, a search for layers in networks that are drawn, traces
+that end no diagnosis, and what the modules of `settings` do together: they would make a file too long."""
 
 
 def module_name(path: Path) -> str:

@@ -79,9 +79,9 @@ class Taps:
             result = self.instead[name]
             self.calls.setdefault(name, Call(args, kwargs, result))
             return result
-        given = _private_copy((args, kwargs)) if name == RUNNER else (args, kwargs)
+        given, named = _private_copy((args, kwargs)) if name == RUNNER else (args, kwargs)
         result = self.replaced.get(name, real)(*args, **kwargs)
-        self.calls.setdefault(name, Call(*given, _private_copy(result) if name in COPIED else result))
+        self.calls.setdefault(name, Call(given, named, _private_copy(result) if name in COPIED else result))
         return result
 
 
