@@ -151,8 +151,8 @@ def test_steps_that_work_in_place_change_nothing_that_was_recorded_before_them(f
     (batch,) = side.trace_batch([RECEIPT])
     for each in (trace, batch):
         assert each.error is None and each.decode == right.decode
-        assert each.resize is not None and not np.array_equal(each.resize, right.resize)
-        assert each.tensor is not None and np.array_equal(each.tensor, trace.tensor)
+        assert each.resize is not None and right.resize is not None and not np.array_equal(each.resize, right.resize)
+        assert each.tensor is not None and trace.tensor is not None and np.array_equal(each.tensor, trace.tensor)
         assert each.probability_map is not None and np.array_equal(each.probability_map, side.infer(each.tensor))
         assert each.detections is not None and each.detections == trace.detections
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
@@ -79,9 +79,9 @@ class Taps:
             result = self.instead[name]
             self.calls.setdefault(name, Call(args, kwargs, result))
             return result
-        call = Call(_private_copy(args), _private_copy(kwargs)) if name == RUNNER else Call(args, kwargs)
+        given, named = _private_copy((args, kwargs)) if name == RUNNER else (args, kwargs)
         result = self.replaced.get(name, real)(*args, **kwargs)
-        self.calls.setdefault(name, replace(call, result=_private_copy(result) if name in COPIED else result))
+        self.calls.setdefault(name, Call(given, named, _private_copy(result) if name in COPIED else result))
         return result
 
 
