@@ -122,10 +122,11 @@ MIRROR_NONE = {
     "test_geometry_properties.py",
     "compare/test_judge_rules.py",
     "diagnose/layers/test_random_graphs.py",
+    "diagnose/test_odd_traces.py",
     *(f"settings/test_{topic}.py" for topic in ("above_rootdir", "all_mistakes", "hints", "spelling")),
 }
-"""Properties of `geometry`, the edges of each rule of `judge`, a search for layers in networks that are drawn, and what
-the modules of `settings` do together: they would make a file too long."""
+"""Properties of `geometry`, the edges of each rule of `judge`, a search for layers in networks that are drawn, traces
+that end no diagnosis, and what the modules of `settings` do together: they would make a file too long."""
 
 
 def module_name(path: Path) -> str:
