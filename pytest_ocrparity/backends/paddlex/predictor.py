@@ -12,6 +12,7 @@ import traceback
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
@@ -21,9 +22,12 @@ from pytest_ocrparity.artifacts.model_files import ExportFiles
 from pytest_ocrparity.artifacts.recogniser_configs import unknown_recogniser_config_operators
 from pytest_ocrparity.backends.isolation import isolated
 from pytest_ocrparity.backends.paddlex.deployed import Deployed
-from pytest_ocrparity.errors import ModelError
+from pytest_ocrparity.errors import ModelError, did_you_mean
 from pytest_ocrparity.stages import DETECTION, RECOGNITION
 from pytest_ocrparity.trace import Decoded
+
+_ENGINE_OPTIONS: Final = ("engine", "engine_config")
+"""Options of paddleocr's that came with its version 3.5."""
 
 
 class Stopped(BaseException):
@@ -352,8 +356,16 @@ def common_predictor_options() -> list[str]:
 
 
 def _check_known(where: str, name: str, known: Collection[str]) -> None:
-    if name not in known:
-        raise ModelError(f"{where}: paddleocr knows no option {name!r}; it knows {', '.join(sorted(known))}")
+    if name in known:
+        return
+    if name in _ENGINE_OPTIONS:
+        raise ModelError(
+            f"{where}: {name} is an option of paddleocr from 3.5 on, and {version('paddleocr')} is installed: install a "
+            "newer one, or name an .onnx file as model_file"
+        )
+    near = did_you_mean(name, known)
+    rest = f"{near} It knows {', '.join(sorted(known))}" if near.endswith("?") else near
+    raise ModelError(f"{where}: paddleocr knows no option {name!r}; {rest}")
 
 
 def _load_error_text(error: Exception, export: ExportFiles, deployed: Deployed) -> str:
