@@ -360,8 +360,8 @@ def _check_known(where: str, name: str, known: Collection[str]) -> None:
         return
     if name in _ENGINE_OPTIONS:
         raise ModelError(
-            f"{where}: {name} is an option of paddleocr from 3.5 on, and {version('paddleocr')} is installed: install a "
-            "newer one, or name an .onnx file as model_file"
+            f"{where}: {name} is an option of paddleocr from 3.5 on, and {version('paddleocr')} is installed: install "
+            "a newer one, or name an .onnx file as model_file"
         )
     near = did_you_mean(name, known)
     rest = f"{near} It knows {', '.join(sorted(known))}" if near.endswith("?") else near

@@ -26,8 +26,8 @@ def test_an_engine_needs_a_newer_paddleocr(monkeypatch: pytest.MonkeyPatch, name
     with pytest.raises(ModelError) as refused:
         check(OLD, **{name: "onnxruntime"})
     assert str(refused.value) == (
-        f"inference.options: {name} is an option of paddleocr from 3.5 on, and 3.4.1 is installed: install a newer one, "
-        "or name an .onnx file as model_file"
+        f"inference.options: {name} is an option of paddleocr from 3.5 on, and 3.4.1 is installed: install "
+        "a newer one, or name an .onnx file as model_file"
     )
     check([*OLD, name], **{name: "onnxruntime"})
 
