@@ -363,6 +363,7 @@ def _compare_pages_or_raise(reference: Trace, candidate: Trace, tolerance: Toler
 
 def _refuse_no_page(reference: Trace, candidate: Trace) -> None:
     """Raise DifferenceError where a trace that went to its end holds no texts of a page."""
+    __tracebackhide__ = True
     for trace in (reference, candidate):
         if trace.texts is None and trace.error is None:
             sort = "a recogniser" if trace.task == RECOGNITION else "a detector"

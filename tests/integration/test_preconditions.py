@@ -84,6 +84,7 @@ def test_other_files_are_not_said_to_be_the_same(project: pytest.Pytester) -> No
             "assert_same_text(t, i)",
             "E*DifferenceError: *are detectors, and assert_same_text compares *",
         ),
+        ("assert_same_page(t, i)", "E*DifferenceError: *is a detector, and assert_same_page compares pages: take *"),
         ("assert_same_text(t, 3)", "E*TypeError: candidate: give a Trace, a Recognition or a text, not 3"),
         (
             "assert_same_detections(t, 3)",
@@ -97,7 +98,7 @@ def test_what_is_refused_is_shown_in_the_test_and_not_in_the_plugin(
 ) -> None:
     project.makepyfile(
         test_export=f"""
-from pytest_ocrparity import assert_same_detections, assert_same_preprocessing, assert_same_text
+from pytest_ocrparity import assert_same_detections, assert_same_page, assert_same_preprocessing, assert_same_text
 
 def test_call(ocr_train_model, ocr_inference_model, ocr_image):
     t, i = ocr_train_model.trace(ocr_image), ocr_inference_model.trace(ocr_image)
