@@ -161,9 +161,9 @@ def test_it_answers_as_comparing_again_does_or_not_at_all(name: str, recorded: s
             if found.status != UNDECIDED:
                 assert found.status == right.status, f"{found.kind} {said}"
                 assert found.counts.get("different", 0) in (0, right.counts.get("different", 0)), said
-        # What is undecided may hide a broken limit of the run, and makes none.
-        broken = {fault.name for fault in verdict_on_run_limits(again)}
-        assert broken <= {fault.name for fault in verdict_on_run_limits(rights)}, said
+        broken = {fault.name for fault in verdict_on_run_limits(again)}  # also of what is undecided, without its counts
+        if UNDECIDED not in {found.status for found in again}:
+            assert broken == {fault.name for fault in verdict_on_run_limits(rights)}, said
 
 
 def test_it_answers_most() -> None:
