@@ -146,7 +146,8 @@ class Ending:
         over = {fault.sides for fault in self.faults}
         consequences: list[str] = []
         if session.testsfailed and run.have_all_failed():  # what stopped them is said already, by each
-            consequences = [fault.text for fault in self.faults if fault.name in NOTHING]
+            # Without the advice in brackets, which is for tests that passed.
+            consequences = [fault.text.partition(" (")[0] for fault in self.faults if fault.name in NOTHING]
             self.faults = [fault for fault in self.faults if fault.name not in NOTHING]
         is_whole = not (is_interrupted or session.shouldfail or session.shouldstop or passed_before)
         batch_faults, batch_notes = batch_check_result(

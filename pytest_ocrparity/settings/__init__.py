@@ -6,6 +6,7 @@ import glob
 import os
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -22,7 +23,7 @@ from pytest_ocrparity.settings.settings_file import check_length, read_settings_
 from pytest_ocrparity.settings.settings_table import OPTIONS, TABLES, settings_table_defaults
 from pytest_ocrparity.stages import RECOGNITION
 from pytest_ocrparity.tolerance import BUILT_IN, Tolerance
-from pytest_ocrparity.wording import path_from
+from pytest_ocrparity.wording import listed, path_from
 
 IMAGE_SUFFIXES: Final = (".bmp", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 """What a folder given as images is searched for; a glob may name anything."""
@@ -193,14 +194,23 @@ class Settings:
                 )
             return f"no images: {where} sets none; set `images` or pass --ocr-images='images/*.png'"
         globs = ", ".join(str(folder / pattern) for folder, pattern in self.images)
-        if "images" in self.typed:
-            return f"no images: {globs} matches no file; quote a glob on the command line, or the shell expands it"
-        nearest = ", ".join(dict.fromkeys(str(_nearest_folder(folder, pattern)) for folder, pattern in self.images))
-        link = f", which is a link to {os.path.realpath(self.file)}" if self.file and self.file.is_symlink() else ""
-        return (
-            f"no images: {globs} matches no file; `{self.prefix}images` starts at the folder of {self.file}{link}; the "
-            f"nearest folder that is there: {nearest}"
-        )
+        nearest = ", ".join(dict.fromkeys(_nearest_folder_text(folder, pattern) for folder, pattern in self.images))
+        start = ""
+        if "images" not in self.typed:
+            link = f", which is a link to {os.path.realpath(self.file)}" if self.file and self.file.is_symlink() else ""
+            start = f"; `{self.prefix}images` starts at the folder of {self.file}{link}"
+        return f"no images: {globs} matches no file{start}; the nearest folder that is there: {nearest}"
+
+
+def _nearest_folder_text(folder: Path, pattern: str) -> str:
+    """Return the deepest folder of a glob that is there, with what it holds."""
+    nearest = _nearest_folder(folder, pattern)
+    children = sorted(nearest.iterdir()) if os.access(nearest, os.R_OK) else []
+    suffixes = Counter(child.suffix for child in children if child.suffix.lower() in IMAGE_SUFFIXES)
+    if suffixes:
+        return f"{nearest}, which holds {', '.join(f'{count} of *{suffix}' for suffix, count in suffixes.items())}"
+    folders = [child.name for child in children if child.is_dir() and not child.name.startswith(".")]
+    return f"{nearest}, which holds no image" + (f", but the folders {listed(folders, 8)}" if folders else "")
 
 
 def _nearest_folder(folder: Path, pattern: str) -> Path:
