@@ -34,7 +34,7 @@ from pytest_ocrparity.report.document import (
 from pytest_ocrparity.report.table import Tally
 from pytest_ocrparity.session.image_ids import ImageIds
 from pytest_ocrparity.session.models import config_of_candidate
-from pytest_ocrparity.session.outcomes import Outcomes
+from pytest_ocrparity.session.outcomes import NOT_REACHED, Outcomes
 from pytest_ocrparity.settings import Settings
 from pytest_ocrparity.settings.candidates import Candidate
 
@@ -192,7 +192,7 @@ def comparison_with_test(outcomes: Outcomes, test: str, comparison: RecordedComp
     """Return a comparison with the place and the end of its test."""
     where = outcomes.get(test)
     if where is None:
-        return replace(comparison, test=test, file=test.partition("::")[0])
+        return replace(comparison, test=test, file=test.partition("::")[0], outcome=NOT_REACHED)
     return replace(comparison, test=test, file=where.file, line=where.line, outcome=where.outcome)
 
 
@@ -223,7 +223,7 @@ def _settings_images(settings: Settings) -> list[str]:
 
 
 def _image_not_reached(image: str) -> NotCompared:
-    return NotCompared("", image, "not reached", "the run stopped before")
+    return NotCompared("", image, NOT_REACHED, "the run stopped before")
 
 
 def _values(candidate: Candidate) -> dict[str, Any]:
