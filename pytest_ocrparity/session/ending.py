@@ -83,6 +83,10 @@ class Ending:
             return
         if has_records or settings.golden_mode or settings.golden_prune:
             self._add_up(session, is_interrupted)
+        elif passed_before := run.config.getoption("ocr_reached"):  # and what was left of them compares nothing
+            from pytest_ocrparity.session.not_reached import partial_note
+
+            self.notes = [partial_note(passed_before)]
         if not (session.shouldfail or session.shouldstop):
             self.faults += [_run_fault("candidate", each) for each in run.preflight.unsaid(run.reporting.outcomes)]
         status = self._exit_status(session, is_interrupted=is_interrupted)

@@ -32,6 +32,6 @@ def test_paths_start_where_the_run_was_started(
     monkeypatch.chdir(project.path)
     assert result.ret == 1
     result.stdout.fnmatch_lines(
-        ["report/pictures/images_one_word.npy-*", "history: history.jsonl, 1 run", "report: report/index.html"]
+        ["report/pictures/*one_word.npy-*", "history: history.jsonl, 1 run", "report: report/index.html"]
     )
     assert json.loads((project.path / "report" / "results.json").read_text())["run"]["tests"]["failed"] == 1
