@@ -85,7 +85,7 @@ class RecordedComparison(Struct, frozen=True, kw_only=True):
     file: str = ""
     line: int | None = None
     outcome: Annotated[
-        str, "how the test ended, which may expect a difference: passed, failed, error, skipped, crashed"
+        str, "how the test ended, which may expect a difference: passed, failed, error, skipped, crashed, not reached"
     ] = "passed"
     image: str
     reference: str

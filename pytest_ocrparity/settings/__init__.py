@@ -18,6 +18,7 @@ from pytest_ocrparity.settings.batch_settings import typed_batch_setting
 from pytest_ocrparity.settings.candidates import Candidate, candidates_with_folder, commanded, read_candidates
 from pytest_ocrparity.settings.label_settings import LabelSettings, read_label_settings
 from pytest_ocrparity.settings.page_settings import read_page_settings
+from pytest_ocrparity.settings.report_pictures import is_picture_of_a_report
 from pytest_ocrparity.settings.setting_paths import path_with_home, with_absolute_paths_of_table
 from pytest_ocrparity.settings.settings_file import check_length, read_settings_file
 from pytest_ocrparity.settings.settings_table import OPTIONS, TABLES, settings_table_defaults
@@ -150,12 +151,11 @@ class Settings:
         return next(iter(self.candidates.values()), None)
 
     def image_paths(self) -> list[Path]:
-        """Return the images that the globs match, sorted, each once; without globs those of the labels."""
+        """Return the images that the globs match, sorted, each once, and no report's; without globs the labels'."""
         if not self.images and self.labels is not None and self.images_of_labels is not None:
             return self.images_of_labels(self)
-        return list(
-            dict.fromkeys(path for folder, pattern in self.images for path in _matching_images(folder, pattern))
-        )
+        found = dict.fromkeys(path for folder, pattern in self.images for path in _matching_images(folder, pattern))
+        return [path for path in found if not is_picture_of_a_report(path, self.report_dir)]
 
     def idle_globs(self) -> list[str]:
         """Return a sentence for each glob or folder that matches no file where others do."""
