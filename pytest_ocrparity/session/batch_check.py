@@ -200,7 +200,10 @@ class Batches:
         if side.diagnoses < MOST_DIAGNOSES and self._settings.diagnosis_seconds > 0:
             side.diagnoses += 1
             found = run.diagnose(index, heard.tolerance)
-            cause = f"{found.cause}, {found.summary}" + (f"; fix: {found.fix.text}" if found.fix else "")
+            causes = [
+                (f"{each.cause}, {each.summary}", f"; fix: {each.fix.text}" if each.fix else "") for each in found
+            ]
+            cause = "; and ".join(f"{text}{fix}" for text, fix in causes)
         return _record(side, heard, size=size, is_same=False, text=headline(failing[0]), cause=cause, **amounts)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import Any, Final, TypeAlias
@@ -12,10 +13,12 @@ import numpy.typing as npt
 
 from pytest_ocrparity.contract import HasOtherOutputs, RunsOtherwise, SaysMode, offered, pipeline_of
 from pytest_ocrparity.diagnose.budget import BudgetSpentError
+from pytest_ocrparity.diagnose.chance import with_share_of_chance
 from pytest_ocrparity.diagnose.laboratory import Laboratory, are_equal_maps, describe_difference, returns_map
 from pytest_ocrparity.diagnose.network import input_size as sizes
 from pytest_ocrparity.diagnose.network import weights
 from pytest_ocrparity.diagnose.network.architecture import by_architecture
+from pytest_ocrparity.diagnose.network.compared_weights import describe_stored_weights
 from pytest_ocrparity.diagnose.network.half import by_half
 from pytest_ocrparity.diagnose.network.line_maps import PLACES, line_map_head_cause
 from pytest_ocrparity.diagnose.network.map_change import map_change_cause
@@ -47,8 +50,8 @@ def examine_network(lab: Laboratory) -> list[Diagnosis]:
     if not is_run or (candidate_map is None and candidate.error is None):
         return [] if own is None else _examine_recorded_map(lab)
     found = examine_repeatability_of_maps(lab)
-    if found and not lab.noise:
-        return found  # a map that its own side does not return again shows nothing of the export
+    if found and not lab.noise:  # a map that its own side does not return again shows nothing of the export
+        return [*found[:-1], _with_stored_weights(lab, found[-1])]
     try:
         rest = _examine_maps(lab, candidate_map)
     except BudgetSpentError:
@@ -57,6 +60,15 @@ def examine_network(lab: Laboratory) -> list[Diagnosis]:
         lab.not_tried.append(f"the rest: {lab.budget.spent()}")
         rest = [lab.unknown_cause(PROBABILITY_MAP, "budget spent")]
     return [*found, *(_within_noise(lab, each) for each in rest)]
+
+
+def _with_stored_weights(lab: Laboratory, diagnosis: Diagnosis) -> Diagnosis:
+    """Return a diagnosis with which stored weights are not the checkpoint's, which is known without a map."""
+    with suppress(BudgetSpentError):
+        found = weights.paired_weights(lab)
+        if found is not None and found.pairs is not None and found.differing:
+            return replace(diagnosis, noticed=(*diagnosis.noticed, *describe_stored_weights(found)))
+    return diagnosis
 
 
 def _within_noise(lab: Laboratory, diagnosis: Diagnosis) -> Diagnosis:
@@ -239,7 +251,7 @@ def _other_engine(lab: Laboratory, candidate_map: Array | None) -> Diagnosis | N
             continue
         assert made is not None
         if (random := _by_chance(lab, other, candidate_map)) is not None:
-            return random
+            return with_share_of_chance(random, None, *lab.names)
         reference, candidate = lab.names
         proof = (
             f"with {other.label}, {candidate}'s map is {reference}'s ({lab.describe_map_difference(made)}); before, "
