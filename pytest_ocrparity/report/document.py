@@ -33,7 +33,7 @@ NEWER: Final = frozenset(
         *(("RecordedComparison", "rerun"), ("CandidateRecord", "files"), ("Diagnosis", "layer")),
         *(("Picture", "scale_limit"), ("Picture", "values_file"), ("RunRecord", "partial")),
         *(("RecordedComparison", "lines"), ("RecordedComparison", "of_detectors"), ("Layer", "steps")),
-        *(("Diagnosis", "model"), ("SettingsRecord", "page")),
+        *(("Diagnosis", "model"), ("SettingsRecord", "page"), ("Layer", "is_lacking")),
     }
 )
 """Keys that an older document may lack: all others are required, also those whose type has a default."""
