@@ -237,12 +237,12 @@ def lookalike_networks(lab: Laboratory) -> Iterator[Alternative]:
 
 
 def held_by_nearest(lab: Laboratory) -> str:
-    """Return how many of the export's arrays another checkpoint holds, where it holds more than the reference's."""
+    """Return which of the export's arrays another checkpoint holds, where it holds more than the reference's."""
     found = _nearest(lab)
-    if found is None:
+    if found is None or not found.held:
         return ""
-    total = len(_exported_arrays(lab))
-    return f"{found.held} of {total} stored arrays are those of {image_label(str(found.path))}, exactly"
+    others = f"stored arrays that vary and are not {lab.names.reference}'s"
+    return f"{found.held} of {found.missing} {others} are those of {image_label(str(found.path))}, exactly"
 
 
 def _nearest_checkpoint(lab: Laboratory) -> Path | None:
