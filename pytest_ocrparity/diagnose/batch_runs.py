@@ -101,7 +101,7 @@ class BatchRun:
         found = with_share_of_chance(found, chance, f"{before.pipeline} alone", together.pipeline)
         if chance is None or chance.explains_all:
             return [found]
-        rest = f"the maps of {before.label} alone and in the batch lie further apart than chance explains"
+        rest = "its maps alone and in the batch lie further apart than chance explains"
         not_tried = ("experiments with the batch, which need maps that come again",)
         return [found, Diagnosis(stage=changing, cause=UNKNOWN, summary=rest, not_tried=not_tried)]
 

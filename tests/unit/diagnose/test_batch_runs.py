@@ -127,7 +127,7 @@ def test_a_batch_that_differs_by_more_than_chance_explains_is_unknown_beside_it(
     assert "in one place those of port in a batch of 3 lie 0" in random.evidence[0]
     assert random.evidence[0].endswith(" or more from those of port alone: chance explains a part alone")
     assert (rest.cause, rest.stage) == ("unknown", "probability_map")
-    assert rest.summary == "the maps of page.png alone and in the batch lie further apart than chance explains"
+    assert rest.summary == "its maps alone and in the batch lie further apart than chance explains"
 
 
 def test_noise_that_the_limits_permit_leaves_the_batch_to_be_examined() -> None:
