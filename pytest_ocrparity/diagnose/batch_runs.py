@@ -70,7 +70,7 @@ class BatchRun:
         """Return whether an image has boxes alone, if only none of them, and the batch returns none at all."""
         return self.alone[index].detections is not None and self.together[index].detections is None
 
-    def diagnose(self, index: int, tolerance: Tolerance) -> Diagnosis:
+    def diagnose(self, index: int, tolerance: Tolerance) -> list[Diagnosis]:
         """Return why an image differs in the batch, by running it alone and in batches again."""
         stage = first_stage_to_diagnose(self.comparisons(index, tolerance))
         return self._by_chance(index, tolerance, stage) or [self._not_kept_apart(index, tolerance, stage)]
@@ -89,13 +89,12 @@ class BatchRun:
         changing = first_stage_to_diagnose((*changes[0], *changes[1]))
         if changing != PROBABILITY_MAP or STAGES.index(stage) < STAGES.index(PROBABILITY_MAP):
             return [Diagnosis(stage=stage, cause=UNKNOWN, summary=f"{text}, so the batch need not be the cause")]
-        maps = [trace.probability_map for pair in traces for trace in pair]
-        known = [each for each in maps if each is not None and each.shape == maps[0].shape]
+        maps = [each.probability_map for pair in traces for each in pair if each.probability_map is not None]
         chance = None
-        if len(known) == len(maps):
+        if len(maps) == 4 and len({each.shape for each in maps}) == 1:
             draws = [partial(_map_of, run) if change else None for run, change in zip(runs, changes, strict=True)]
             limit = sensitivity_limit(map_sensitivity(before))
-            chance = Chance(Drawn.of(known[:2], draws[0]), Drawn.of(known[2:], draws[1]), limit)
+            chance = Chance(Drawn.of(maps[:2], draws[0]), Drawn.of(maps[2:], draws[1]), limit)
             chance.draw(MOST_MAPS)
         found = Diagnosis(stage=changing, cause="engine.not_repeatable", summary=text, fix=Fix(RACES))
         found = with_share_of_chance(found, chance, f"{before.pipeline} alone", together.pipeline)

@@ -91,7 +91,7 @@ def test_results_in_another_order_are_named_by_whose_they_are(is_by_map: bool) -
 
 @dataclass
 class Noisy(Toy):
-    """Adds another number of up to `noise` in each run, alone or in batches, and `shift` in batches."""
+    """Adds another number in each run, of up to `alone` or `batched`, and `shift` in batches."""
 
     alone: float = 0.0
     batched: float = 0.0
@@ -104,8 +104,8 @@ class Noisy(Toy):
 
 
 @pytest.mark.parametrize("noise", [{"batched": 0.05}, {"alone": 0.05}, {"alone": 0.05, "batched": 0.05}], ids=str)
-def test_one_that_is_random_alone_or_in_batches_is_not_repeatable(noise: dict[str, float]) -> None:
-    diagnosis = found(Noisy(name="port", **noise))
+def test_one_that_is_random_alone_or_in_batches_is_not_repeatable(noise: dict[str, Any]) -> None:
+    diagnosis = found(replace(Noisy(name="port"), **noise))
     assert (diagnosis.cause, diagnosis.stage) == ("engine.not_repeatable", "probability_map")
     is_alone = "alone" in noise
     assert diagnosis.summary == (
@@ -119,9 +119,9 @@ def test_one_that_is_random_alone_or_in_batches_is_not_repeatable(noise: dict[st
 
 
 @pytest.mark.parametrize("noise", [{"batched": 0.05}, {"alone": 0.05}, {"alone": 0.05, "batched": 0.05}], ids=str)
-def test_a_batch_that_differs_by_more_than_chance_explains_is_unknown_beside_it(noise: dict[str, float]) -> None:
+def test_a_batch_that_differs_by_more_than_chance_explains_is_unknown_beside_it(noise: dict[str, Any]) -> None:
     """Near miss of the one before: what the batch adds is no longer within the noise."""
-    random, rest = diagnoses(Noisy(name="port", shift=0.4, **noise))
+    random, rest = diagnoses(replace(Noisy(name="port", shift=0.4), **noise))
     assert random.cause == "engine.not_repeatable"
     assert random.summary.endswith(", which is not all")
     assert "in one place those of port in a batch of 3 lie 0" in random.evidence[0]
@@ -153,6 +153,7 @@ def test_what_changes_before_or_after_the_network_is_not_the_engines(stage: str)
     class Changes(Toy):
         def preprocess(self, image: Image) -> Trace:
             trace = super().preprocess(image)
+            assert trace.tensor is not None
             self.runs += 1
             return replace(trace, tensor=trace.tensor + np.float32(0.1 * self.runs * (stage == "tensor")))
 
