@@ -149,12 +149,12 @@ def with_share_of_chance(diagnosis: Diagnosis, chance: Chance | None, reference:
         proof = "how much of the difference chance explains is not known"
         return replace(diagnosis, evidence=(*diagnosis.evidence, proof))
     runs = max(chance.reference.runs, chance.candidate.runs)
-    apart = f"in {runs} runs, results of one side lie up to {chance.noise:.3g} apart"
+    moved = f"in {runs} runs, chance moved results by up to {chance.noise:.3g}"
     if chance.explains_all:
-        beside = f"{apart}, which explains the difference, and would hide what changes a value by less as well"
+        beside = f"{moved}, which explains the difference, and would hide what changes a value by less as well"
         return replace(diagnosis, noticed=(*diagnosis.noticed, *[beside] * (chance.noise > 0)))
     far = f"in one place those of {candidate} lie {chance.gap:.3g} or more from those of {reference}"
     if not np.isfinite(chance.gap):
         far = f"those of {candidate} can't be compared with those of {reference} value by value"
-    proof = f"{apart}, and {far}: chance explains a part alone"
+    proof = f"{moved}, and {far}: chance explains a part alone"
     return replace(diagnosis, summary=f"{diagnosis.summary}, which is not all", evidence=(*diagnosis.evidence, proof))

@@ -251,7 +251,7 @@ def _other_engine(lab: Laboratory, candidate_map: Array | None) -> Diagnosis | N
             continue
         assert made is not None
         if (random := _by_chance(lab, other, candidate_map)) is not None:
-            return with_share_of_chance(random, None, *lab.names)
+            return random
         reference, candidate = lab.names
         proof = (
             f"with {other.label}, {candidate}'s map is {reference}'s ({lab.describe_map_difference(made)}); before, "
@@ -276,24 +276,20 @@ def _by_chance(lab: Laboratory, other: Alternative, candidate_map: Array | None)
 
     One that stopped, a map of None, has to stop again.
     """
-    reference, candidate = lab.names
-    once = f"with {other.label}, {candidate} returned {reference}'s map once"
     own = lab.run_network(lab.own.infer, lab.tensor)
-    if candidate_map is None or own is None:
-        if candidate_map is not None:
-            proof = f"{once}; run again as it is, it stopped ({lab.last_error})"
-            return not_repeatable(lab, lab.candidate, [proof])
-        if own is not None:
-            proof = f"{once}; run again as it is, it returned a map, where it had stopped before"
-            return not_repeatable(lab, lab.candidate, [proof])
-    elif not are_equal_maps(lab, own, candidate_map):
-        proof = f"{once}; run again as it is, it returned a map unlike its own of before "
-        return not_repeatable(lab, lab.candidate, [f"{proof}({describe_difference(own, candidate_map)})"])
-    again = lab.run_network(other.run, lab.tensor)
-    if lab.is_same_map(again):
+    if own is None and candidate_map is not None:
+        then = f"run again as it is, it stopped ({lab.last_error})"
+    elif own is not None and candidate_map is None:
+        then = "run again as it is, it returned a map, where it had stopped before"
+    elif own is not None and candidate_map is not None and not are_equal_maps(lab, own, candidate_map):
+        then = f"run again as it is, it returned another map ({describe_difference(own, candidate_map)})"
+    elif lab.is_same_map(again := lab.run_network(other.run, lab.tensor)):
         return None
-    then = f"stopped when run again ({lab.last_error})" if again is None else "returned another one when run again"
-    return not_repeatable(lab, lab.candidate, [f"{once}, and {then}"])
+    else:
+        then = f"run so again, it stopped ({lab.last_error})" if again is None else "run so again, it returned another"
+    reference, candidate = lab.names
+    proof = f"with {other.label}, {candidate} returned {reference}'s map once; {then}"
+    return with_share_of_chance(not_repeatable(lab, lab.candidate, [proof]), None, reference, candidate)
 
 
 def _precision(lab: Laboratory) -> dict[str, Any]:

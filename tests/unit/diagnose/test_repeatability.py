@@ -286,7 +286,7 @@ class TestChanceThatIsNotAll:
         assert found[0].summary == "port does not agree with itself, which is not all"
         proof = found[0].evidence[1]
         assert proof.startswith(
-            "in 3 runs, results of one side lie up to 0.000618 apart, and in one place those of port lie "
+            "in 3 runs, chance moved results by up to 0.000618, and in one place those of port lie "
         )
         assert proof.endswith(" or more from those of train: chance explains a part alone")
         assert (
@@ -349,8 +349,8 @@ class TestChanceThatIsNotAll:
         assert (found.cause, found.summary) == ("engine.not_repeatable", "port does not agree with itself")
         assert len(found.evidence) == 1
         (beside,) = found.noticed
-        assert beside.startswith("in 3 runs, results of one side lie up to 0.000618 apart, which explains the ")
-        assert beside.endswith("difference, and would hide what changes a value by less as well")
+        assert beside.startswith("in 3 runs, chance moved results by up to 0.000618, which explains the difference")
+        assert beside.endswith(", and would hide what changes a value by less as well")
 
     @pytest.mark.parametrize("is_wrong", [True, False])
     def test_wrong_weights_beneath_the_noise_are_noticed(self, is_wrong: bool) -> None:
