@@ -151,7 +151,7 @@ def with_share_of_chance(diagnosis: Diagnosis, chance: Chance | None, reference:
     runs = max(chance.reference.runs, chance.candidate.runs)
     moved = f"in {runs} runs, chance moved results by up to {chance.noise:.3g}"
     if chance.explains_all:
-        beside = f"{moved}, which explains the difference, and would hide what changes a value by less as well"
+        beside = f"{moved}, which explains the difference, and would hide another fault that changes values by less"
         return replace(diagnosis, noticed=(*diagnosis.noticed, *[beside] * (chance.noise > 0)))
     far = f"in one place those of {candidate} lie {chance.gap:.3g} or more from those of {reference}"
     if not np.isfinite(chance.gap):

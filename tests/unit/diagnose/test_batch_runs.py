@@ -114,7 +114,7 @@ def test_one_that_is_random_alone_or_in_batches_is_not_repeatable(noise: dict[st
         else "port does not return the same twice for the same batch"
     )
     (beside,) = diagnosis.noticed
-    assert beside.endswith("which explains the difference, and would hide what changes a value by less as well")
+    assert beside.endswith("which explains the difference, and would hide another fault that changes values by less")
     assert diagnosis.fix is not None and "races" in diagnosis.fix.text
 
 

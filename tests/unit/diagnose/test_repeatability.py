@@ -350,7 +350,7 @@ class TestChanceThatIsNotAll:
         assert len(found.evidence) == 1
         (beside,) = found.noticed
         assert beside.startswith("in 3 runs, chance moved results by up to 0.000618, which explains the difference")
-        assert beside.endswith(", and would hide what changes a value by less as well")
+        assert beside.endswith(", and would hide another fault that changes values by less")
 
     @pytest.mark.parametrize("is_wrong", [True, False])
     def test_wrong_weights_beneath_the_noise_are_noticed(self, is_wrong: bool) -> None:

@@ -140,7 +140,9 @@ def test_what_chance_explains_of_a_difference_is_said_and_what_is_left(settings:
 
     record, *_ = (each for each in heard(settings, Races(name="port"), "0", "1").run() if isinstance(each, Batched))
     assert record.cause.startswith("engine.not_repeatable, port does not return the same twice for the same batch")
-    assert ("would hide what changes a value by less as well; fix: look for dropout" in record.cause) is not bool(shift)
+    assert ("would hide another fault that changes values by less; fix: look for dropout" in record.cause) is not bool(
+        shift
+    )
     assert (": chance explains a part alone; fix: look for dropout" in record.cause) is bool(shift)
     assert ("; and unknown, its maps alone and in the batch lie further apart" in record.cause) is bool(shift)
 
