@@ -156,5 +156,9 @@ def with_share_of_chance(diagnosis: Diagnosis, chance: Chance | None, reference:
     far = f"in one place those of {candidate} lie {chance.gap:.3g} or more from those of {reference}"
     if not np.isfinite(chance.gap):
         far = f"those of {candidate} can't be compared with those of {reference} value by value"
-    proof = f"{moved}, and {far}: chance explains a part alone"
-    return replace(diagnosis, summary=f"{diagnosis.summary}, which is not all", evidence=(*diagnosis.evidence, proof))
+    proof = f"{moved}, and {far}: chance explains only a part"
+    return replace(
+        diagnosis,
+        summary=f"{diagnosis.summary}, which explains only a part of the difference",
+        evidence=(*diagnosis.evidence, proof),
+    )

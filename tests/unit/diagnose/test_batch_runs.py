@@ -123,9 +123,9 @@ def test_a_batch_that_differs_by_more_than_chance_explains_is_unknown_beside_it(
     """Near miss of the one before: what the batch adds is no longer within the noise."""
     random, rest = diagnoses(replace(Noisy(name="port", shift=0.4), **noise))
     assert random.cause == "engine.not_repeatable"
-    assert random.summary.endswith(", which is not all")
+    assert random.summary.endswith(", which explains only a part of the difference")
     assert "in one place those of port in a batch of 3 lie 0" in random.evidence[0]
-    assert random.evidence[0].endswith(" or more from those of port alone: chance explains a part alone")
+    assert random.evidence[0].endswith(" or more from those of port alone: chance explains only a part")
     assert (rest.cause, rest.stage) == ("unknown", "probability_map")
     assert rest.summary == "its maps alone and in the batch lie further apart than chance explains"
 

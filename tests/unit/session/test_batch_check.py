@@ -143,7 +143,7 @@ def test_what_chance_explains_of_a_difference_is_said_and_what_is_left(settings:
     assert ("would hide another fault that changes values by less; fix: look for dropout" in record.cause) is not bool(
         shift
     )
-    assert (": chance explains a part alone; fix: look for dropout" in record.cause) is bool(shift)
+    assert (": chance explains only a part; fix: look for dropout" in record.cause) is bool(shift)
     assert ("; and unknown, its maps alone and in the batch lie further apart" in record.cause) is bool(shift)
 
 
