@@ -9,7 +9,6 @@ from functools import partial
 from typing import Any, Final, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from pytest_ocrparity.contract import HasOtherOutputs, RunsOtherwise, SaysMode, offered, pipeline_of
 from pytest_ocrparity.diagnose.budget import BudgetSpentError
@@ -30,8 +29,8 @@ from pytest_ocrparity.diagnose.network.tiles import line_parts_cause, page_tiles
 from pytest_ocrparity.diagnose.repeatability import examine_repeatability_of_maps, not_repeatable
 from pytest_ocrparity.diagnosis import UNKNOWN, Alternative, Change, Diagnosis, Fix
 from pytest_ocrparity.stages import PROBABILITY_MAP, RECOGNITION, TENSOR
+from pytest_ocrparity.trace import Array
 
-Array: TypeAlias = "npt.NDArray[Any]"
 Run: TypeAlias = Callable[[Array], Array]
 
 

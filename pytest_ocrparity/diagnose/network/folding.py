@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from pytest_ocrparity.contract import TrainedNetwork
+from pytest_ocrparity.trace import Array
 
-Array: TypeAlias = "npt.NDArray[Any]"
 Kernel: TypeAlias = "tuple[Array, Array | None]"
 """A kernel and its bias."""
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, Final, TypeAlias
+from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from pytest_ocrparity.contract import ComputesInHalf, HalfProgram, HasTrainedNetwork, TrainedNetwork, offered
 from pytest_ocrparity.diagnose.laboratory import Laboratory, are_equal_maps, describe_difference
@@ -17,9 +16,8 @@ from pytest_ocrparity.diagnose.network.grids import NEAREST
 from pytest_ocrparity.diagnose.network.weights import paired_weights
 from pytest_ocrparity.diagnosis import Diagnosis, Fix
 from pytest_ocrparity.stages import PROBABILITY_MAP
+from pytest_ocrparity.trace import Array
 from pytest_ocrparity.wording import listed
-
-Array: TypeAlias = "npt.NDArray[Any]"
 
 LEAST: Final = 1.2e-7
 """Two steps of the finest numbers of float16: converters raise what is smaller to 1e-7, and rounding makes it 0."""

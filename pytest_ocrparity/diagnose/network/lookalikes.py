@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from pytest_ocrparity.artifacts.model_files import PARAMS
 from pytest_ocrparity.backends.ppocr.network import read_network_state
 from pytest_ocrparity.backends.ppocr.trained_side import TrainedSide
 from pytest_ocrparity.diagnosis import Alternative
 from pytest_ocrparity.errors import ModelError
+from pytest_ocrparity.trace import Array
 from pytest_ocrparity.wording import image_label
-
-Array: TypeAlias = "npt.NDArray[Any]"
 
 MOST_CHECKPOINTS = 20
 """Most checkpoints of the folder that are read, the newest first; a training run writes many."""

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Final, TypeAlias
+from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from pytest_ocrparity.contract import IsQuantised, QuantisedProgram, RoundedOperator, TrainedNetwork
 from pytest_ocrparity.diagnose.laboratory import Laboratory, are_equal_maps, describe_difference
@@ -17,9 +16,9 @@ from pytest_ocrparity.diagnose.network.grids import NEAREST, lies_on_steps
 from pytest_ocrparity.diagnose.network.weights import paired_network
 from pytest_ocrparity.diagnosis import Diagnosis, Fix
 from pytest_ocrparity.stages import PROBABILITY_MAP
+from pytest_ocrparity.trace import Array
 from pytest_ocrparity.wording import listed
 
-Array: TypeAlias = "npt.NDArray[Any]"
 NEAR: Final = 0.25
 """How far an engine's own map may lie from that of the program as it is written, of the difference to be explained.
 

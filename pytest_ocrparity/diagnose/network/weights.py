@@ -6,10 +6,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from pytest_ocrparity.backends.ppocr.alignment import align_parameters
 from pytest_ocrparity.backends.ppocr.trained_side import TrainedSide
@@ -37,9 +36,8 @@ from pytest_ocrparity.diagnose.network.lookalikes import (
 )
 from pytest_ocrparity.diagnosis import Alternative, Change, Diagnosis, Fix
 from pytest_ocrparity.stages import PROBABILITY_MAP
+from pytest_ocrparity.trace import Array
 from pytest_ocrparity.wording import image_label, listed
-
-Array: TypeAlias = "npt.NDArray[Any]"
 
 
 def _exported_arrays(lab: Laboratory) -> Mapping[str, Array]:
