@@ -94,9 +94,9 @@ _NOTHING_COMPARED = frozenset(("not_recorded", "empty", "empty_text", "empty_pag
 class BoxFinding:
     """A box without partner, or a pair beyond the limits.
 
-    `kind` is missing, extra, split, merged, moved or score; `at` the box's centre in source px; `shift` in source px;
-    `defect` names an invalid polygon; `is_borderline`: the maps' permitted difference explains it; `score_error` is
-    how far its score is from the right one, None where that is not known (see `scores`).
+    `kind` is missing, extra, split, merged, moved, score or invalid; `at` the box's centre in source px; `shift` in
+    source px; `defect` names an invalid polygon; `is_borderline`: the maps' permitted difference explains it;
+    `score_error` is how far its score is from the right one, None where that is not known (see `compare.scores`).
     """
 
     kind: Annotated[str, "missing, extra, split, merged, moved, score, invalid"]

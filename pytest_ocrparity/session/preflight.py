@@ -253,8 +253,8 @@ class Preflight:
         new = [line for line in lines if said.setdefault(line, item.nodeid) == item.nodeid]
         known = [line for line in lines if line not in new]
         if known:
-            number = f"and {len(known)} more " if new else "not run, "
-            new.append(f"{number}as said for {said[known[0]]} above")
+            lead = f"and {len(known)} more " if new else "not run, "
+            new.append(f"{lead}as said for {said[known[0]]} above")
         own = self._own_fixtures(item)
         for name in FIXTURES:
             if name in getattr(item, "fixturenames", ()):

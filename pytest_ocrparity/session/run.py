@@ -157,9 +157,8 @@ class Run:
         """Return the limits by which a test's assertions judge. Raises SettingsError where the settings are wrong."""
         if self.error is not None:
             raise self.error
-        with (
-            errors_as_fixture_failures()
-        ):  # a marker added late, or on a unittest.TestCase, was not checked at collection
+        # A marker added late, or on a unittest.TestCase, was not checked at collection.
+        with errors_as_fixture_failures():
             return self.tolerance_of(self.running_item())
 
     @pytest.hookimpl(optionalhook=True, trylast=True)

@@ -46,7 +46,7 @@ class Settings:
         images: (folder, glob) pairs.
         labels: where the labels of the images stand, None where there are none.
         images_of_labels: returns the images that labels name; asked where the settings name none.
-        train: keyword arguments of `pipelines.training.load_training`; empty where nothing was said.
+        train: keyword arguments of `backends.ppocr.pipeline.load_ppocr_pipeline`; empty where nothing was said.
         candidates: the deployments under test by name, the one under `inference` first.
         golden_mode: how to record, None when the run only compares.
         diagnosis_seconds: how long the experiments after a failure may take; 0 for none.
