@@ -7,7 +7,6 @@ import hashlib
 import io
 import math
 import re
-import shlex
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -143,7 +142,6 @@ def report_page(view: View, folder: Path, kept: set[int]) -> Iterator[str]:
         layer_pictures=_layer_pictures,
         layer_shares=_layer_shares,
         stages_of=STAGES_OF,
-        again=lambda test: f"pytest {shlex.quote(test)}",
         aligned=aligned_texts,
         places=aligned_places,
         direction=direction,
