@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import os
-import sys
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TypeAlias
 
 from pytest_ocrparity.commands.layer_ranking import ranking_rows
+from pytest_ocrparity.commands.settings_of_project import settings_of_project
 from pytest_ocrparity.compare import Comparisons
 from pytest_ocrparity.contract import Pipeline
 from pytest_ocrparity.diagnose.budget import BudgetSpentError
@@ -19,13 +18,11 @@ from pytest_ocrparity.diagnose.layers import search_page
 from pytest_ocrparity.diagnose.layers.layer_table import HEAD, layer_rows
 from pytest_ocrparity.diagnose.layers.layer_texts import layer_of_search, search_evidence
 from pytest_ocrparity.diagnose.layers.search import NOT_SHOWN, Search
-from pytest_ocrparity.errors import ModelError, OcrParityError, SettingsError
+from pytest_ocrparity.errors import ModelError, SettingsError
 from pytest_ocrparity.session.models import inference_model, train_model
-from pytest_ocrparity.settings import Settings, load_settings
-from pytest_ocrparity.settings.settings_file import find_settings_file
+from pytest_ocrparity.settings import Settings
 from pytest_ocrparity.tolerance import BUILT_IN
 from pytest_ocrparity.trace import Trace
-from pytest_ocrparity.wording import printable
 
 DESCRIPTION = """Run an image through the trained network and an export, and print of each operator how far the two lie
 apart, and how far the trained network's own array moves when its tensor is only rounded. The first layer that differs
@@ -52,23 +49,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--recognition", action="store_true", help="the recogniser of a project of both, on a line")
 
 
-def run(given: argparse.Namespace, prog: str) -> int:
-    """Print the table, and return the exit status."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            lab = _laboratory(given)
-            table, rest, is_same = _ranking(lab) if given.rank else _search(lab)
-    except OcrParityError as error:
-        print(f"{prog}: {printable(str(error))}", file=sys.stderr)
-        return 2
-    try:
-        for line in (*_aligned(table), "", *rest):
-            print(printable(line))
-        sys.stdout.flush()
-    except BrokenPipeError:  # as by `| head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 0 if is_same else 1
+def run(given: argparse.Namespace) -> tuple[list[str], int]:
+    """Return the table, and the exit status."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        lab = _laboratory(given)
+        table, rest, is_same = _ranking(lab) if given.rank else _search(lab)
+    return [*_aligned(table), "", *rest], 0 if is_same else 1
 
 
 def _laboratory(given: argparse.Namespace) -> Laboratory:
@@ -77,8 +64,7 @@ def _laboratory(given: argparse.Namespace) -> Laboratory:
     Raises:
         OcrParityError: something does not load or run.
     """
-    file = find_settings_file(Path.cwd()) if given.settings is None else given.settings.absolute()
-    settings = load_settings(file, {}, Path.cwd())
+    settings = settings_of_project(given.settings, {})
     if given.recognition:
         if settings.recognition is None:
             raise SettingsError(f"{settings.file} has no table recognition")
@@ -125,8 +111,7 @@ def _sides(settings: Settings, name: str | None) -> tuple[Pipeline, Pipeline]:
     """
     if name is not None and name not in settings.candidates:
         others = f"; it sets {', '.join(settings.candidates)}" if settings.candidates else ""
-        where = settings.file or "no settings file was found, and nothing"
-        raise SettingsError(f"{where} sets no candidate {name!r}{others}")
+        raise SettingsError(f"{settings.file} sets no candidate {name!r}{others}")
     return train_model(settings), inference_model(settings, name)
 
 

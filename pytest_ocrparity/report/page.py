@@ -41,7 +41,7 @@ from pytest_ocrparity.report.table import table_amounts
 from pytest_ocrparity.report.templates import TEMPLATES
 from pytest_ocrparity.report.views import RANKS, View
 from pytest_ocrparity.stages import LAYER_STAGES, STAGES, STAGES_OF
-from pytest_ocrparity.wording import amount, image_label, number_of_edits, value_text
+from pytest_ocrparity.wording import amount, image_label, number_of_edits, toml_text, value_text
 
 MOST_INLINE: Final = 9_000_000
 """Characters of pictures inside of the page, which opens in 2 s with them; further thumbnails stay files beside it."""
@@ -135,6 +135,7 @@ def report_page(view: View, folder: Path, kept: set[int]) -> Iterator[str]:
         sort_key=_sort_key,
         amounts=table_amounts,
         value=lambda value: value_text(non_finite_in_document(value)),
+        toml=toml_text,
         shown=_Thumbnails(folder, kept).shown,
         thumbnail=_thumbnail,
         is_drawn=_is_drawn,

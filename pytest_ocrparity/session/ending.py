@@ -90,20 +90,23 @@ class Ending:
         if not is_interrupted:
             failed, none = pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED
             status = int(failed if session.testsfailed or self.faults else 0 if session.testscollected else none)
-        is_cut_short = bool(session.shouldfail or session.shouldstop)
-        faults = [fault.text for fault in self.faults]
         try:
             if run.reporting.publishes:
-                self.notes += run.reporting.publish(
-                    self._comparisons(),
+                from pytest_ocrparity.session.collecting import collect_results
+
+                compared = self._comparisons()
+                results = collect_results(
+                    compared,
+                    settings,
                     accuracy=self.accuracy,
                     label_faults=self.label_faults,
                     status=status,
-                    is_cut_short=is_cut_short,
+                    is_cut_short=bool(session.shouldfail or session.shouldstop),
                     is_partial=bool(run.config.getoption("ocr_reached")),
-                    faults=faults,
+                    faults=[fault.text for fault in self.faults],
                     notes=self.notes,
                 )
+                self.notes += run.reporting.publish(results, compared.light)
         except OcrParityError as error:
             self.faults.append(_run_fault("report", error))
         if session.testsfailed and has_records:

@@ -382,7 +382,8 @@ class Run:
 
         typed = self.config.invocation_params
         passed = self.config.getoption("ocr_reached") or []
-        return Reporting(self.settings, NotReached([str(word) for word in typed.args], typed.dir, passed))
+        not_reached = NotReached([str(word) for word in typed.args], typed.dir, passed)
+        return Reporting(self.settings, not_reached, self.config.rootpath)
 
     def _tally(self) -> Tally:
         from pytest_ocrparity.report.table import Tally

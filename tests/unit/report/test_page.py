@@ -88,9 +88,15 @@ def test_what_experiments_tried_is_shown(tmp_path: Path) -> None:
 
 def test_the_settings_of_both_tasks_and_of_pages_are_shown(tmp_path: Path) -> None:
     document = replace(results([comparison()]), environment={"pytest-ocrparity": "1"})
-    of_lines = RecognitionRecord({"config": "rec.yml"}, {}, {"inference": CandidateRecord({"batch": 6}, {})})
+    of_lines = RecognitionRecord(
+        {"config": "rec.yml"}, {}, {"inference": CandidateRecord({"options": {"a": True}}, {})}
+    )
     settings = replace(document.settings, recognition=of_lines, page={"factory": "a:b"})
-    shown = {"recognition.train.config": "rec.yml", "recognition.inference.batch": "6", "page.factory": "a:b"}
+    shown = {
+        "recognition.train.config": "rec.yml",
+        "recognition.inference.options": "{ a = true }",
+        "page.factory": "a:b",
+    }
     for given, is_there in ((settings, True), (document.settings, False)):
         text = "".join(report_page(View.of(replace(document, settings=given)), tmp_path, set()))
         for name, value in shown.items():
