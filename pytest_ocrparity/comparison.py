@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any
@@ -64,6 +65,16 @@ class Measure:
         if self.limit is None:
             return True
         return self.value >= self.limit if self.smallest else self.value <= self.limit
+
+    @property
+    def used(self) -> float:
+        """The amount in terms of its limit, from 0 up; infinite for what is no number, or where only 0 is permitted.
+
+        Where nothing limits it, and for what must not fall below its limit, 0.
+        """
+        if self.limit is None or self.smallest or self.value == 0:
+            return 0.0
+        return self.value / self.limit if self.limit and self.value == self.value else math.inf
 
     @property
     def fails(self) -> bool:

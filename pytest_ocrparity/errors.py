@@ -124,10 +124,13 @@ class Mistakes:
             raise self._kind("\n".join(self.texts))
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return the end of an error sentence about an unknown word: its nearest neighbour, else all that are known."""
+def did_you_mean(word: str, known: Iterable[str], otherwise: str = "") -> str:
+    """Return the end of an error sentence about an unknown word: its nearest neighbour, else all that are known.
+
+    `otherwise` stands before these where no word is near.
+    """
     import difflib  # only errors need it, and every pytest run loads this module
 
     known = sorted(known)
     close = difflib.get_close_matches(word, known, n=1)
-    return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known)}"
+    return f"did you mean {close[0]!r}?" if close else f"{otherwise}known: {', '.join(known)}"

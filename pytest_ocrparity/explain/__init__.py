@@ -263,12 +263,12 @@ def headline(comparison: Comparison) -> str:
 
 def _rounding_text(comparison: Comparison) -> str:
     """Return how far rounding alone moves the reference's map."""
-    floor, atol = comparison.measure("sensitivity"), comparison.measure("probability_maps.atol")
-    if floor is None or atol is None:
+    moves, atol = comparison.measure("sensitivity"), comparison.measure("probability_maps.atol")
+    if moves is None or atol is None:
         return "they follow maps that are not judgeable"
     reference, candidate = comparison.reference, comparison.candidate
     return (
-        f"rounding of its tensor alone moves {reference}'s own map by {amount(floor.value)}, more than the limit of "
+        f"rounding of its tensor alone moves {reference}'s own map by {amount(moves.value)}, more than the limit of "
         f"{amount(atol.limit or 0.0)} allows; {candidate}'s map differs by {amount(atol.value)}{_place_text(atol.at)}"
     )
 

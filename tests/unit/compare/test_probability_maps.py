@@ -49,7 +49,7 @@ class TestProbabilityMaps:
         comparison = assert_same_probability_maps(reference, replace(close, probability_map=moved))
         assert comparison.measures[0].limit == pytest.approx(4 * floor)
         moved[0, 0, 5, 7] -= np.float32(4 * floor)
-        with pytest.raises(DifferenceError, match=r"4 x floor"):
+        with pytest.raises(DifferenceError, match=r"4 x sensitivity"):
             assert_same_probability_maps(reference, replace(close, probability_map=moved))
 
     def test_without_source_the_limit_is_1e_4(self) -> None:
