@@ -23,7 +23,7 @@ from pytest_ocrparity.artifacts.model_files import find_export_files
 from pytest_ocrparity.artifacts.ocr_options import all_ocr_options, without_ocr_options
 from pytest_ocrparity.backends.calls import Call, calls_of, needs_of, settings_text
 from pytest_ocrparity.backends.paddlex.deployed import Deployed
-from pytest_ocrparity.commands.settings_of_project import settings_of_project
+from pytest_ocrparity.commands.settings_of_project import SETTINGS_HELP, settings_of_project
 from pytest_ocrparity.errors import ModelError, SettingsError
 from pytest_ocrparity.settings import Settings, load_settings
 from pytest_ocrparity.settings.candidates import Candidate
@@ -43,7 +43,7 @@ _WAY_OUT: Final = "pass --train-config=YML and --inference-dir=DIR"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the command takes."""
-    parser.add_argument("settings", type=Path, nargs="?", help="an ocrparity.toml or pyproject.toml")
+    parser.add_argument("settings", type=Path, nargs="?", help=SETTINGS_HELP)
     parser.add_argument("--train-config", metavar="YML", help="the training YAML file")
     parser.add_argument("--inference-dir", metavar="DIR", help="the export folder")
 

@@ -25,7 +25,7 @@ from pytest_ocrparity.commands.proved_fixes import (
     model_arguments,
     read_plan,
 )
-from pytest_ocrparity.commands.settings_of_project import settings_of_project
+from pytest_ocrparity.commands.settings_of_project import SETTINGS_HELP, settings_of_project
 from pytest_ocrparity.diagnosis import PAGE_SIDE
 from pytest_ocrparity.errors import ModelError
 from pytest_ocrparity.report.document import Results, read_report_document
@@ -47,8 +47,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the command takes."""
     parser.add_argument("results", type=Path, help="the results.json of a report")
     parser.add_argument("--write", action="store_true", help="change inference.yml, as the first group says")
-    parser.add_argument("--settings", type=Path, metavar="FILE", help="the project's; default: the nearest upward")
-    parser.add_argument("--inference-dir", metavar="DIR", help="the export folder, as in --ocr-inference-dir")
+    parser.add_argument("--settings", type=Path, metavar="FILE", help=SETTINGS_HELP)
+    parser.add_argument(
+        "--inference-dir", metavar="DIR", help="the export folder, as by --ocr-inference-dir of the run"
+    )
 
 
 def run(given: argparse.Namespace) -> tuple[list[str], int]:

@@ -29,7 +29,9 @@ TABLE: Final = "tool.ocrparity"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the command takes."""
-    parser.add_argument("folder", type=Path, nargs="?", default=Path(), help="default: the working directory")
+    parser.add_argument(
+        "folder", type=Path, nargs="?", default=Path(), help="the folder to look at; default: the working directory"
+    )
     parser.add_argument("--paddleocr-root", type=Path, metavar="DIR", help="PaddleOCR's code, where it is elsewhere")
 
 

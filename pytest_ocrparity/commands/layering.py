@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from pytest_ocrparity.commands.layer_ranking import ranking_rows
-from pytest_ocrparity.commands.settings_of_project import settings_of_project
+from pytest_ocrparity.commands.settings_of_project import SETTINGS_HELP, settings_of_project
 from pytest_ocrparity.compare import Comparisons
 from pytest_ocrparity.contract import Pipeline
 from pytest_ocrparity.diagnose.budget import BudgetSpentError
@@ -24,11 +24,11 @@ from pytest_ocrparity.settings import Settings
 from pytest_ocrparity.tolerance import BUILT_IN
 from pytest_ocrparity.trace import Trace
 
-DESCRIPTION = """Run an image through the trained network and an export, and print of each operator how far the two lie
-apart, and how far the trained network's own array moves when its tensor is only rounded. The first layer that differs
-stands below, with its proof. Exits 0 if the maps are the same, 1 if they differ, and 2 for wrong files or settings, or
-where the networks cannot be compared by layers. With --rank, print of each layer that the export holds in reduced
-precision what it alone loses, that which loses most first, and what is left with those in fp32."""
+DESCRIPTION = """Run an image through the trained network and an export. For each operator, print how far the two lie
+apart, and how far the trained network's own array moves when its tensor is only rounded; below, the first layer that
+differs, with its proof. With --rank, print for each layer that the export holds in reduced precision what it alone
+loses, the worst first, and what is left with all down to it in fp32. Exits 0 if the maps are the same, 1 if they
+differ, or 2 for wrong files or settings, or where the networks cannot be compared by layers."""
 
 Table: TypeAlias = "list[tuple[str, ...]]"
 
@@ -38,15 +38,17 @@ SECONDS = 600.0
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the command takes."""
-    parser.add_argument("image", type=Path, help="an image")
-    parser.add_argument("--settings", type=Path, metavar="FILE", help="an ocrparity.toml or pyproject.toml")
-    parser.add_argument("--candidate", metavar="NAME", help="which of several candidates (default: the first)")
+    parser.add_argument("image", type=Path, help="the image that both networks run on")
+    parser.add_argument("--settings", type=Path, metavar="FILE", help=SETTINGS_HELP)
+    parser.add_argument("--candidate", metavar="NAME", help="which of several candidates; default: the first")
     parser.add_argument(
         "--rank",
         action="store_true",
-        help="rank the layers of an export of reduced precision by what fp32 there brings",
+        help="rank the layers of an export of reduced precision by what each loses",
     )
-    parser.add_argument("--recognition", action="store_true", help="the recogniser of a project of both, on a line")
+    parser.add_argument(
+        "--recognition", action="store_true", help="compare the recogniser of a project of both, on an image of a line"
+    )
 
 
 def run(given: argparse.Namespace) -> tuple[list[str], int]:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
 from pytest_ocrparity.errors import SettingsError
 from pytest_ocrparity.settings import Settings, load_settings
 from pytest_ocrparity.settings.settings_file import find_settings_file
+
+SETTINGS_HELP: Final = "the project's ocrparity.toml or pyproject.toml; default: the nearest upward from here"
 
 
 def settings_of_project(

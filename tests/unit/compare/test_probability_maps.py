@@ -54,7 +54,7 @@ class TestProbabilityMaps:
 
     def test_without_source_the_limit_is_1e_4(self) -> None:
         reference, candidate = traces(noise=3e-4)
-        with pytest.raises(DifferenceError, match="floor unknown"):
+        with pytest.raises(DifferenceError, match="sensitivity unknown"):
             assert_same_probability_maps(replace(reference, source=None), candidate)
 
     def test_another_weight_fails_at_the_map(self) -> None:
