@@ -20,8 +20,11 @@ OcrParityError
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
+
+Made = TypeVar("Made")
 
 
 class OcrParityError(Exception):
@@ -113,6 +116,12 @@ class Mistakes:
         except OcrParityError as error:
             self.texts += [line for line in str(error).splitlines() if line not in self.texts]
             self._kind = OptionError if isinstance(error, OptionError) else self._kind
+
+    def taken(self, make: Callable[[], Made], otherwise: Made) -> Made:
+        """Return what is made; where that raises, whose error is taken, another value."""
+        with self.gathering():
+            return make()
+        return otherwise
 
     def raise_any(self) -> None:
         """Raise what was gathered as one error, a line each.

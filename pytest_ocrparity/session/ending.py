@@ -165,10 +165,12 @@ class Ending:
         self.faults += caught_faults(tally.light, run.reporting.outcomes)
         uses_images = any(record.fixture == OWN_IMAGE for record in tally.all(Used))
         idle = [line for part in settings.parts for line in part.idle_globs()] if uses_images else []
-        self.faults += [Fault("images", each) for each in idle] if is_strict(run.config) else []
         taken: list[Record] = [*tally.all(Used), *tally.all(Loads)]
         left_out = self._not_judged(taken)
-        self.faults += [Fault("not_judged", each) for each in left_out] if is_strict(run.config) else []
+        if is_strict(run.config):
+            self.faults += [Fault("images", each) for each in idle]
+            self.faults += [Fault("not_judged", each) for each in left_out]
+            idle, left_out = [], []
         if is_whole and not session.testsfailed and settings.is_set and run.config.pluginmanager.hasplugin("dsession"):
             missing = run.reporting.outcomes.missing_reports(run.expected)
             self.faults += [Fault("missing_reports", each) for each in missing]
@@ -183,10 +185,8 @@ class Ending:
         except OcrParityError as error:
             self.faults.append(_run_fault("baselines", error))
         passed_over = run.project.passed_over if tally.all(Used) else ()
-        warnings = [f"WARNING: {each}" for each in (*passed_over, *(() if is_strict(run.config) else idle))]
+        warnings = [f"WARNING: {each}" for each in (*passed_over, *idle)]
         lines = [line for sides, each in worst.items() if sides in over for line in each.message.splitlines()]
-        expected = caught_note(tally.light)
-        left_out = [] if is_strict(run.config) else left_out
         self.notes = [
             *self._loaded_folders(tally.all(Loads)),
             *left_out,
@@ -194,7 +194,7 @@ class Ending:
             *lines,
             *consequences,
             *tally.loosened(),
-            *expected,
+            *caught_note(tally.light),
             *warnings,
             *self.notes,
         ]

@@ -198,7 +198,9 @@ class Preflight:
             ended = [each.outcome for each in map(outcomes.get, tests) if each is not None]
             if not any(outcome in RED for outcome in ended):
                 parts = [part for part in self._run.settings.parts if name in part.candidates]
-                wrong = "; ".join(x for part in parts for x in self._of_candidate(part, ("ocr_inference_model",), name))
+                wrong = "; ".join(
+                    text for part in parts for text in self._of_candidate(part, ("ocr_inference_model",), name)
+                )
                 yield (
                     f"the candidate {name} was not compared, and no test failed for it: {wrong}; of each function one "
                     f"test was kept to say so ({', '.join(tests[:3])}), and did not fail; correct the setting, or mark "

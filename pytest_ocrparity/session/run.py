@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_ocrparity import settings as settings_module
-from pytest_ocrparity.context import Context, context_test_id, exchange_context
+from pytest_ocrparity.context import Context, context_test_id, running
 from pytest_ocrparity.errors import GoldenError, OcrParityError, OptionError, ReportError, SettingsError
 from pytest_ocrparity.session.caught import MARKER
 from pytest_ocrparity.session.fixtures import FIXTURES, errors_as_fixture_failures, fixture_place, fixture_value
@@ -200,13 +200,12 @@ class Run:
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, Any, Any]:
         """Let assertions know the test's tolerance, and hear what they find, from setup to teardown; runs can nest."""
-        before, context = self.recorder.item, exchange_context(self._context)
-        self.recorder.item = item
+        before, self.recorder.item = self.recorder.item, item
         try:
-            return (yield)
+            with running(self._context):
+                return (yield)
         finally:
             self.recorder.item = before
-            exchange_context(context)
 
     def _rerun_command(self, image: str) -> str:
         from pytest_ocrparity.session.rerun import rerun_command
