@@ -272,7 +272,9 @@ def load_settings(file: Path | None, options: Mapping[str, Any], invocation_dir:
     tolerance = mistakes.taken(lambda: BUILT_IN.override(tables["tolerance"] or None, str(file)), BUILT_IN)
     memory_limit = mistakes.taken(lambda: _size_in_bytes(top.get("memory_limit"), file), None)
     golden_mode = mistakes.taken(lambda: _golden_mode(options), None)
-    page = mistakes.taken(lambda: read_page_settings(f"{file}: page", tables.get(PAGE_SIDE, {}), root), {})
+    page: Mapping[str, Any] = mistakes.taken(
+        lambda: read_page_settings(f"{file}: page", tables.get(PAGE_SIDE, {}), root), {}
+    )
     labels = mistakes.taken(lambda: read_label_settings(f"{file}: labels", tables["labels"], root), None)
     candidates = read_candidates(tables, file, root, tolerance, words, mistakes)
     if given := options.get("ocr_inference_dir"):

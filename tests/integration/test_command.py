@@ -131,7 +131,7 @@ class TestWhatIsPrinted:
         out = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
         monkeypatch.setattr(sys, "stdout", out)
         assert main(["init", str(tmp_path / "\u00fc")]) == 1  # nothing is there, and the file that says so is named
-        assert name + b"/ocrparity.toml sets no train.config" in out.buffer.getvalue()  # type: ignore[attr-defined]
+        assert name + b"/ocrparity.toml sets no train.config" in out.buffer.getvalue()
 
     def test_a_closed_pipe_ends_it_quietly(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         reading, writing = os.pipe()
