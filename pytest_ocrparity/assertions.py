@@ -61,6 +61,7 @@ def assert_same_preprocessing(
     Raises:
         DifferenceError: they differ, or nothing could be compared.
         SettingsError: the tolerance names an unknown limit or preset.
+        TypeError: a side is no trace.
     """
     __tracebackhide__ = True
     return _assert_same(reference, candidate, PREPROCESSING, tolerance, {"atol": atol})
@@ -94,6 +95,7 @@ def assert_same_probability_maps(
     Raises:
         DifferenceError: they differ in shape, channels, finiteness or amount, or nothing could be compared.
         SettingsError: the tolerance names an unknown limit or preset.
+        TypeError: a side is no trace.
     """
     __tracebackhide__ = True
     limits = {"atol": atol, "mean_atol": mean_atol, "max_share": max_share, "max_crossings": max_crossings}
@@ -133,6 +135,7 @@ def assert_same_detections(
     Raises:
         DifferenceError: boxes differ, or nothing could be compared.
         SettingsError: the tolerance names an unknown limit or preset.
+        TypeError, ValueError: a side, or a polygon of it, is none of these.
     """
     __tracebackhide__ = True
     limits = {
@@ -175,6 +178,7 @@ def assert_same_text(
     Raises:
         DifferenceError: the texts or scores differ, nothing could be compared, or the traces are of a detector.
         SettingsError: the tolerance names an unknown limit or preset.
+        TypeError: a side is none of these.
     """
     __tracebackhide__ = True
     limits = {
@@ -205,6 +209,7 @@ def assert_same_page(reference: Trace, candidate: Trace, *, tolerance: Tolerance
     Raises:
         DifferenceError: boxes, texts or their order differ, nothing could be compared, or the traces are of no page.
         SettingsError: the tolerance names an unknown limit or preset.
+        TypeError: a side is no trace.
     """
     __tracebackhide__ = True
     for trace in (reference, candidate):
@@ -294,11 +299,7 @@ def _pairs(
 
 
 def _assert_same(
-    reference: Boxes | Texts,
-    candidate: Boxes | Texts,
-    kind: str,
-    tolerance: ToleranceLike,
-    keywords: Mapping[str, Any],
+    reference: Boxes | Texts, candidate: Boxes | Texts, kind: str, tolerance: ToleranceLike, keywords: Mapping[str, Any]
 ) -> Comparison:
     """Make the asserted comparison."""
     __tracebackhide__ = True

@@ -262,4 +262,4 @@ class DifferenceError(OcrParityError, AssertionError):
         """Keep comparisons and diagnoses beside the message, for reports and tests."""
         super().__init__(message)
         self.comparisons, self.diagnoses = tuple(comparisons), tuple(diagnoses)
-        self.heard_as: object = None
+        self.heard_as: object = None  # by which the plugin knows it again where it leaves a test, or a process

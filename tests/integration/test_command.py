@@ -140,6 +140,14 @@ class TestWhatIsPrinted:
             monkeypatch.setattr(sys, "stdout", out)
             assert main(["init", str(tmp_path)]) == 1
 
+    def test_layers_are_compared_in_a_project(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        assert main(["layers", "page.png"]) == 2
+        told = "no settings file was found upward from here: run this in the project, or pass --settings\n"
+        assert capsys.readouterr().err == f"python -m pytest_ocrparity layers: {told}"
+
     def test_each_mistake_of_the_settings_has_its_line(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     ) -> None:
