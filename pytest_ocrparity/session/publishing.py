@@ -29,9 +29,13 @@ class Reporting:
         is_due: whether this run makes a report.
     """
 
-    def __init__(self, settings: Settings, not_reached: NotReached, rootdir: Path) -> None:
-        """Report as the settings say; `rootdir` is pytest's."""
-        self.settings, self.not_reached, self._rootdir = settings, not_reached, rootdir
+    def __init__(self, settings: Settings, not_reached: NotReached, start: Path, rootdir: Path) -> None:
+        """Report as the settings say.
+
+        Paths are printed from `start` on, where the run was started; `rootdir` is pytest's.
+        """
+        self.settings, self.not_reached = settings, not_reached
+        self._start, self._rootdir = start, rootdir
         self.outcomes = Outcomes()
         self.annotations: list[str] = []
         self.is_due = False
@@ -105,7 +109,7 @@ class Reporting:
                 f"pictures of {len(broken)} comparisons could not all be drawn: {each.image}: {each.picture_error}"
                 for each in broken[:1]
             ]
-            lines.append(f"report: {path_from(os.curdir, folder / 'index.html')}")
+            lines.append(f"report: {path_from(self._start, folder / 'index.html')}")
         lines += self.not_reached.end(is_whole=not results.run.interrupted)
         if flaw is not None:
             raise flaw
@@ -122,7 +126,7 @@ class Reporting:
             return view, []
         from pytest_ocrparity.report.history import append_to_history, history_entry, history_plots, read_history
 
-        where = path_from(os.curdir, path)
+        where = path_from(self._start, path)
         if not (view.compared or view.results.accuracy):
             return view, [f"history: nothing was appended to {where}, as nothing was compared"]
         if view.results.run.interrupted:
