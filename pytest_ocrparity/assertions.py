@@ -323,8 +323,7 @@ def _compare_or_raise(
     """Compare, and report it; where it fails, make the other comparisons too and raise with all."""
     __tracebackhide__ = True
     given = {name: value for name, value in keywords.items() if value is not None}
-    limits = _limits(tolerance, {kind: given} if given else None)
-    listener = current_context().listener
+    limits, listener = _limits(tolerance, {kind: given} if given else None), current_context().listener
     comparisons = Comparisons(reference, candidate, limits, defers=listener is not None)
     judged = comparisons.of(kind)
     if listener is None:  # a run says once what is true of all its lines
