@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from itertools import zip_longest
 from typing import Any, Final, TypeAlias
 
@@ -60,6 +61,7 @@ def assert_same_preprocessing(
     Raises:
         DifferenceError: they differ, or nothing could be compared.
         SettingsError: the tolerance names an unknown limit or preset.
+        TypeError: a side is no trace.
     """
     __tracebackhide__ = True
     return _assert_same(reference, candidate, PREPROCESSING, tolerance, {"atol": atol})
@@ -93,6 +95,7 @@ def assert_same_probability_maps(
     Raises:
         DifferenceError: they differ in shape, channels, finiteness or amount, or nothing could be compared.
         SettingsError: the tolerance names an unknown limit or preset.
+        TypeError: a side is no trace.
     """
     __tracebackhide__ = True
     limits = {"atol": atol, "mean_atol": mean_atol, "max_share": max_share, "max_crossings": max_crossings}
@@ -132,6 +135,7 @@ def assert_same_detections(
     Raises:
         DifferenceError: boxes differ, or nothing could be compared.
         SettingsError: the tolerance names an unknown limit or preset.
+        TypeError, ValueError: a side, or a polygon of it, is none of these.
     """
     __tracebackhide__ = True
     limits = {
@@ -174,6 +178,7 @@ def assert_same_text(
     Raises:
         DifferenceError: the texts or scores differ, nothing could be compared, or the traces are of a detector.
         SettingsError: the tolerance names an unknown limit or preset.
+        TypeError: a side is none of these.
     """
     __tracebackhide__ = True
     limits = {
@@ -204,20 +209,17 @@ def assert_same_page(reference: Trace, candidate: Trace, *, tolerance: Tolerance
     Raises:
         DifferenceError: boxes, texts or their order differ, nothing could be compared, or the traces are of no page.
         SettingsError: the tolerance names an unknown limit or preset.
+        TypeError: a side is no trace.
     """
     __tracebackhide__ = True
     for trace in (reference, candidate):
         if not isinstance(trace, Trace):
             raise TypeError(f"give what a page's .trace(image) returned, not {trace!r}")
-    try:
+    with _heard_errors():
         refuse_same_object(reference, candidate)
         _refuse_no_page(reference, candidate)
         refuse_one_side_twice(PAGE, reference, candidate)
         return _compare_pages_or_raise(reference, candidate, tolerance)
-    except DifferenceError as error:
-        if (listener := current_context().listener) is not None:
-            listener.on_error(error)
-        raise
 
 
 def assert_same_accuracy(
@@ -247,7 +249,7 @@ def assert_same_accuracy(
         ValueError: the sequences do not belong together, no image has a label, or `max_drop` is no share.
     """
     __tracebackhide__ = True
-    try:
+    with _heard_errors():
         refuse_no_share(max_drop)  # before hours of tracing
         refuse_same_object(reference, candidate)
         names, recorded = ["reference", "candidate"], list[bool]()
@@ -259,11 +261,18 @@ def assert_same_accuracy(
             listener.on_accuracy(found, counted.images, (names[0], names[1]), left_out)
         if found.fails:
             raise DifferenceError(explain_accuracy(found, counted.images, *unused, (names[0], names[1])))
+    return found
+
+
+@contextmanager
+def _heard_errors() -> Iterator[None]:
+    """Let the listener know what is raised, as a test may catch it."""
+    try:
+        yield
     except DifferenceError as error:
         if (listener := current_context().listener) is not None:
             listener.on_error(error)
         raise
-    return found
 
 
 def _pairs(
@@ -290,18 +299,14 @@ def _pairs(
 
 
 def _assert_same(
-    reference: Boxes | Texts,
-    candidate: Boxes | Texts,
-    kind: str,
-    tolerance: ToleranceLike,
-    keywords: Mapping[str, Any],
+    reference: Boxes | Texts, candidate: Boxes | Texts, kind: str, tolerance: ToleranceLike, keywords: Mapping[str, Any]
 ) -> Comparison:
-    """Make the asserted comparison; pass what is raised to the listener, as a test may catch it."""
+    """Make the asserted comparison."""
     __tracebackhide__ = True
     for trace in (reference, candidate):
         if kind not in PRODUCTS and not isinstance(trace, Trace):
             raise TypeError(f"give what a model's .trace(image) returned, not {trace!r}")
-    try:
+    with _heard_errors():
         if not isinstance(reference, str):  # equal texts of a test are one object in Python
             refuse_same_object(reference, candidate)
         make = _trace_of_text if kind == TEXT else _boxes_as_trace
@@ -310,10 +315,6 @@ def _assert_same(
         if isinstance(reference, Trace) or isinstance(candidate, Trace):  # constants of a test may be on both sides
             refuse_one_side_twice(kind, *sides)
         return _compare_or_raise(*sides, kind, tolerance, keywords)
-    except DifferenceError as error:
-        if (listener := current_context().listener) is not None:
-            listener.on_error(error)
-        raise
 
 
 def _compare_or_raise(
@@ -322,8 +323,7 @@ def _compare_or_raise(
     """Compare, and report it; where it fails, make the other comparisons too and raise with all."""
     __tracebackhide__ = True
     given = {name: value for name, value in keywords.items() if value is not None}
-    limits = _limits(tolerance, {kind: given} if given else None)
-    listener = current_context().listener
+    limits, listener = _limits(tolerance, {kind: given} if given else None), current_context().listener
     comparisons = Comparisons(reference, candidate, limits, defers=listener is not None)
     judged = comparisons.of(kind)
     if listener is None:  # a run says once what is true of all its lines

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any
@@ -66,6 +67,16 @@ class Measure:
         return self.value >= self.limit if self.smallest else self.value <= self.limit
 
     @property
+    def used(self) -> float:
+        """The amount in terms of its limit, from 0 up; infinite for what is no number, or where only 0 is permitted.
+
+        Where nothing limits it, and for what must not fall below its limit, 0.
+        """
+        if self.limit is None or self.smallest or self.value == 0:
+            return 0.0
+        return self.value / self.limit if self.limit and self.value == self.value else math.inf
+
+    @property
     def fails(self) -> bool:
         """Return whether this amount makes its comparison fail."""
         return self.decides and not self.is_within
@@ -94,9 +105,9 @@ _NOTHING_COMPARED = frozenset(("not_recorded", "empty", "empty_text", "empty_pag
 class BoxFinding:
     """A box without partner, or a pair beyond the limits.
 
-    `kind` is missing, extra, split, merged, moved or score; `at` the box's centre in source px; `shift` in source px;
-    `defect` names an invalid polygon; `is_borderline`: the maps' permitted difference explains it; `score_error` is
-    how far its score is from the right one, None where that is not known (see `scores`).
+    `kind` is missing, extra, split, merged, moved, score or invalid; `at` the box's centre in source px; `shift` in
+    source px; `defect` names an invalid polygon; `is_borderline`: the maps' permitted difference explains it;
+    `score_error` is how far its score is from the right one, None where that is not known (see `compare.scores`).
     """
 
     kind: Annotated[str, "missing, extra, split, merged, moved, score, invalid"]
@@ -252,4 +263,4 @@ class DifferenceError(OcrParityError, AssertionError):
         """Keep comparisons and diagnoses beside the message, for reports and tests."""
         super().__init__(message)
         self.comparisons, self.diagnoses = tuple(comparisons), tuple(diagnoses)
-        self.heard_as: object = None
+        self.heard_as: object = None  # by which the plugin knows it again where it leaves a test, or a process

@@ -100,18 +100,12 @@ def context_test_id() -> str:
     return re.sub(r"(?<=\])@[^\]]*$", "", os.environ.get("PYTEST_CURRENT_TEST", "").rpartition(" (")[0])
 
 
-def exchange_context(context: Context) -> Context:
-    """Let a context hold from here on, and return the one that held before, to put it back: runs can nest."""
-    global _current
-    before, _current = _current, context
-    return before
-
-
 @contextmanager
 def running(context: Context) -> Iterator[None]:
-    """Let a context hold, and put back what held before."""
-    before = exchange_context(context)
+    """Let a context hold, and put back what held before: runs can nest."""
+    global _current
+    before, _current = _current, context
     try:
         yield
     finally:
-        exchange_context(before)
+        _current = before

@@ -24,11 +24,9 @@ __all__ = [
 UNKNOWN = "unknown"
 """The cause of a diagnosis whose experiments removed no difference."""
 
-
 _OF_INFERENCE = re.compile(
     r"\binference\.(?=((?:predict_)?options(?:_file)?|model_(?:dir|file|name)|factory|api|engine|paddleocr_root)\b)"
 )
-
 
 PAGE_SIDE: Final = "page"
 """The name of the deployment that reads pages, and of its settings table."""
@@ -188,7 +186,7 @@ class Diagnosis:
             of what stands between and around them.
     """
 
-    stage: Annotated[str, "decode, resize, tensor, probability_map, detections, text"]
+    stage: Annotated[str, "decode, resize, tensor, probability_map, detections, text; of a page also crop, page"]
     cause: Annotated[str, "a code of docs/reference/causes.md, or unknown"]
     summary: str
     evidence: tuple[str, ...] = ()

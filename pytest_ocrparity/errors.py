@@ -20,8 +20,11 @@ OcrParityError
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
+
+Made = TypeVar("Made")
 
 
 class OcrParityError(Exception):
@@ -114,6 +117,12 @@ class Mistakes:
             self.texts += [line for line in str(error).splitlines() if line not in self.texts]
             self._kind = OptionError if isinstance(error, OptionError) else self._kind
 
+    def taken(self, make: Callable[[], Made], otherwise: Made) -> Made:
+        """Return what is made; where that raises, whose error is taken, another value."""
+        with self.gathering():
+            return make()
+        return otherwise
+
     def raise_any(self) -> None:
         """Raise what was gathered as one error, a line each.
 
@@ -124,12 +133,15 @@ class Mistakes:
             raise self._kind("\n".join(self.texts))
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return the end of an error sentence about an unknown word: its nearest neighbour, else all that are known."""
+def did_you_mean(word: str, known: Iterable[str], otherwise: str = "") -> str:
+    """Return the end of an error sentence about an unknown word: its nearest neighbour, else all that are known.
+
+    `otherwise` stands before these where no word is near.
+    """
     import difflib  # only errors need it, and every pytest run loads this module
 
     known = sorted(known)
     # text_det_thresh is thresh of another class, and further from it by letters than box_thresh.
     same_end = [each for each in known if each.endswith(f"_{word}") or word.endswith(f"_{each}")]
     close = sorted(same_end, key=lambda each: abs(len(each) - len(word))) or difflib.get_close_matches(word, known, n=1)
-    return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known)}"
+    return f"did you mean {close[0]!r}?" if close else f"{otherwise}known: {', '.join(known)}"

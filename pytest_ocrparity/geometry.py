@@ -15,12 +15,18 @@ import numpy as np
 import numpy.typing as npt
 import shapely
 
-_Groups: TypeAlias = "defaultdict[int, set[int]]"
+Polygon: TypeAlias = "npt.NDArray[Any]"  # (N, 2) numbers, x then y, in px
+Key: TypeAlias = "tuple[str, Any]"  # what equal boxes share: defect and points in one order, or "" and them as bytes
+Shapes: TypeAlias = "npt.NDArray[np.object_]"
 Index: TypeAlias = "npt.NDArray[np.intp]"
 Edges: TypeAlias = "tuple[Index, Index, npt.NDArray[np.float64]]"  # rows, columns, what each pair has in common
+_Points: TypeAlias = "npt.NDArray[np.float64]"
+_Groups: TypeAlias = "defaultdict[int, set[int]]"
 
 _MOSTLY = 0.5  # the share of its own area from which on a box lies inside another
 _EXACT = 1e-3  # the largest error of `boundary_distance`, in px
+_LARGEST = 1e100  # a coordinate beyond it is not finite: areas are products of two, and float64 ends at 1.8e308
+_THIN = 1e-9  # points are on one line up to this hull area over squared extent; 10,000 by 0.0001 px has 1e-8
 _QUAD_ORDERS = np.array(list(permutations(range(4))))
 
 
@@ -314,24 +320,6 @@ def _edge_distances(points: Polygon, polygon: Polygon) -> npt.NDArray[np.float64
     lengths = np.maximum((edges**2).sum(axis=1), np.finfo(np.float64).tiny)
     along = np.clip((offsets * edges).sum(axis=2) / lengths, 0.0, 1.0)
     return np.asarray(np.hypot(*(offsets - along[..., None] * edges).transpose(2, 0, 1)))
-
-
-Polygon: TypeAlias = "npt.NDArray[Any]"  # (N, 2) numbers, x then y, in px
-
-
-Key: TypeAlias = "tuple[str, Any]"  # what equal boxes share: defect and points in one order, or "" and them as bytes
-
-
-Shapes: TypeAlias = "npt.NDArray[np.object_]"
-
-
-_Points: TypeAlias = "npt.NDArray[np.float64]"
-
-
-_LARGEST = 1e100  # a coordinate beyond it is not finite: areas are products of two, and float64 ends at 1.8e308
-
-
-_THIN = 1e-9  # points are on one line up to this hull area over squared extent; 10,000 by 0.0001 px has 1e-8
 
 
 def as_points(polygon: Polygon) -> _Points:

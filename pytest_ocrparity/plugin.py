@@ -1,4 +1,4 @@
-"""pytest's side: options, fixtures, hooks. Loading it imports the standard library and pytest, nothing else."""
+"""pytest's side: options, fixtures, hooks. Beside this package, it imports the standard library and pytest alone."""
 
 from __future__ import annotations
 

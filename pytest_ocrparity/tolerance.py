@@ -78,8 +78,8 @@ LIMITS: Final[Mapping[str, LimitSpec]] = {
     "preprocessing.atol": LimitSpec(
         "largest tensor difference; auto: 4 ulp of max(abs(x), mean/std), at least 2e-6", (AUTO,), 255.0
     ),
-    # auto: right exports differ by 0 to 2.1e-3 depending on the network's conditioning, which `floor` measures
-    # within 1.4x (nine photos, five real detectors; again in tests/real). Below 1e-4 no box of 13,278 moved.
+    # auto: right exports differ by 0 to 2.1e-3 depending on the network's conditioning, which `compare.sensitivity`
+    # measures within 1.4x (nine photos, five real detectors; again in tests/real). Below 1e-4 no box of 13,278 moved.
     # Two probabilities differ by 1 at most.
     "probability_maps.atol": LimitSpec(
         "largest map difference; auto: 4 x the reference's own sensitivity, within 1e-4 to 1e-2", (AUTO, OFF), 1.0

@@ -1,1 +1,1 @@
-"""The subcommands of `python -m pytest_ocrparity`. None of them runs a model."""
+"""The subcommands of `python -m pytest_ocrparity`: `layers` runs both networks on an image, the others no model."""

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
-import sys
 import textwrap
 import warnings
 from collections.abc import Iterator, Mapping
@@ -25,14 +23,14 @@ from pytest_ocrparity.artifacts.model_files import find_export_files
 from pytest_ocrparity.artifacts.ocr_options import all_ocr_options, without_ocr_options
 from pytest_ocrparity.backends.calls import Call, calls_of, needs_of, settings_text
 from pytest_ocrparity.backends.paddlex.deployed import Deployed
-from pytest_ocrparity.errors import ModelError, OcrParityError, SettingsError
+from pytest_ocrparity.commands.settings_of_project import SETTINGS_HELP, settings_of_project
+from pytest_ocrparity.errors import ModelError, SettingsError
 from pytest_ocrparity.settings import Settings, load_settings
 from pytest_ocrparity.settings.candidates import Candidate
 from pytest_ocrparity.settings.engine_settings import is_other_side, with_engine_setting
 from pytest_ocrparity.settings.result_files import RESULTS
-from pytest_ocrparity.settings.settings_file import find_settings_file
 from pytest_ocrparity.stages import DETECTION
-from pytest_ocrparity.wording import image_label, path_from, printable, value_text
+from pytest_ocrparity.wording import image_label, path_from, value_text
 
 DESCRIPTION = """Print for each API of PaddleOCR the call, flags or YAML under which an export does what its training
 YAML file evaluates, and what that API cannot do. Reads the settings (a file, else the nearest one upward from here), or
@@ -40,31 +38,21 @@ the two given paths. Runs no model and imports no framework. Exits 0, or 2 for w
 
 
 _WHAT_RUNS: Final = {"model_dir", "model_file", "factory", "results"}
+_WAY_OUT: Final = "pass --train-config=YML and --inference-dir=DIR"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the command takes."""
-    parser.add_argument("settings", type=Path, nargs="?", help="an ocrparity.toml or pyproject.toml")
-    parser.add_argument("--train-config", type=Path, metavar="YML", help="the training YAML file")
-    parser.add_argument("--inference-dir", type=Path, metavar="DIR", help="the export folder")
+    parser.add_argument("settings", type=Path, nargs="?", help=SETTINGS_HELP)
+    parser.add_argument("--train-config", metavar="YML", help="the training YAML file")
+    parser.add_argument("--inference-dir", metavar="DIR", help="the export folder")
 
 
-def run(given: argparse.Namespace, prog: str) -> int:
-    """Print the calls, and return the exit status."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # who loads the export warns
-            lines = list(_deploy_lines(given))
-    except OcrParityError as error:
-        print(f"{prog}: {printable(str(error))}", file=sys.stderr)
-        return 2
-    try:
-        for line in lines:
-            print(line if line.isprintable() else printable(line))
-        sys.stdout.flush()
-    except BrokenPipeError:  # as by `| head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 0
+def run(given: argparse.Namespace) -> tuple[list[str], int]:
+    """Return the calls, and the exit status."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # who loads the export warns
+        return list(_deploy_lines(given)), 0
 
 
 def _deploy_lines(given: argparse.Namespace) -> Iterator[str]:
@@ -76,10 +64,7 @@ def _deploy_lines(given: argparse.Namespace) -> Iterator[str]:
         raise ModelError(_of_a_recogniser(of_lines))
     if config is None or not any(each.values.keys() & _WHAT_RUNS for each in candidates):
         missing = "train.config" if config is None else "inference.model_dir"
-        raise SettingsError(
-            f"{settings.file or 'no settings file was found, and the command line'} sets no {missing}: set it, or pass "
-            "--train-config=YML and --inference-dir=DIR"
-        )
+        raise SettingsError(f"{settings.file or 'the command line'} sets no {missing}: set it, or {_WAY_OUT}")
     yml = read_config(config)
     if is_config_of_recogniser(yml):
         raise ModelError(_of_a_recogniser(config))
@@ -127,12 +112,10 @@ def _no_call_of(values: Mapping[str, Any]) -> str:
 
 def _deploy_settings(given: argparse.Namespace) -> Settings:
     """Return the settings of the given or nearest file, with the two paths of the command line over them."""
-    paths = {"ocr_train_config": given.train_config, "ocr_inference_dir": given.inference_dir}
-    options = {name: str(path) for name, path in paths.items() if path is not None}
-    if given.settings is None and len(options) == len(paths):
+    options = {"ocr_train_config": given.train_config, "ocr_inference_dir": given.inference_dir}
+    if given.settings is None and all(options.values()):
         return load_settings(None, options, Path.cwd())
-    file = find_settings_file(Path.cwd()) if given.settings is None else Path(os.path.abspath(given.settings))  # noqa: PTH100
-    return load_settings(file, options, Path.cwd())
+    return settings_of_project(given.settings, options, f"name one, or {_WAY_OUT}")
 
 
 def _lines_of(

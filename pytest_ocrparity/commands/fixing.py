@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import os
 import shlex
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
@@ -27,12 +25,12 @@ from pytest_ocrparity.commands.proved_fixes import (
     model_arguments,
     read_plan,
 )
+from pytest_ocrparity.commands.settings_of_project import SETTINGS_HELP, settings_of_project
 from pytest_ocrparity.diagnosis import PAGE_SIDE
-from pytest_ocrparity.errors import ModelError, OcrParityError, SettingsError
+from pytest_ocrparity.errors import ModelError
 from pytest_ocrparity.report.document import Results, read_report_document
-from pytest_ocrparity.settings import Settings, load_settings
-from pytest_ocrparity.settings.settings_file import find_settings_file
-from pytest_ocrparity.wording import listed, number_of_images, printable
+from pytest_ocrparity.settings import Settings
+from pytest_ocrparity.wording import listed, number_of_images
 
 DESCRIPTION = """Print each fix that a run has proved as a change to apply: in the export folder, in the deployment's
 code and in the training YAML file. --write applies the first group alone, to inference.yml; the old file is kept beside
@@ -49,37 +47,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the command takes."""
     parser.add_argument("results", type=Path, help="the results.json of a report")
     parser.add_argument("--write", action="store_true", help="change inference.yml, as the first group says")
-    parser.add_argument("--settings", type=Path, metavar="FILE", help="the project's; default: the nearest upward")
-    parser.add_argument("--inference-dir", metavar="DIR", help="the export folder, as in --ocr-inference-dir")
+    parser.add_argument("--settings", type=Path, metavar="FILE", help=SETTINGS_HELP)
+    parser.add_argument(
+        "--inference-dir", metavar="DIR", help="the export folder, as by --ocr-inference-dir of the run"
+    )
 
 
-def run(given: argparse.Namespace, prog: str) -> int:
-    """Print the fixes of a run, write those that are to be written, and return the exit status."""
-    try:
-        results = read_report_document(given.results)
-        settings = _settings(given)
-        plan = read_plan(results, settings)
-        files = list(config_fixes(plan.agreed, settings, results.settings))
-        if given.write:  # before anything is written, and where it fails nothing was printed that looks done
-            for error in (each for each in files if isinstance(each, ModelError)):
-                raise error
-        written = [each for each in files if isinstance(each, ConfigFix)]
-        lines = list(_plan_lines(plan, results, settings, files))
-        done = list(write_config_fixes(written, given.results.absolute().parent)) if given.write else []
-    except OcrParityError as error:
-        print(f"{prog}: {printable(str(error))}", file=sys.stderr)
-        return 2
-    for line in (*lines, *done, *_last_lines(plan, is_writing=given.write, can_write=bool(written))):
-        print(printable(line))
-    return 1 if plan.unproved or len(plan.agreed) < len(plan.fixes) else 0
-
-
-def _settings(given: argparse.Namespace) -> Settings:
-    options = {"ocr_inference_dir": given.inference_dir} if given.inference_dir else {}
-    file = find_settings_file(Path.cwd()) if given.settings is None else Path(os.path.abspath(given.settings))  # noqa: PTH100
-    if file is None and not options:
-        raise SettingsError("no settings file was found upward from here: run this in the project, or pass --settings")
-    return load_settings(file, options, Path.cwd())
+def run(given: argparse.Namespace) -> tuple[list[str], int]:
+    """Write the fixes that are to be written, and return the fixes of a run and the exit status."""
+    results = read_report_document(given.results)
+    settings = settings_of_project(given.settings, {"ocr_inference_dir": given.inference_dir})
+    plan = read_plan(results, settings)
+    files = list(config_fixes(plan.agreed, settings, results.settings))
+    if given.write:  # before anything is written, and where it fails nothing was printed that looks done
+        for error in (each for each in files if isinstance(each, ModelError)):
+            raise error
+    written = [each for each in files if isinstance(each, ConfigFix)]
+    lines = list(_plan_lines(plan, results, settings, files))
+    lines += write_config_fixes(written, given.results.absolute().parent) if given.write else []
+    lines += _last_lines(plan, is_writing=given.write, can_write=bool(written))
+    return lines, 1 if plan.unproved or len(plan.agreed) < len(plan.fixes) else 0
 
 
 def _plan_lines(

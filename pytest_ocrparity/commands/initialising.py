@@ -5,20 +5,19 @@ from __future__ import annotations
 import argparse
 import difflib
 import os
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from pytest_ocrparity.commands.first_settings import Part, parts_of, settings_text, tests_of
 from pytest_ocrparity.commands.survey import MOST_FILES, Survey, is_checkout, survey_folder
-from pytest_ocrparity.errors import OcrParityError, SettingsError
+from pytest_ocrparity.errors import SettingsError
 from pytest_ocrparity.session.models import inference_model_problems, train_model_problems
 from pytest_ocrparity.session.page_sides import page_problems
 from pytest_ocrparity.settings import Settings, load_settings
 from pytest_ocrparity.settings.settings_file import find_settings_file, parse_toml
 from pytest_ocrparity.whole_files import write_whole_file
-from pytest_ocrparity.wording import path_from, printable
+from pytest_ocrparity.wording import path_from
 
 DESCRIPTION = """Look at a folder, and write the settings and the tests of a gate for what is found there: training YAML
 file, weights, export, images, PaddleOCR's code. Nothing is overwritten: where settings or tests are there already, the
@@ -30,34 +29,31 @@ TABLE: Final = "tool.ocrparity"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the command takes."""
-    parser.add_argument("folder", type=Path, nargs="?", default=Path(), help="default: the working directory")
+    parser.add_argument(
+        "folder", type=Path, nargs="?", default=Path(), help="the folder to look at; default: the working directory"
+    )
     parser.add_argument("--paddleocr-root", type=Path, metavar="DIR", help="PaddleOCR's code, where it is elsewhere")
 
 
-def run(given: argparse.Namespace, prog: str) -> int:
-    """Write settings and tests, say what was found, and return the exit status."""
+def run(given: argparse.Namespace) -> tuple[list[str], int]:
+    """Write settings and tests, and return what was found and the exit status."""
+    folder = Path(os.path.abspath(given.folder))  # noqa: PTH100 - links are not followed
+    root = None if given.paddleocr_root is None else Path(os.path.abspath(given.paddleocr_root))  # noqa: PTH100
+    if not folder.is_dir():
+        raise SettingsError(f"{folder}: no such folder")
+    if root is not None and not is_checkout(root):
+        raise SettingsError(f"{root} holds no folder ppocr: it must be a PaddleOCR checkout")
     try:
-        folder = Path(os.path.abspath(given.folder))  # noqa: PTH100 - links are not followed
-        root = None if given.paddleocr_root is None else Path(os.path.abspath(given.paddleocr_root))  # noqa: PTH100
-        if not folder.is_dir():
-            raise SettingsError(f"{folder}: no such folder")
-        if root is not None and not is_checkout(root):
-            raise SettingsError(f"{root} holds no folder ppocr: it must be a PaddleOCR checkout")
         found = survey_folder(folder, root)
         parts = parts_of(found)
         lines, file, is_as_written = _write_settings(parts, folder)
         lines += _write_tests(parts, folder)
-        problems = first_run_problems(load_settings(file, {}, folder))
-    except OcrParityError as error:
-        print(f"{prog}: {printable(str(error))}", file=sys.stderr)
-        return 2
     except OSError as error:
-        print(f"{prog}: {printable(str(error.filename))}: cannot be written: {error.strerror}", file=sys.stderr)
-        return 2
+        raise SettingsError(f"{error.filename}: cannot be written: {error.strerror}") from error
+    problems = first_run_problems(load_settings(file, {}, folder))
     left = "" if is_as_written else path_from(folder, file)
-    for line in (*_found_lines(found, parts), "", *lines, "", *_next_lines(problems, folder, left)):
-        print(printable(line))
-    return 1 if problems else 0
+    shown = [*_found_lines(found, parts), "", *lines, "", *_next_lines(problems, folder, left)]
+    return shown, 1 if problems else 0
 
 
 def _found_lines(found: Survey, parts: Sequence[Part]) -> Iterator[str]:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from pytest_ocrparity.compare.run_verdict import verdict_on_accuracy, verdict_on_batches, verdict_on_run
 from pytest_ocrparity.comparison import MATCHES, UNDECIDED
-from pytest_ocrparity.errors import OcrParityError
+from pytest_ocrparity.errors import ReportError
 from pytest_ocrparity.rejudge import limits_to_rejudge_by, rejudge_comparisons
 from pytest_ocrparity.report.accuracy_lines import accuracy_lines
 from pytest_ocrparity.report.accuracy_record import AccuracyRecord, rejudge_accuracy
@@ -17,7 +16,6 @@ from pytest_ocrparity.report.document import Compared, RecordedComparison, Resul
 from pytest_ocrparity.report.table import Tally
 from pytest_ocrparity.stages import PAGE
 from pytest_ocrparity.tolerance import parse_tolerance
-from pytest_ocrparity.wording import printable
 
 DESCRIPTION = """Judge the results of a run again under other limits, without running a model. Limits that are not given
 stay what they were. What the recorded measures cannot tell is "undecided". Exits 0 if all pass, 1 if anything differs,
@@ -40,25 +38,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-v", "--verbose", action="store_true", help="a line per image")
 
 
-def run(given: argparse.Namespace, prog: str) -> int:
-    """Print the table of a results.json as judged, and return the exit status."""
+def run(given: argparse.Namespace) -> tuple[list[str], int]:
+    """Return the table of a results.json as judged, and the exit status."""
+    wanted = limits_to_rejudge_by([parse_tolerance(word) for word in given.tolerance])
+    results = read_report_document(given.results)
     try:
-        wanted = limits_to_rejudge_by([parse_tolerance(word) for word in given.tolerance])
-        results = read_report_document(given.results)
         # Also those that a failure kept from being asserted: under other limits their test would get to them.
         compared = _without_parts_of_pages(rejudge_comparisons(results.comparisons, wanted))
         accuracy = rejudge_accuracy(results.accuracy, wanted)
         table, faults = _judged_table(compared, accuracy, results, is_verbose=given.verbose)
-    except OcrParityError as error:
-        print(f"{prog}: {printable(str(error))}", file=sys.stderr)
-        return 2
     except _INCONSISTENT as error:
-        message = f"{type(error).__name__}: {error}"
-        print(f"{prog}: {given.results} is inconsistent: {printable(message)}", file=sys.stderr)
-        return 2
-    for line in (*table, *(f"FAILED {fault}" for fault in faults), "failed" if faults else "passed"):
-        print(printable(line))
-    return 1 if faults else 0
+        raise ReportError(f"{given.results} is inconsistent: {type(error).__name__}: {error}") from error
+    return [*table, *(f"FAILED {fault}" for fault in faults), "failed" if faults else "passed"], 1 if faults else 0
 
 
 def _without_parts_of_pages(compared: Sequence[RecordedComparison]) -> list[RecordedComparison]:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import os
-import sys
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TypeAlias
 
 from pytest_ocrparity.commands.layer_ranking import ranking_rows
+from pytest_ocrparity.commands.settings_of_project import SETTINGS_HELP, settings_of_project
 from pytest_ocrparity.compare import Comparisons
 from pytest_ocrparity.contract import Pipeline
 from pytest_ocrparity.diagnose.budget import BudgetSpentError
@@ -19,19 +18,17 @@ from pytest_ocrparity.diagnose.layers import search_page
 from pytest_ocrparity.diagnose.layers.layer_table import HEAD, layer_rows
 from pytest_ocrparity.diagnose.layers.layer_texts import layer_of_search, search_evidence
 from pytest_ocrparity.diagnose.layers.search import NOT_SHOWN, Search
-from pytest_ocrparity.errors import ModelError, OcrParityError, SettingsError
+from pytest_ocrparity.errors import ModelError, SettingsError
 from pytest_ocrparity.session.models import inference_model, train_model
-from pytest_ocrparity.settings import Settings, load_settings
-from pytest_ocrparity.settings.settings_file import find_settings_file
+from pytest_ocrparity.settings import Settings
 from pytest_ocrparity.tolerance import BUILT_IN
 from pytest_ocrparity.trace import Trace
-from pytest_ocrparity.wording import printable
 
-DESCRIPTION = """Run an image through the trained network and an export, and print of each operator how far the two lie
-apart, and how far the trained network's own array moves when its tensor is only rounded. The first layer that differs
-stands below, with its proof. Exits 0 if the maps are the same, 1 if they differ, and 2 for wrong files or settings, or
-where the networks cannot be compared by layers. With --rank, print of each layer that the export holds in reduced
-precision what it alone loses, that which loses most first, and what is left with those in fp32."""
+DESCRIPTION = """Run an image through the trained network and an export. For each operator, print how far the two lie
+apart, and how far the trained network's own array moves when its tensor is only rounded; below, the first layer that
+differs, with its proof. With --rank, print for each layer that the export holds in reduced precision what it alone
+loses, the worst first, and what is left with all down to it in fp32. Exits 0 if the maps are the same, 1 if they
+differ, or 2 for wrong files or settings, or where the networks cannot be compared by layers."""
 
 Table: TypeAlias = "list[tuple[str, ...]]"
 
@@ -41,34 +38,26 @@ SECONDS = 600.0
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the command takes."""
-    parser.add_argument("image", type=Path, help="an image")
-    parser.add_argument("--settings", type=Path, metavar="FILE", help="an ocrparity.toml or pyproject.toml")
-    parser.add_argument("--candidate", metavar="NAME", help="which of several candidates (default: the first)")
+    parser.add_argument("image", type=Path, help="the image that both networks run on")
+    parser.add_argument("--settings", type=Path, metavar="FILE", help=SETTINGS_HELP)
+    parser.add_argument("--candidate", metavar="NAME", help="which of several candidates; default: the first")
     parser.add_argument(
         "--rank",
         action="store_true",
-        help="rank the layers of an export of reduced precision by what fp32 there brings",
+        help="rank the layers of an export of reduced precision by what each loses",
     )
-    parser.add_argument("--recognition", action="store_true", help="the recogniser of a project of both, on a line")
+    parser.add_argument(
+        "--recognition", action="store_true", help="compare the recogniser of a project of both, on an image of a line"
+    )
 
 
-def run(given: argparse.Namespace, prog: str) -> int:
-    """Print the table, and return the exit status."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            lab = _laboratory(given)
-            table, rest, is_same = _ranking(lab) if given.rank else _search(lab)
-    except OcrParityError as error:
-        print(f"{prog}: {printable(str(error))}", file=sys.stderr)
-        return 2
-    try:
-        for line in (*_aligned(table), "", *rest):
-            print(printable(line))
-        sys.stdout.flush()
-    except BrokenPipeError:  # as by `| head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 0 if is_same else 1
+def run(given: argparse.Namespace) -> tuple[list[str], int]:
+    """Return the table, and the exit status."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        lab = _laboratory(given)
+        table, rest, is_same = _ranking(lab) if given.rank else _search(lab)
+    return [*_aligned(table), "", *rest], 0 if is_same else 1
 
 
 def _laboratory(given: argparse.Namespace) -> Laboratory:
@@ -77,8 +66,7 @@ def _laboratory(given: argparse.Namespace) -> Laboratory:
     Raises:
         OcrParityError: something does not load or run.
     """
-    file = find_settings_file(Path.cwd()) if given.settings is None else given.settings.absolute()
-    settings = load_settings(file, {}, Path.cwd())
+    settings = settings_of_project(given.settings, {})
     if given.recognition:
         if settings.recognition is None:
             raise SettingsError(f"{settings.file} has no table recognition")
@@ -125,8 +113,7 @@ def _sides(settings: Settings, name: str | None) -> tuple[Pipeline, Pipeline]:
     """
     if name is not None and name not in settings.candidates:
         others = f"; it sets {', '.join(settings.candidates)}" if settings.candidates else ""
-        where = settings.file or "no settings file was found, and nothing"
-        raise SettingsError(f"{where} sets no candidate {name!r}{others}")
+        raise SettingsError(f"{settings.file} sets no candidate {name!r}{others}")
     return train_model(settings), inference_model(settings, name)
 
 

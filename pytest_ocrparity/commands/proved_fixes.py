@@ -145,14 +145,11 @@ def read_plan(results: Results, settings: Settings) -> Plan:
         if not each.diagnoses:
             _add_once(unproved.setdefault("not diagnosed", Unproved("not diagnosed")).images, each.image)
         for diagnosis in each.diagnoses:
-            fix = diagnosis.fix
-            if _is_proved(diagnosis):
-                assert fix is not None
-                _check_fix(fix)
-                task = diagnosis.model or each.task
-                key = f"{task} {each.candidate} {fix!r}"
-                new = ProvedFix(task, each.candidate, table_of(each.candidate), diagnosis, fix)
-                _add_once(fixes.setdefault(key, new).images, each.image)
+            if (fix := _proved_fix(diagnosis)) is not None:
+                task, table = diagnosis.model or each.task, table_of(each.candidate)
+                _check_fix(fix, table)
+                new = ProvedFix(task, each.candidate, table, diagnosis, fix)
+                _add_once(fixes.setdefault(f"{task} {each.candidate} {fix!r}", new).images, each.image)
             else:
                 text = f"{diagnosis.cause} of {each.candidate}: {diagnosis.summary}"
                 _add_once(unproved.setdefault(text, Unproved(text)).images, each.image)
@@ -162,18 +159,17 @@ def read_plan(results: Results, settings: Settings) -> Plan:
             _add_once(unproved.setdefault(text, Unproved(text)).images, missed.image or missed.test)
     unproved |= {text: Unproved(text) for text in results.run.faults}
     found = list(fixes.values())
-    for fix_ in found:
-        _ = fix_.groups  # refuses a place that no fix has
-        if fix_.config_changes:
-            _check_same_folder(fix_, results.settings, settings)
+    for proved in found:
+        if proved.config_changes:
+            _check_same_folder(proved, results.settings, settings)
     _note_rivals(found, settings)
     return Plan(found, list(unproved.values()), list(commands))
 
 
-def _is_proved(diagnosis: Diagnosis) -> bool:
-    """Tell whether experiments proved a cause that this version knows, and a fix was found for it."""
+def _proved_fix(diagnosis: Diagnosis) -> Fix | None:
+    """Return the fix of a cause that experiments proved and this version knows; None where there is none."""
     is_known = diagnosis.cause in CAUSES and diagnosis.cause != UNKNOWN
-    return is_known and bool(diagnosis.evidence) and diagnosis.fix is not None
+    return diagnosis.fix if is_known and diagnosis.evidence else None
 
 
 def _add_once(images: list[str], image: str) -> None:
@@ -181,9 +177,10 @@ def _add_once(images: list[str], image: str) -> None:
         images.append(image)
 
 
-def _check_fix(fix: Fix) -> None:
+def _check_fix(fix: Fix, table: str) -> None:
     """Refuse what no fix of a run holds, as it would be written into files or printed to be pasted."""
     for change in fix.changes:
+        group_of(change, table)  # refuses a place that no fix has
         if (
             change.where == "inference.yml"
             and (not change.key or is_section(change.key))

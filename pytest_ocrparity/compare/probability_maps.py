@@ -178,7 +178,7 @@ def _automatic_measures(
         return judge_by_least_limit(largest, stored, limit, at), None
     moves = map_sensitivity(reference)
     allowed = sensitivity_limit(moves) + stored
-    rule = "4 x floor unknown" if moves is None else f"4 x floor {moves:.1e}"
+    rule = "4 x sensitivity unknown" if moves is None else f"4 x sensitivity {moves:.1e}"
     origin = f"{limit.origin}: {rule} within 1e-4 to 1e-2{storage_note(stored)}"
     fused = fused_map(reference) if largest > allowed else None
     maps = [each for each in (reference.probability_map, candidate.probability_map) if each is not None]

@@ -13,7 +13,7 @@ from pytest_ocrparity.explain.page_texts import page_headline
 from pytest_ocrparity.explain.texts import rows_of_texts, texts_of
 from pytest_ocrparity.report.dictionary_lines import dictionaries_text
 from pytest_ocrparity.stages import PAGE, PRODUCTS, RECOGNITION, STAGES, TEXT
-from pytest_ocrparity.wording import amount, number_of_boxes, quoted
+from pytest_ocrparity.wording import amount, number_of_boxes, quoted, value_text
 
 MOST_BOXES = 6
 BOXES_OF_KNOWN = 3
@@ -38,8 +38,7 @@ _PLAIN_DIFFERENCE = {
 """By kind, the words of a difference `d` whose values are written as they are."""
 _DIFFERENCE: dict[str, Callable[[Difference, str, str], str]] = {
     "stopped": lambda d, reference, candidate: (
-        f"{reference if d.reference else candidate} stopped at {d.stage}: "
-        f"{_first_line_of_error(d.reference or d.candidate)}"
+        f"{reference if d.reference else candidate} stopped at {d.stage}: {_first_line(d.reference or d.candidate)}"
     ),
     "not_recorded": lambda d, reference, candidate: (
         f"nothing was compared at {d.stage}: {_who_lacks(d, reference, candidate)}"
@@ -105,7 +104,7 @@ def _who_lacks(difference: Difference, reference: str, candidate: str) -> str:
     return "neither side has any" if len(lacking) == 2 else f"{lacking[0]} has none"
 
 
-def _first_line_of_error(text: str, most: int = 400) -> str:
+def _first_line(text: str, most: int = 400) -> str:
     """Return a text's first line; one that only announces, with the line that names the error, else with the last."""
     line, *more = text.strip().splitlines() or [""]
     if line.endswith(":") and more:  # paddle's "In user code:", whose last line is the operator
@@ -188,7 +187,6 @@ def known_rows(diagnosis: Diagnosis, *, heads: bool) -> list[tuple[str, str]]:
 
 def unknown_rows(diagnosis: Diagnosis) -> list[tuple[str, str]]:
     """Return what is known of a difference whose cause is not."""
-    """Return what is known of a difference whose cause is not."""
     rows = [("cause", f"unknown at {diagnosis.stage}: {diagnosis.summary}")]
     rows += [("noticed", text) for text in (*diagnosis.evidence, *diagnosis.noticed)]
     rows += [("ruled out", text) for text in diagnosis.ruled_out]
@@ -265,12 +263,12 @@ def headline(comparison: Comparison) -> str:
 
 def _rounding_text(comparison: Comparison) -> str:
     """Return how far rounding alone moves the reference's map."""
-    floor, atol = comparison.measure("sensitivity"), comparison.measure("probability_maps.atol")
-    if floor is None or atol is None:
+    moves, atol = comparison.measure("sensitivity"), comparison.measure("probability_maps.atol")
+    if moves is None or atol is None:
         return "they follow maps that are not judgeable"
     reference, candidate = comparison.reference, comparison.candidate
     return (
-        f"rounding of its tensor alone moves {reference}'s own map by {amount(floor.value)}, more than the limit of "
+        f"rounding of its tensor alone moves {reference}'s own map by {amount(moves.value)}, more than the limit of "
         f"{amount(atol.limit or 0.0)} allows; {candidate}'s map differs by {amount(atol.value)}{_place_text(atol.at)}"
     )
 
@@ -385,19 +383,13 @@ def _parameter_rows(first: Comparison) -> list[tuple[str, str]]:
     rows = []
     for parameter in shown[:MOST_PARAMETERS]:
         name = f"{parameter.stage}.{parameter.name}"
-        reference, candidate = _value_text(parameter.reference), _value_text(parameter.candidate)
+        reference, candidate = (
+            _first_line(value_text(value), 80) for value in (parameter.reference, parameter.candidate)
+        )
         rows.append(("ran with", f"{name}: {reference} in {first.reference}, {candidate} in {first.candidate}"))
     if len(shown) > MOST_PARAMETERS:
         rows.append(("", f"and {len(shown) - MOST_PARAMETERS} more"))
     return rows or [("ran with", "no parameter that both sides record differs")]
-
-
-def _value_text(value: Any) -> str:
-    if isinstance(value, float):
-        return f"{value:.6g}"
-    if isinstance(value, (list, tuple)):
-        return _first_line_of_error("[" + ", ".join(_value_text(item) for item in value) + "]", 80)
-    return "none" if value is None else _first_line_of_error(str(value), 80)
 
 
 def _later_rows(comparisons: Iterable[Comparison], first: Comparison) -> list[tuple[str, str]]:

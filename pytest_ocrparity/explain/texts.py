@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import unicodedata
 
-from pytest_ocrparity.comparison import Comparison, TextFinding
+from pytest_ocrparity.comparison import Comparison
 from pytest_ocrparity.edits import first_edit
 from pytest_ocrparity.wording import character_text, number_of_edits, quoted
 
@@ -34,15 +34,7 @@ def rows_of_texts(comparison: Comparison) -> list[tuple[str, str]]:
     place = None if found is None else first_edit(found.reference, found.candidate)
     if found is None or place is None:
         return []
-    sides = comparison.reference, comparison.candidate
-    one, two = (_character(text, place, side) for text, side in zip(_texts(found), sides, strict=True))
+    sides = (found.reference, comparison.reference), (found.candidate, comparison.candidate)
+    one, two = (f"{character_text(text[place : place + 1])} in {side}" for text, side in sides)
     edits = number_of_edits(found.edits, len(found.reference))
     return [("differs", f"first at character {place + 1}: {one}, {two}; {edits}")]
-
-
-def _texts(found: TextFinding) -> tuple[str, str]:
-    return found.reference, found.candidate
-
-
-def _character(text: str, place: int, side: str) -> str:
-    return f"{character_text(text[place : place + 1])} in {side}"

@@ -27,8 +27,8 @@ def batch_lines(records: Iterable[Batched], limits: Iterable[BatchLimit]) -> lis
     lines = []
     for side, images in batch_records_by_side(records).items():
         sizes = Counter(each.size for each in images)
-        ran = [f"{number_of_images(count)} in batches of {size}" for size, count in sorted(sizes.items(), reverse=True)
-               if size > 1]  # fmt: skip
+        several = sorted((size for size in sizes if size > 1), reverse=True)
+        ran = [f"{number_of_images(sizes[size])} in batches of {size}" for size in several]
         rest = [f"{number_of_images(sizes[1])} with a tensor of a size of its own"] if sizes[1] else []
         rest += [f"{number_of_images(sizes[0])} could not run in one"] if sizes[0] else []
         lines.append(f"{side} in batches of {images[0].asked} against {side} alone: {', '.join([*ran, *rest])}")

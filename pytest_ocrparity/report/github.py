@@ -14,8 +14,11 @@ MOST: Final = 10
 """GitHub shows that many annotations of a step."""
 
 
-def github_error_commands(view: View) -> list[str]:
-    """Return a workflow command per cause, at the test that found it first, and one per fault of the run."""
+def github_error_commands(view: View, rootdir: Path) -> list[str]:
+    """Return a workflow command per cause, at the test that found it first, and one per fault of the run.
+
+    `rootdir` is pytest's, from which the files of tests are named.
+    """
     commands = [_workflow_command(fault, title="ocrparity") for fault in view.results.run.faults]
     for cause in view.errors:
         first, diagnosis = cause.comparisons[0], cause.diagnosis
@@ -24,7 +27,9 @@ def github_error_commands(view: View) -> list[str]:
         message += f" (and on {count - 1} more image{'s' * (count > 2)})" if count > 1 else ""
         message += f"\nfix: {diagnosis.fix.text}" if diagnosis.fix else ""
         title = f"{cause.candidate} against {cause.reference}: {diagnosis.cause}"
-        commands.append(_workflow_command(message, title=title, file=_from_root(first.file), line=first.line))
+        commands.append(
+            _workflow_command(message, title=title, file=_file_in_repository(rootdir, first.file), line=first.line)
+        )
     for missed in view.results.not_compared:
         if missed.outcome != "skipped":
             commands.append(
@@ -48,11 +53,11 @@ def append_github_summary(view: View) -> None:
         raise ReportError(f"GITHUB_STEP_SUMMARY={name}: cannot write there: {error.strerror or error}") from error
 
 
-def _from_root(file: str) -> str:
+def _file_in_repository(rootdir: Path, file: str) -> str:
     """Return a test file as GitHub knows it: relative to the repository, if that is where it lies."""
-    root = os.environ.get("GITHUB_WORKSPACE")
-    path = Path(file).resolve()
-    return path.relative_to(root).as_posix() if root and path.is_relative_to(root) else file
+    path, given = (rootdir / file).resolve(), os.environ.get("GITHUB_WORKSPACE")
+    root = None if given is None else Path(given).resolve()
+    return path.relative_to(root).as_posix() if root is not None and path.is_relative_to(root) else file
 
 
 def _workflow_command(message: str, **properties: Any) -> str:

@@ -7,7 +7,6 @@ import hashlib
 import io
 import math
 import re
-import shlex
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -42,7 +41,7 @@ from pytest_ocrparity.report.table import table_amounts
 from pytest_ocrparity.report.templates import TEMPLATES
 from pytest_ocrparity.report.views import RANKS, View
 from pytest_ocrparity.stages import LAYER_STAGES, STAGES, STAGES_OF
-from pytest_ocrparity.wording import amount, image_label, number_of_edits, value_text
+from pytest_ocrparity.wording import amount, image_label, number_of_edits, toml_text, value_text
 
 MOST_INLINE: Final = 9_000_000
 """Characters of pictures inside of the page, which opens in 2 s with them; further thumbnails stay files beside it."""
@@ -136,6 +135,7 @@ def report_page(view: View, folder: Path, kept: set[int]) -> Iterator[str]:
         sort_key=_sort_key,
         amounts=table_amounts,
         value=lambda value: value_text(non_finite_in_document(value)),
+        toml=toml_text,
         shown=_Thumbnails(folder, kept).shown,
         thumbnail=_thumbnail,
         is_drawn=_is_drawn,
@@ -143,7 +143,6 @@ def report_page(view: View, folder: Path, kept: set[int]) -> Iterator[str]:
         layer_pictures=_layer_pictures,
         layer_shares=_layer_shares,
         stages_of=STAGES_OF,
-        again=lambda test: f"pytest {shlex.quote(test)}",
         aligned=aligned_texts,
         places=aligned_places,
         direction=direction,

@@ -273,13 +273,15 @@ def table_amounts(rows: Sequence[RecordedComparison]) -> str:
         # The worst is the one that used most of its own limit, not the largest number. What stayed within a rule's
         # least is not as bad as what needed the rule's limit.
         judged = [each for each in measures if LEAST not in each.origin] or measures
-        worst = max(judged, key=lambda each: each.value / each.limit if each.limit else each.value)
+        worst = max(judged, key=lambda each: (each.used, each.value))
         name, unit = SHOWN[worst.name]
         text.append(f"worst {name} {worst.value:.2g}")
         if worst.limit and LEAST in worst.origin:
             text[-1] += f", below {worst.limit:.2g}{unit}, the least that the automatic limit can be"
+        elif worst.limit is not None and worst.used > 1:
+            text.append(f"beyond {worst.limit:.2g}{unit}")
         elif worst.limit:
-            text.append(f"of {worst.limit:.2g}{unit}, headroom {max(0.0, 1 - worst.value / worst.limit):.0%}")
+            text.append(f"of {worst.limit:.2g}{unit}, headroom {1 - worst.used:.0%}")
     borderline = sum(each.counts.get("borderline", 0) for each in rows)
     boxes = sum(each.counts.get("reference", 0) for each in rows)
     if lines:

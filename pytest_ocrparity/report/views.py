@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -70,7 +69,7 @@ class Pair:
     def used(self) -> float | None:
         """The largest leading amount in terms of its limit, from 0 up; None where none has a limit."""
         shares = [
-            _share_used(measure.value, measure.limit)
+            measure.used
             for each in self.comparisons
             for measure in each.measures
             if measure.name in SHOWN and measure.limit is not None
@@ -250,18 +249,9 @@ def _headroom_of_passed(comparisons: Sequence[RecordedComparison]) -> list[Headr
     return found
 
 
-def _share_used(value: float, limit: float) -> float:
-    """Return an amount in terms of its limit; what is no number exceeds any."""
-    if value == 0:
-        return 0.0
-    return value / limit if limit and value == value else math.inf
-
-
 def _share_left(measure: Measure) -> float:
     """Return which share of a limit is left; 1 where there is none, 0 where it is used up."""
-    if measure.limit is None or measure.smallest or measure.value == 0:
-        return 1.0
-    return max(0.0, 1 - measure.value / measure.limit) if measure.limit and measure.value == measure.value else 0.0
+    return max(0.0, 1 - measure.used)
 
 
 @dataclass(frozen=True, slots=True)

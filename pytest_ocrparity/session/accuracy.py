@@ -22,7 +22,6 @@ from pytest_ocrparity.report.document import (
     Failed,
     LabelFault,
     Record,
-    RecordedComparison,
     Used,
 )
 from pytest_ocrparity.report.table import PLAIN, Tally
@@ -273,9 +272,10 @@ class _LeftOfPart:
             counted = {(each.reference, each.candidate) for each in records if isinstance(each, Counted)}
             has_image = any(isinstance(each, Used) and each.fixture == OWN_IMAGE for each in records)
             for place, each in enumerate(records):
-                compared: RecordedComparison | Counted | None = each if isinstance(each, Counted) else None
-                compared = each.comparison if isinstance(each, Compared) else compared
-                if compared is None or not is_of_part(compared.task):
+                if not isinstance(each, Compared | Counted):
+                    continue
+                compared = each.comparison if isinstance(each, Compared) else each
+                if not is_of_part(compared.task):
                     continue
                 sides = compared.reference, compared.candidate
                 if sides == PLAIN and sides not in counted:  # traces may be called so

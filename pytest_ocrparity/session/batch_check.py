@@ -96,8 +96,8 @@ class Batches:
                         self._records += self._judge(side)
                     except (Exception, SystemExit) as error:  # this runs in a test's teardown, which is to go on
                         text = f"batches could not be made: {type(error).__name__}: {error}"
-                        self._records += [_record(side, each, size=0, is_same=False, text=text)
-                                          for each in side.heard.values() if not each.is_judged]  # fmt: skip
+                        left = [each for each in side.heard.values() if not each.is_judged]
+                        self._records += [_record(side, each, size=0, is_same=False, text=text) for each in left]
                 for each in side.heard.values():
                     each.is_judged = True
         return self._records

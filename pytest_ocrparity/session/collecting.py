@@ -51,8 +51,8 @@ def collect_results(
     accuracy: Sequence[AccuracyRecord] = (),
     label_faults: Sequence[str] = (),
     status: int,
-    is_cut_short: bool = False,
-    is_partial: bool = False,
+    is_cut_short: bool,
+    is_partial: bool,
     faults: Sequence[str],
     notes: Sequence[str],
 ) -> Results:

@@ -90,20 +90,23 @@ class Ending:
         if not (session.shouldfail or session.shouldstop):
             self.faults += [_run_fault("candidate", each) for each in run.preflight.unsaid(run.reporting.outcomes)]
         status = self._exit_status(session, is_interrupted=is_interrupted)
-        is_cut_short = bool(is_interrupted or session.shouldfail or session.shouldstop)
-        faults = [fault.text for fault in self.faults]
         try:
             if run.reporting.publishes:
-                self.notes += run.reporting.publish(
-                    self._comparisons(),
+                from pytest_ocrparity.session.collecting import collect_results
+
+                compared = self._comparisons()
+                results = collect_results(
+                    compared,
+                    settings,
                     accuracy=self.accuracy,
                     label_faults=self.label_faults,
                     status=status,
-                    is_cut_short=is_cut_short,
+                    is_cut_short=bool(is_interrupted or session.shouldfail or session.shouldstop),
                     is_partial=bool(run.config.getoption("ocr_reached")),
-                    faults=faults,
+                    faults=[fault.text for fault in self.faults],
                     notes=self.notes,
                 )
+                self.notes += run.reporting.publish(results, compared.light)
         except OcrParityError as error:
             self.faults.append(_run_fault("report", error))
         if session.testsfailed and has_records:
@@ -170,10 +173,12 @@ class Ending:
         self.faults += caught_faults(tally.light, run.reporting.outcomes)
         uses_images = any(record.fixture == OWN_IMAGE for record in tally.all(Used))
         idle = [line for part in settings.parts for line in part.idle_globs()] if uses_images else []
-        self.faults += [Fault("images", each) for each in idle] if is_strict(run.config) else []
         taken: list[Record] = [*tally.all(Used), *tally.all(Loads)]
         left_out = self._not_judged(taken)
-        self.faults += [Fault("not_judged", each) for each in left_out] if is_strict(run.config) else []
+        if is_strict(run.config):
+            self.faults += [Fault("images", each) for each in idle]
+            self.faults += [Fault("not_judged", each) for each in left_out]
+            idle, left_out = [], []
         if is_whole and not session.testsfailed and settings.is_set and run.config.pluginmanager.hasplugin("dsession"):
             missing = run.reporting.outcomes.missing_reports(run.expected)
             self.faults += [Fault("missing_reports", each) for each in missing]
@@ -188,10 +193,8 @@ class Ending:
         except OcrParityError as error:
             self.faults.append(_run_fault("baselines", error))
         passed_over = run.project.passed_over if tally.all(Used) else ()
-        warnings = [f"WARNING: {each}" for each in (*passed_over, *(() if is_strict(run.config) else idle))]
+        warnings = [f"WARNING: {each}" for each in (*passed_over, *idle)]
         lines = [line for sides, each in worst.items() if sides in over for line in each.message.splitlines()]
-        expected = caught_note(tally.light)
-        left_out = [] if is_strict(run.config) else left_out
         self.notes = [
             *self._loaded_folders(tally.all(Loads)),
             *left_out,
@@ -199,7 +202,7 @@ class Ending:
             *lines,
             *consequences,
             *tally.loosened(),
-            *expected,
+            *caught_note(tally.light),
             *warnings,
             *self.notes,
         ]

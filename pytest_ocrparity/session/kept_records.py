@@ -11,11 +11,8 @@ from typing import TYPE_CHECKING, overload
 if TYPE_CHECKING:
     from pytest_ocrparity.report.document import Record
 
-
 _TELLING = 4096
 """Bytes from which on records are taken for a pattern of others: a test that only skipped leaves fewer."""
-
-
 _TOGETHER = 16
 """Records that are packed, and unpacked, as one piece: all of most tests, and a small part of a test of many images."""
 

@@ -198,7 +198,9 @@ class Preflight:
             ended = [each.outcome for each in map(outcomes.get, tests) if each is not None]
             if not any(outcome in RED for outcome in ended):
                 parts = [part for part in self._run.settings.parts if name in part.candidates]
-                wrong = "; ".join(x for part in parts for x in self._of_candidate(part, ("ocr_inference_model",), name))
+                wrong = "; ".join(
+                    text for part in parts for text in self._of_candidate(part, ("ocr_inference_model",), name)
+                )
                 yield (
                     f"the candidate {name} was not compared, and no test failed for it: {wrong}; of each function one "
                     f"test was kept to say so ({', '.join(tests[:3])}), and did not fail; correct the setting, or mark "
@@ -253,8 +255,8 @@ class Preflight:
         new = [line for line in lines if said.setdefault(line, item.nodeid) == item.nodeid]
         known = [line for line in lines if line not in new]
         if known:
-            number = f"and {len(known)} more " if new else "not run, "
-            new.append(f"{number}as said for {said[known[0]]} above")
+            lead = f"and {len(known)} more " if new else "not run, "
+            new.append(f"{lead}as said for {said[known[0]]} above")
         own = self._own_fixtures(item)
         for name in FIXTURES:
             if name in getattr(item, "fixturenames", ()):

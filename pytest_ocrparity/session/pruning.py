@@ -89,8 +89,6 @@ def _baseline_names(store: GoldenStore, paths: Iterable[Path]) -> str:
 
 SAID: Final = "ocrparity_evidence"
 """Where a worker of pytest-xdist leaves what it collected."""
-
-
 LIMITING: Final = {
     "ocr_images": "--ocr-images names the images of this run",
     "lf": "--lf leaves out what passed before",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -16,9 +15,8 @@ from pytest_ocrparity.session.outcomes import Outcomes
 from pytest_ocrparity.wording import counted, path_from
 
 if TYPE_CHECKING:
-    from pytest_ocrparity.report.accuracy_record import AccuracyRecord
+    from pytest_ocrparity.report.document import RecordedComparison, Results
     from pytest_ocrparity.report.views import View
-    from pytest_ocrparity.session.collecting import Comparisons
     from pytest_ocrparity.settings import Settings
 
 
@@ -31,11 +29,13 @@ class Reporting:
         is_due: whether this run makes a report.
     """
 
-    def __init__(self, settings: Settings, not_reached: NotReached, start: Path) -> None:
-        """Report as the settings say; paths are printed from `start` on, where the run was started."""
-        self.settings = settings
-        self._start = start
-        self.not_reached = not_reached
+    def __init__(self, settings: Settings, not_reached: NotReached, start: Path, rootdir: Path) -> None:
+        """Report as the settings say.
+
+        Paths are printed from `start` on, where the run was started; `rootdir` is pytest's.
+        """
+        self.settings, self.not_reached = settings, not_reached
+        self._start, self._rootdir = start, rootdir
         self.outcomes = Outcomes()
         self.annotations: list[str] = []
         self.is_due = False
@@ -73,19 +73,8 @@ class Reporting:
                 raise
             self.not_reached.begin(self.settings.report_dir)
 
-    def publish(
-        self,
-        comparisons: Comparisons,
-        *,
-        accuracy: Sequence[AccuracyRecord] = (),
-        label_faults: Sequence[str] = (),
-        status: int,
-        is_cut_short: bool,
-        is_partial: bool,
-        faults: Sequence[str],
-        notes: Sequence[str],
-    ) -> list[str]:
-        """Write the report and tell GitHub; return what to print about it. It takes what `collect_results` does.
+    def publish(self, results: Results, compared: list[RecordedComparison]) -> list[str]:
+        """Write the report of a run, whose comparisons are given light, and tell GitHub; return what to print about it.
 
         Raises:
             ReportError: the report cannot be written.
@@ -95,20 +84,8 @@ class Reporting:
         from pytest_ocrparity.report import write_report
         from pytest_ocrparity.report.github import append_github_summary, github_error_commands
         from pytest_ocrparity.report.views import View
-        from pytest_ocrparity.session.collecting import collect_results
 
-        results = collect_results(
-            comparisons,
-            self.settings,
-            accuracy=accuracy,
-            label_faults=label_faults,
-            status=status,
-            is_cut_short=is_cut_short,
-            is_partial=is_partial,
-            faults=faults,
-            notes=notes,
-        )
-        view = View.of(results, comparisons.light)
+        view = View.of(results, compared)
         lines: list[str] = []
         flaw: ReportError | None = None
         try:
@@ -116,10 +93,11 @@ class Reporting:
         except ReportError as error:  # the report is made nonetheless, of a run that fails by it
             flaw = error
             faults = (*results.run.faults, str(error))
-            failed = structs.replace(results.run, verdict="failed", exit_status=status or 1, faults=faults)
+            status = results.run.exit_status or 1
+            failed = structs.replace(results.run, verdict="failed", exit_status=status, faults=faults)
             view = replace(view, results=structs.replace(results, run=failed))
         if self.tells_github:
-            self.annotations = github_error_commands(view)
+            self.annotations = github_error_commands(view, self._rootdir)
             append_github_summary(view)
         if self._refusal is not None:
             raise self._refusal

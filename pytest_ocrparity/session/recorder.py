@@ -58,9 +58,8 @@ class ItemRecords:
 
     def take(self) -> list[Record]:
         """Return the records, now that the test has ended, and keep none."""
-        self._compared.clear()
-        self._counted.clear()
         taken, self.records = self.records, []
+        self.reset()
         return taken
 
     def count_once(self, count: Callable[[], Record | None], key: tuple[str, str, str], *of: object) -> None:

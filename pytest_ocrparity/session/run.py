@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_ocrparity import settings as settings_module
-from pytest_ocrparity.context import Context, context_test_id, exchange_context
+from pytest_ocrparity.context import Context, context_test_id, running
 from pytest_ocrparity.errors import GoldenError, OcrParityError, OptionError, ReportError, SettingsError
 from pytest_ocrparity.session.caught import MARKER
 from pytest_ocrparity.session.fixtures import FIXTURES, errors_as_fixture_failures, fixture_place, fixture_value
@@ -157,9 +157,8 @@ class Run:
         """Return the limits by which a test's assertions judge. Raises SettingsError where the settings are wrong."""
         if self.error is not None:
             raise self.error
-        with (
-            errors_as_fixture_failures()
-        ):  # a marker added late, or on a unittest.TestCase, was not checked at collection
+        # A marker added late, or on a unittest.TestCase, was not checked at collection.
+        with errors_as_fixture_failures():
             return self.tolerance_of(self.running_item())
 
     @pytest.hookimpl(optionalhook=True, trylast=True)
@@ -201,16 +200,15 @@ class Run:
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, Any, Any]:
         """Let assertions know the test's tolerance, and hear what they find, from setup to teardown; runs can nest."""
-        before, context = self.recorder.item, exchange_context(self._context)
-        self.recorder.item = item
+        before, self.recorder.item = self.recorder.item, item
         try:
-            return (yield)
+            with running(self._context):
+                return (yield)
         except BaseException as error:  # Ctrl-C, or pytest.exit(): no report takes along what the test left so far
             self._keep_unreported(item, error)
             raise
         finally:
             self.recorder.item = before
-            exchange_context(context)
 
     def _keep_unreported(self, item: pytest.Item, error: BaseException) -> None:
         """Keep what a test left that ends the run; a worker of xdist has no way to send it."""
@@ -401,8 +399,8 @@ class Run:
         typed = self.config.invocation_params
         passed = self.config.getoption("ocr_reached") or []
         runs_each = self.config.getoption("dist", "no") == "each"
-        words = [str(word) for word in typed.args]
-        return Reporting(self.settings, NotReached(words, typed.dir, passed, runs_each=runs_each), typed.dir)
+        not_reached = NotReached([str(word) for word in typed.args], typed.dir, passed, runs_each=runs_each)
+        return Reporting(self.settings, not_reached, typed.dir, self.config.rootpath)
 
     def _tally(self) -> Tally:
         from pytest_ocrparity.report.table import Tally

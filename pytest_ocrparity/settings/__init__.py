@@ -48,7 +48,7 @@ class Settings:
         images: (folder, glob) pairs.
         labels: where the labels of the images stand, None where there are none.
         images_of_labels: returns the images that labels name; asked where the settings name none.
-        train: keyword arguments of `pipelines.training.load_training`; empty where nothing was said.
+        train: keyword arguments of `backends.ppocr.pipeline.load_ppocr_pipeline`; empty where nothing was said.
         candidates: the deployments under test by name, the one under `inference` first.
         golden_mode: how to record, None when the run only compares.
         diagnosis_seconds: how long the experiments after a failure may take; 0 for none.
@@ -275,33 +275,22 @@ def load_settings(file: Path | None, options: Mapping[str, Any], invocation_dir:
     top, golden, report = (
         merged(name, {**settings_table_defaults(name), **tables[name]}) for name in ("", "golden", "report")
     )
-    images = top.get("images", [])
     images_dir = invocation_dir if options.get("ocr_images") else root
     if "network" in train:
         train["network_folder"] = root
     words = _right_words(options.get("ocr_tolerance") or (), mistakes)
-    tolerance, memory_limit, golden_mode = BUILT_IN, None, None
-    with mistakes.gathering():
-        tolerance = BUILT_IN.override(tables["tolerance"], str(file)) if tables["tolerance"] else BUILT_IN
-    with mistakes.gathering():
-        memory_limit = _size_in_bytes(top.get("memory_limit"), file)
-    with mistakes.gathering():
-        golden_mode = _golden_mode(options)
-    page: Mapping[str, Any] = {}
-    with mistakes.gathering():
-        page = read_page_settings(f"{file}: page", tables.get(PAGE_SIDE, {}), root)
-    labels = None
-    with mistakes.gathering():
-        labels = read_label_settings(f"{file}: labels", tables["labels"], root)
+    tolerance = mistakes.taken(lambda: BUILT_IN.override(tables["tolerance"] or None, str(file)), BUILT_IN)
+    memory_limit = mistakes.taken(lambda: _size_in_bytes(top.get("memory_limit"), file), None)
+    golden_mode = mistakes.taken(lambda: _golden_mode(options), None)
+    page: Mapping[str, Any] = mistakes.taken(
+        lambda: read_page_settings(f"{file}: page", tables.get(PAGE_SIDE, {}), root), {}
+    )
+    labels = mistakes.taken(lambda: read_label_settings(f"{file}: labels", tables["labels"], root), None)
     candidates = read_candidates(tables, file, root, tolerance, words, mistakes)
-    if options.get("ocr_inference_dir"):
+    if given := options.get("ocr_inference_dir"):
         with mistakes.gathering():
-            candidates = candidates_with_folder(
-                candidates, invocation_dir, options["ocr_inference_dir"], tolerance, words
-            )
-    batch = None
-    with mistakes.gathering():
-        batch = typed_batch_setting(options)
+            candidates = candidates_with_folder(candidates, invocation_dir, given, tolerance, words)
+    batch = mistakes.taken(lambda: typed_batch_setting(options), None)
     candidates = _in_batches(candidates, batch)
     with mistakes.gathering():
         if options.get("ocr_golden") and options.get("ocr_no_train") and golden["reference"] == "train":
@@ -309,7 +298,7 @@ def load_settings(file: Path | None, options: Mapping[str, Any], invocation_dir:
     found = Settings(
         file=file,
         root=root,
-        images=tuple((images_dir, pattern) for pattern in ([images] if isinstance(images, str) else images)),
+        images=_globs(images_dir, top.get("images", [])),
         allow_empty=top["allow_empty"],
         diagnosis_seconds=top["diagnosis_seconds"],
         memory_limit=memory_limit,
@@ -323,13 +312,12 @@ def load_settings(file: Path | None, options: Mapping[str, Any], invocation_dir:
         report_dir=report.get("dir"),
         report_pictures=report["pictures"],
         github=report["github"],
-        tolerance=_of_all_tests(candidates, tolerance, words),
-        batch=next(iter(candidates.values())).batch if len(candidates) == 1 else batch or 1,
         labels=labels,
         page=page,
         reads_pages=PAGE_SIDE in tables,
         history=report.get("history"),
         typed=frozenset(row.name for dest, row in OPTIONS.items() if row.name and options.get(dest)),
+        **_of_all_tests(candidates, tolerance, words, batch),
     )
     if tables["recognition"]:
         found = replace(
@@ -351,30 +339,30 @@ def _of_recognisers(
 
     Options of the command line that name files are the detector's; how to compare and to run, they say of both.
     """
+    file, root = settings.file, settings.root
     with mistakes.gathering():
-        where = f"{settings.file}: recognition"
-        tolerance = tolerance.override(tables["tolerance"], where) if tables["tolerance"] else tolerance
-    train, images = with_absolute_paths_of_table(tables["train"], "train", settings.root), tables[""].get("images", [])
+        tolerance = tolerance.override(tables["tolerance"] or None, f"{file}: recognition")
+    train = with_absolute_paths_of_table(tables["train"], "train", root)
     if "network" in train:
-        train["network_folder"] = settings.root
-    labels = None
-    with mistakes.gathering():
-        labels = read_label_settings(f"{settings.file}: recognition.labels", tables["labels"], settings.root)
-    candidates = read_candidates(
-        tables, settings.file, settings.root, tolerance, words, mistakes, prefix="recognition."
-    )
+        train["network_folder"] = root
+    labels = mistakes.taken(lambda: read_label_settings(f"{file}: recognition.labels", tables["labels"], root), None)
+    candidates = read_candidates(tables, file, root, tolerance, words, mistakes, prefix="recognition.")
     candidates = _in_batches(candidates, batch)
     return replace(
         settings,
-        images=tuple((settings.root, pattern) for pattern in ([images] if isinstance(images, str) else images)),
+        images=_globs(root, tables[""].get("images", [])),
         train=train,
         candidates=candidates,
-        tolerance=_of_all_tests(candidates, tolerance, words),
-        batch=next(iter(candidates.values())).batch if len(candidates) == 1 else batch or 1,
         labels=labels,
         typed=frozenset(),
         prefix="recognition.",
+        **_of_all_tests(candidates, tolerance, words, batch),
     )
+
+
+def _globs(folder: Path, given: str | Sequence[str]) -> tuple[tuple[Path, str], ...]:
+    """Return globs, or an only one, with the folder that they start at."""
+    return tuple((folder, pattern) for pattern in ([given] if isinstance(given, str) else given))
 
 
 def _in_batches(candidates: Mapping[str, Candidate], batch: int | None) -> dict[str, Candidate]:
@@ -382,10 +370,14 @@ def _in_batches(candidates: Mapping[str, Candidate], batch: int | None) -> dict[
     return {name: each if batch is None else each._replace(batch=batch) for name, each in candidates.items()}
 
 
-def _of_all_tests(candidates: Mapping[str, Candidate], tolerance: Tolerance, words: Sequence[str]) -> Tolerance:
-    """Return the limits of tests that compare no single candidate; an only one's are everybody's."""
-    (only,) = candidates.values() if len(candidates) == 1 else (None,)
-    return only.tolerance if only else commanded(tolerance, words)
+def _of_all_tests(
+    candidates: Mapping[str, Candidate], tolerance: Tolerance, words: Sequence[str], batch: int | None
+) -> dict[str, Any]:
+    """Return what holds for tests that compare no single candidate; what an only one has is everybody's."""
+    if len(candidates) == 1:
+        (only,) = candidates.values()
+        return {"tolerance": only.tolerance, "batch": only.batch}
+    return {"tolerance": commanded(tolerance, words), "batch": batch or 1}
 
 
 def _right_options(options: Mapping[str, Any], mistakes: Mistakes) -> dict[str, Any]:

@@ -29,8 +29,8 @@ from pytest_ocrparity.tolerance import Tolerance, parse_tolerance
 class Candidate(NamedTuple):
     """A deployment under test.
 
-    `values` are keyword arguments of `pipelines.inference.load_inference`; `tolerance` holds its limits, with those of
-    the command line on top; `batch` is how many images it runs at once.
+    `values` are those of its settings table with absolute paths, which `session.models.inference_model` loads it by;
+    `tolerance` holds its limits, with those of the command line on top; `batch` is how many images it runs at once.
     """
 
     name: str

@@ -13,8 +13,7 @@ WORDS: Final = ("name", "stem", "parent")
 """What of an image a path may hold: its file's name, that without its suffix, and its folder."""
 
 RESULTS: Final = "results"
-
-
+"""The `api` that runs nothing."""
 OF_A_RUN: Final = ("model_dir", "model_name", "engine", "options", "options_file", "predict_options")
 """What says how something runs, where results of a run are read."""
 

@@ -267,10 +267,10 @@ def _right_values(
     for key, value in table.items():
         with mistakes.gathering():
             if key not in known:
-                near = did_you_mean(key, [*known, *filter(None, others)])
                 # Users of an engine expect its own arguments beside its name.
-                where = "what the deployment itself is given stands in options; " if "options" in known else ""
-                raise SettingsError(f"{prefix}{key} is no setting; {where if near.startswith('known') else ''}{near}")
+                hint = "what the deployment itself is given stands in options; " if "options" in known else ""
+                near = did_you_mean(key, [*known, *filter(None, others)], hint)
+                raise SettingsError(f"{prefix}{key} is no setting; {near}")
             _check_setting(f"{prefix}{key}", value, known[key])
             right[key] = value
     return right

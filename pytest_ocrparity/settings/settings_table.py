@@ -151,7 +151,12 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     Setting("train.device", _TEXT, "where the trained model runs, as in paddle.set_device", default="cpu"),
     Setting("train.sub_model", _TEXT, 'which model of a distillation YAML file, as "Student"'),
     Setting("train.trust_checkpoint", _FLAG, "true: load a checkpoint that names unusual classes", default=False),
-    Setting("", _FLAG, "do without the train model: compare with recorded baselines", "--ocr-no-train"),
+    Setting(
+        "",
+        _FLAG,
+        "do without the train model: skip the tests that use it, and let the gate compare with recorded baselines",
+        "--ocr-no-train",
+    ),
     Setting(
         "inference.api",
         _TEXT,
@@ -259,7 +264,12 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         default="failed",
         choices=("failed", "all"),
     ),
-    Setting("", _TESTS, "leave out tests that passed, as not_reached.txt of an ended run asks", "--ocr-reached=ID ..."),
+    Setting(
+        "",
+        _TESTS,
+        "leave out these tests, which passed in a run that ended early: `pytest @report/not_reached.txt` says them",
+        "--ocr-reached=ID ...",
+    ),
     Setting(
         "report.history",
         _PATH,
@@ -269,7 +279,7 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     Setting(
         "report.github",
         _TEXT,
-        "annotations and job summary; auto: where GitHub Actions runs",
+        "annotations and job summary of GitHub Actions; auto: where that runs the tests",
         "--ocr-github",
         default="auto",
         choices=("auto", "on", "off"),

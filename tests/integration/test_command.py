@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -118,3 +120,43 @@ class TestCommand:
         done = subprocess.run([sys.executable, "-m", "pytest_ocrparity", str(results)], capture_output=True, text=True)
         assert done.returncode == 1
         assert done.stdout.endswith("failed\n")
+
+
+class TestWhatIsPrinted:
+    @pytest.mark.parametrize(("encoding", "name"), [("ascii", b"\\xfc"), ("utf-8", "\u00fc".encode())])
+    def test_a_name_that_the_terminal_can_not_show_is_escaped(
+        self, encoding: str, name: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (tmp_path / "\u00fc").mkdir()
+        out = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+        monkeypatch.setattr(sys, "stdout", out)
+        assert main(["init", str(tmp_path / "\u00fc")]) == 1  # nothing is there, and the file that says so is named
+        assert name + b"/ocrparity.toml sets no train.config" in out.buffer.getvalue()
+
+    def test_a_closed_pipe_ends_it_quietly(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        reading, writing = os.pipe()
+        os.close(reading)
+        with os.fdopen(writing, "w") as out:
+            monkeypatch.setattr(sys, "stdout", out)
+            assert main(["init", str(tmp_path)]) == 1
+
+    def test_layers_are_compared_in_a_project(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        assert main(["layers", "page.png"]) == 2
+        told = "no settings file was found upward from here: run this in the project, or pass --settings\n"
+        assert capsys.readouterr().err == f"python -m pytest_ocrparity layers: {told}"
+
+    def test_each_mistake_of_the_settings_has_its_line(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        (tmp_path / "ocrparity.toml").write_text('imags = ["a.png"]\nallow_empty = 1\n')
+        monkeypatch.chdir(tmp_path)
+        assert main(["deploy"]) == 2
+        one, two = capsys.readouterr().err.splitlines()
+        head = f"python -m pytest_ocrparity deploy: {tmp_path}/ocrparity.toml: "
+        assert {one, two} == {
+            f"{head}imags is no setting; did you mean 'images'?",
+            f"{head}allow_empty is true or false, not 1",
+        }

@@ -138,7 +138,11 @@ def test_without_settings_it_says_what_to_pass(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert main(["deploy"]) == 2
-    assert "sets no train.config: set it, or pass --train-config=YML and --inference-dir=DIR" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "no settings file was found upward from here: name one, or pass --train-config=YML and --inf" in told
+    assert main(["deploy", "--inference-dir=inference"]) == 2
+    told = capsys.readouterr().err
+    assert "the command line sets no train.config: set it, or pass --train-config=YML and --inference-dir=DIR" in told
 
 
 def test_it_imports_no_framework(example: Path) -> None:

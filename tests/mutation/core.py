@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 CORE = (
-    *("geometry.py", "tolerance.py", "rejudge.py", "compare", "golden"),
+    *("geometry.py", "tolerance.py", "compare", "golden", "rejudge"),
     *(f"diagnose/{name}.py" for name in ("__init__", "budget", "chance", "laboratory", "page_frame", "repeatability")),
     *("diagnose/postprocessing/equality.py", "diagnose/network/map_change.py"),
 )
@@ -19,11 +19,10 @@ UNIT = Path("tests", "unit")
 TESTS = tuple(
     str(UNIT / name)
     for name in (
-        *("compare", "golden", "diagnose/test_diagnose.py", "diagnose/test_budget.py", "diagnose/test_laboratory.py"),
+        *("compare", "golden", "rejudge", "test_tolerance.py", "test_geometry.py", "test_geometry_properties.py"),
+        *("diagnose/test_diagnose.py", "diagnose/test_budget.py", "diagnose/test_laboratory.py"),
         *("diagnose/test_chance.py", "diagnose/test_page_frame.py", "diagnose/test_repeatability.py"),
-        *("diagnose/network/test_map_change.py",),
-        *("diagnose/postprocessing/test_equality.py", "test_geometry.py", "test_geometry_properties.py"),
-        *("test_tolerance.py", "test_rejudge.py"),
+        *("diagnose/network/test_map_change.py", "diagnose/postprocessing/test_equality.py"),
     )
 )
 

@@ -109,7 +109,7 @@ class TestPipelinesOfTheUser:
 
     def test_a_replay_has_no_floor(self) -> None:
         recorded = ReplayPipeline([Toy().trace(PAGE)], name="recorded").trace("page.png")
-        with pytest.raises(DifferenceError, match="4 x floor unknown"):
+        with pytest.raises(DifferenceError, match="4 x sensitivity unknown"):
             assert_same_probability_maps(recorded, Toy(name="inference", noise=3e-4).trace(PAGE))
 
     def test_parameters_may_be_arrays(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -33,6 +34,22 @@ class TestNothingPassesUnjudged:
         odd = replace(candidate, parameters={**candidate.parameters, "decode": {"img_mode": Path("a"), "x": {1}}})
         assert_same_preprocessing(reference, odd)
         assert "PosixPath" not in json.dumps(heard.judged[0].as_json())
+
+
+@pytest.mark.parametrize(
+    ("value", "limit", "smallest", "used"),
+    [
+        (1.0, 4.0, False, 0.25),
+        (8.0, 4.0, False, 2.0),
+        (0.0, 0.0, False, 0.0),
+        (1.0, 0.0, False, math.inf),
+        (math.nan, 4.0, False, math.inf),
+        (math.nan, None, False, 0.0),
+        (0.9, 0.5, True, 0.0),
+    ],
+)
+def test_how_much_of_its_limit_an_amount_uses(value: float, limit: float | None, smallest: bool, used: float) -> None:
+    assert Measure("m", value, limit, smallest=smallest).used == used
 
 
 class TestAComparisonIsMissing:

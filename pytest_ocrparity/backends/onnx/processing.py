@@ -1,7 +1,7 @@
-"""What happens around a bare `.onnx` file: which values it is configured with, and PaddleX's operators built from them.
+"""What happens around a network that an engine runs by itself: the values, and PaddleX's operators built from them.
 
-Whoever deploys a bare file writes its processing by hand, so each value comes from a file or an option, and
-nothing from the training YAML file: then both sides would agree by construction.
+Whoever deploys it so writes its processing by hand, so each value comes from a file or an option, and nothing from the
+training YAML file: then both sides would agree by construction.
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ def configure_processing(
     Args:
         config: the inference.yml beside the file, or None where there is none.
         options: the setting `inference.options`.
-        file: the `.onnx` file, for messages.
+        file: the network's file, for messages.
         table: the settings table, such as "inference" or "candidates.onnx".
 
     Raises:
@@ -162,7 +162,9 @@ def _of_options(options: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
             continue
         if name not in known:
             hint = did_you_mean(name, [*known, *ENGINE_OPTIONS])
-            raise ModelError(f"inference.options: {name} is no option of a bare model_file; {hint}")
+            raise ModelError(
+                f"inference.options: {name} is no value of PaddleX's operators and no option of the engine; {hint}"
+            )
         stage, kind = known[name]
         found[stage][name] = _checked_argument(value, name, kind, "inference.options")
     rules = [rule for rule, names in RULES.items() if names[0] in found[RESIZE]]
@@ -225,8 +227,8 @@ def _missing_text(missing: list[str], config: Path | None, file: Path) -> str:
     limits = [name for name in missing if name in RULES["limit"]]
     choice = "; image_shape, resize_long or input_shape may stand in the place of the limits" if limits else ""
     return (
-        f"inference.options lack {', '.join(missing)}: {where}, and what production runs around a bare ONNX file is in "
-        f"its own code. Write the values of that code{choice}. (They are not taken from the training YAML file: then "
+        f"inference.options lack {', '.join(missing)}: {where}, and what production runs around the network is in its "
+        f"own code. Write the values of that code{choice}. (They are not taken from the training YAML file: then "
         "the two sides would agree whatever production does)"
     )
 

@@ -49,12 +49,12 @@ class TestProbabilityMaps:
         comparison = assert_same_probability_maps(reference, replace(close, probability_map=moved))
         assert comparison.measures[0].limit == pytest.approx(4 * floor)
         moved[0, 0, 5, 7] -= np.float32(4 * floor)
-        with pytest.raises(DifferenceError, match=r"4 x floor"):
+        with pytest.raises(DifferenceError, match=r"4 x sensitivity"):
             assert_same_probability_maps(reference, replace(close, probability_map=moved))
 
     def test_without_source_the_limit_is_1e_4(self) -> None:
         reference, candidate = traces(noise=3e-4)
-        with pytest.raises(DifferenceError, match="floor unknown"):
+        with pytest.raises(DifferenceError, match="sensitivity unknown"):
             assert_same_probability_maps(replace(reference, source=None), candidate)
 
     def test_another_weight_fails_at_the_map(self) -> None:

@@ -18,7 +18,7 @@ from sides import traces
 
 from pytest_ocrparity.compare import Comparisons
 from pytest_ocrparity.diagnosis import Diagnosis, FeatureMap, FeatureMaps, Layer, LayerStep
-from pytest_ocrparity.report.document import RecordedComparison, Results
+from pytest_ocrparity.report.document import CandidateRecord, RecognitionRecord, RecordedComparison, Results
 from pytest_ocrparity.report.page import report_page
 from pytest_ocrparity.report.pictures.album import Album
 from pytest_ocrparity.report.views import View
@@ -67,12 +67,40 @@ def test_what_passes_is_a_line_with_its_amount(tmp_path: Path) -> None:
     found = [comparison(kind) for kind in ("preprocessing", "probability_maps", "detections")]
     text = page_text(tmp_path, *found)
     assert text.count('<p class="line" id="page.png/') == 3 and "<h4>" not in text
-    failed = replace(
-        found[2], status="different", stage="detections", headline="1 moved", outcome="failed", test="t::a b"
-    )
+    failed = replace(found[2], status="different", stage="detections", headline="1 moved", outcome="failed")
     text = page_text(tmp_path, *found[:2], failed)
     assert text.count('<p class="line" id="page.png/') == 2 and "<h4>" in text
-    assert 'run again <code data-copy="the command">pytest &#39;t::a b&#39;</code>' in text
+
+
+def test_a_failure_shows_the_command_that_was_recorded(tmp_path: Path) -> None:
+    gate = "pytest --pyargs pytest_ocrparity.gate --ocr-config=a.toml"  # of whose tests no id can be typed
+    failed = comparison(status="different", outcome="failed", test="::test_ocr_detections[page.png]", rerun=gate)
+    assert f'run again <code data-copy="the command">{gate}</code>' in page_text(tmp_path, failed)
+    assert "run again" not in page_text(tmp_path, replace(failed, outcome="passed"))  # its test expects a difference
+
+
+def test_what_experiments_tried_is_shown(tmp_path: Path) -> None:
+    found = Diagnosis(stage="tensor", cause="unknown", summary="?", tried=("tensor: alone, another mean",))
+    failed = comparison("preprocessing", status="different", outcome="failed", diagnoses=(found,))
+    assert page_text(tmp_path, failed).count("<dt>tried</dt><dd><ul><li>tensor: alone, another mean</li>") == 2
+    assert "tried" not in page_text(tmp_path, replace(failed, diagnoses=()))
+
+
+def test_the_settings_of_both_tasks_and_of_pages_are_shown(tmp_path: Path) -> None:
+    document = replace(results([comparison()]), environment={"pytest-ocrparity": "1"})
+    of_lines = RecognitionRecord(
+        {"config": "rec.yml"}, {}, {"inference": CandidateRecord({"options": {"a": True}}, {})}
+    )
+    settings = replace(document.settings, recognition=of_lines, page={"factory": "a:b"})
+    shown = {
+        "recognition.train.config": "rec.yml",
+        "recognition.inference.options": "{ a = true }",
+        "page.factory": "a:b",
+    }
+    for given, is_there in ((settings, True), (document.settings, False)):
+        text = "".join(report_page(View.of(replace(document, settings=given)), tmp_path, set()))
+        for name, value in shown.items():
+            assert (f"<th>{name}</th><td>{value}</td>" in text) == is_there
 
 
 def test_what_a_run_holds_is_text(tmp_path: Path) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
+import pytest
 from records import comparison, tally
 
 from pytest_ocrparity.comparison import Measure
@@ -24,7 +26,7 @@ def compared(
 
 
 LEAST = "fp32 preset, built-in: the rule's least"
-MEASURED = "fp32 preset, built-in: 4 x floor 1.1e-04 within 1e-4 to 1e-2"
+MEASURED = "fp32 preset, built-in: 4 x sensitivity 1.1e-04 within 1e-4 to 1e-2"
 
 
 def told(*left: RecordedComparison | Record) -> list[str]:
@@ -49,6 +51,16 @@ class TestHeadroom:
             compared("probability_maps", 9.8e-5, origin=LEAST), compared("probability_maps", 1.1e-4, 4.4e-4, MEASURED)
         )
         assert lines[1].endswith("worst map 0.00011 of 0.00044, headroom 75%")
+
+    def test_is_not_told_beyond_the_limit(self) -> None:
+        assert told(compared("preprocessing", 2.0, 2e-6))[1].endswith("worst tensor 2 beyond 2e-06")
+        assert told(compared("preprocessing", 2.0, 0.0))[1].endswith("worst tensor 2 beyond 0")
+        assert told(compared("preprocessing", 2e-6, 2e-6))[1].endswith("worst tensor 2e-06 of 2e-06, headroom 0%")
+
+    @pytest.mark.parametrize("places", [(0, 1), (1, 0)])
+    def test_is_told_of_what_is_no_number_before_any_other(self, places: tuple[int, int]) -> None:
+        found = compared("preprocessing", math.nan, 2e-6), compared("preprocessing", 5.0, 2e-6)
+        assert told(*(found[place] for place in places))[1].endswith("worst tensor nan beyond 2e-06")
 
     def test_is_none_of_what_is_only_reported(self) -> None:
         without = compared("probability_maps", 9.8e-5, None, origin=LEAST)

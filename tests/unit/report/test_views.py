@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from msgspec.structs import replace
 from records import comparison, results, view_of
@@ -19,7 +21,7 @@ def test_what_a_test_marked_xfail_shows_is_no_error() -> None:
     ]
     view = View.of(results(found))
     assert len(view.causes) == 3
-    assert len(github_error_commands(view)) == len(view.errors) == 1
+    assert len(github_error_commands(view, Path())) == len(view.errors) == 1
 
 
 @pytest.mark.parametrize(("kind", "count"), [("empty", 2), ("not_recorded", 2), ("value", 1)])

@@ -83,7 +83,7 @@ def test_the_files_limits_are_used_and_options_come_first(tmp_path: Path) -> Non
         ("use_dilation", 1, "use_dilation is 1, not true or false"),
         ("image_shape", [640, 480], "limit_side_len and image_shape are different rules"),
         ("keep_ratio", True, "keep_ratio would do nothing, as limit_side_len decides"),
-        ("enable_mkldnn", True, "enable_mkldnn is no option of a bare model_file; "),
+        ("enable_mkldnn", True, "enable_mkldnn is no value of PaddleX's operators and no option of the engine; "),
         ("tresh", 0.3, "did you mean 'thresh'"),
     ],
 )

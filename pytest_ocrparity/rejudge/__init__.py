@@ -32,7 +32,6 @@ from pytest_ocrparity.compare.judge import (
     judge_text,
 )
 from pytest_ocrparity.compare.page_verdict import BLANK, NO_BOXES
-from pytest_ocrparity.compare.recorded_page import judge_recorded_page
 from pytest_ocrparity.comparison import (
     DIFFERENT,
     EMPTY,
@@ -45,6 +44,7 @@ from pytest_ocrparity.comparison import (
     Difference,
     Measure,
 )
+from pytest_ocrparity.rejudge.recorded_page import judge_recorded_page
 from pytest_ocrparity.report.document import RecordedComparison
 from pytest_ocrparity.stages import DETECTIONS, PAGE, PREPROCESSING, PROBABILITY_MAPS, PRODUCTS, TEXT
 from pytest_ocrparity.tolerance import AUTO, AUTOMATIC_SCORE, OFF, POLYGON_IOU, Tolerance
