@@ -247,7 +247,7 @@ class TestItsBatches:
         run = self.run_of(attending(RIGHT))
         for index in (0, 1):  # one that is filled up alone, and one that fills its tensor there
             assert [each.is_match for each in run.comparisons(index, BUILT_IN)] == [False]
-            found = run.diagnose(index, BUILT_IN)
+            (found,) = run.diagnose(index, BUILT_IN)
             assert found.cause == "resize.batch_padding" and found.fix is not None
             assert found.fix.text.startswith('pass params={"Rec.rec_batch_num": 1} to RapidOCR')
             (change,) = found.fix.changes

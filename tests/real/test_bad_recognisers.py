@@ -266,8 +266,8 @@ class TestExport:
     @pytest.mark.parametrize(
         ("settings", "message"),
         [
-            ({"options": {"limit_side_len": 3}}, r"knows no option 'limit_side_len'; it knows .*input_shape"),
-            ({"predict_options": {"thresh": 1}}, r"knows no option 'thresh'; it knows batch_size, return_word_box"),
+            ({"options": {"limit_side_len": 3}}, r"knows no option 'limit_side_len'; known: .*input_shape"),
+            ({"predict_options": {"thresh": 1}}, r"knows no option 'thresh'; known: batch_size, return_word_box"),
             (
                 {"api": "TextDetection"},
                 r"is of a model for text recognition, and paddleocr\.TextDetection runs models for text detection: "
