@@ -68,7 +68,6 @@ TESTED_BY = {
     "backends.paddlex.ocr_predictor": "real/test_ocr_predictor.py",
     "backends.paddlex.installed": "faults/test_named_ports.py",  # a baseline as reference
     "backends.paddlex.pipeline": "real/test_inference.py",
-    "backends.paddlex.predictor": "real/test_predictor.py",
     "backends.paddlex.deployed_page": "page_faults/test_pages.py",
     "backends.paddlex.page_predictor": "page_faults/test_pages.py",
     "backends.paddlex.page_rules": "page_faults/test_pages.py",
