@@ -4,19 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from pytest_ocrparity.backends.isolation import isolated
 from pytest_ocrparity.files import image_to_hand_on
-from pytest_ocrparity.trace import Image
+from pytest_ocrparity.trace import Array, Image
 
 UNREADABLE = "Image read Error"
 """How paddlex's `ReadImage` says that a file of a suffix that it knows does not decode."""
-
-Array: TypeAlias = "npt.NDArray[Any]"
 
 STANDARD = "standard"
 """cv2.IMREAD_COLOR: turned as EXIF says, alpha dropped, 8 bits. What both of PaddleOCR's sides do."""

@@ -19,9 +19,8 @@ from pytest_ocrparity.contract import HasTrainedNetwork, Pipeline, TakesParamete
 from pytest_ocrparity.errors import StageError, did_you_mean
 from pytest_ocrparity.files import image_file_bytes, image_to_hand_on
 from pytest_ocrparity.stages import DECODE, DETECTIONS, PROBABILITY_MAP, RECOGNITION, RESIZE, TENSOR
-from pytest_ocrparity.trace import Decoded, Detections, Image, Shape, Trace
+from pytest_ocrparity.trace import Array, Decoded, Detections, Image, Shape, Trace
 
-Array: TypeAlias = "npt.NDArray[Any]"
 Run: TypeAlias = Callable[[Array], Array]
 
 SHAPE: Final = "shape"

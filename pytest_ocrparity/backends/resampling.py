@@ -6,15 +6,13 @@ For experiments with what a candidate made of a page; nothing of it is part of a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, Final, TypeAlias
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from pytest_ocrparity.backends.isolation import isolated
-from pytest_ocrparity.trace import Detections, Shape
-
-Array: TypeAlias = "npt.NDArray[Any]"
+from pytest_ocrparity.trace import Array, Detections, Shape
 
 CV2: Final = ("AREA", "CUBIC", "NEAREST", "LANCZOS4", "LINEAR_EXACT", "NEAREST_EXACT")
 PILLOW: Final = ("NEAREST", "BOX", "BILINEAR", "HAMMING", "BICUBIC", "LANCZOS")

@@ -17,10 +17,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from itertools import accumulate
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import zstandard
 
 from pytest_ocrparity.compare.sensitivity import with_sensitivity
@@ -28,13 +27,12 @@ from pytest_ocrparity.environment import environment
 from pytest_ocrparity.errors import GoldenCorrupt, GoldenError, GoldenMissing
 from pytest_ocrparity.files import LFS_POINTER
 from pytest_ocrparity.golden.encoding import decode_array, decode_trace, encode_array, encode_trace, encoded_item_size
-from pytest_ocrparity.trace import Trace
+from pytest_ocrparity.trace import Array, Trace
 from pytest_ocrparity.whole_files import write_whole_file
 
 FORMAT = 2
 """Format 1 is read as well: beside an array's shape it names the axes along which the array holds differences."""
 
-_Array: TypeAlias = "npt.NDArray[Any]"
 _MOST_BYTES = 2**29  # of all arrays of one file: a trace of 8,000 x 8,000 px; reading takes a multiple of it
 _MOST_MANIFEST = 2**20  # bytes of JSON: reading takes up to 30 times as much
 _START = b"\x93NUMPY\x01\x00"
@@ -214,7 +212,7 @@ def _read_file(path: Path) -> bytes:
     return data
 
 
-def _read_arrays(frame: memoryview, manifest: Mapping[str, Any]) -> dict[str, _Array]:
+def _read_arrays(frame: memoryview, manifest: Mapping[str, Any]) -> dict[str, Array]:
     """Return the arrays of a zstd frame: its digest is checked before it is opened, its size before memory is taken."""
     if hashlib.sha256(frame).hexdigest() != manifest["arrays_sha256"]:
         raise ValueError("its arrays are not what was recorded")

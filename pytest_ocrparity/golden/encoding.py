@@ -8,16 +8,15 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from numbers import Real
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from pytest_ocrparity.stages import DETECTIONS, PROBABILITY_MAP, RECOGNITION, RESIZE, TENSOR
-from pytest_ocrparity.trace import Decoded, Detections, Recognition, Trace
+from pytest_ocrparity.trace import Array, Decoded, Detections, Recognition, Trace
 from pytest_ocrparity.trace.stored_fields import wrong_stored_fields
 
-_Array: TypeAlias = "npt.NDArray[Any]"
 _STEPS = 65535  # a stored probability is a multiple of 1 / 65535: at most 7.7e-6 off, 1.6e-5 beside the threshold
 
 _AT_A_TIME = 65_536  # numbers of which a core's own cache holds the indices
@@ -26,9 +25,9 @@ _KIND = re.compile(r"(uint|float)(8|16|32|64)")
 _DIFFERENCES: tuple[list[int], ...] = ([], [0], [2, 3])  # the axes along which format 1 may hold differences
 
 
-def encode_trace(trace: Trace, lossless: bool) -> tuple[dict[str, _Array], float]:
+def encode_trace(trace: Trace, lossless: bool) -> tuple[dict[str, Array], float]:
     """Return the arrays to store, and by how much the largest stored probability is off."""
-    arrays: dict[str, _Array | None] = {RESIZE: trace.resize, TENSOR: trace.tensor}
+    arrays: dict[str, Array | None] = {RESIZE: trace.resize, TENSOR: trace.tensor}
     if (table := _normalisation_table(trace.resize, trace.tensor)) is not None:
         arrays |= {TENSOR: None, "table": table}
     thresh = trace.parameters.get(DETECTIONS, {}).get("thresh")
@@ -51,7 +50,7 @@ def encode_trace(trace: Trace, lossless: bool) -> tuple[dict[str, _Array], float
     return {name: np.ascontiguousarray(array) for name, array in arrays.items() if array is not None}, error
 
 
-def decode_trace(arrays: Mapping[str, _Array], manifest: Mapping[str, Any]) -> Trace:
+def decode_trace(arrays: Mapping[str, Array], manifest: Mapping[str, Any]) -> Trace:
     """Return the trace of stored arrays and their manifest; what does not fit together raises whatever NumPy raises."""
     if wrong := wrong_stored_fields(manifest):
         raise ValueError(f"its {' and '.join(wrong)} cannot be a trace's")
@@ -90,7 +89,7 @@ def decode_trace(arrays: Mapping[str, _Array], manifest: Mapping[str, Any]) -> T
     )
 
 
-def _normalisation_table(resize: _Array | None, tensor: _Array | None) -> npt.NDArray[np.float32] | None:
+def _normalisation_table(resize: Array | None, tensor: Array | None) -> npt.NDArray[np.float32] | None:
     """Return the (C, 256) float32 that PaddleOCR's normalisation maps each grey level to, where that is all it did."""
     if resize is None or tensor is None or resize.dtype != np.uint8 or tensor.dtype != np.float32:
         return None
@@ -102,7 +101,7 @@ def _normalisation_table(resize: _Array | None, tensor: _Array | None) -> npt.ND
     return table if _tensor_from_table(table, resize).tobytes() == tensor.tobytes() else None
 
 
-def _tensor_from_table(table: _Array, resize: _Array) -> _Array:
+def _tensor_from_table(table: Array, resize: Array) -> Array:
     is_image = resize.dtype == np.uint8 and resize.ndim == 3 and resize.size  # of nothing, sides may be endless
     if not is_image or table.shape != (resize.shape[2], 256):
         raise ValueError(f"a table of {table.shape} {table.dtype} for pixels of {resize.shape} {resize.dtype}")
@@ -133,11 +132,11 @@ def _to_steps(map_: Any, thresh: object) -> Any:
     return steps
 
 
-def _to_steps_of_classes(map_: _Array | None) -> _Array | None:
+def _to_steps_of_classes(map_: Array | None) -> Array | None:
     """Return a recogniser's probabilities as uint16 steps, the best class of each timestep still the best."""
     if map_ is None:
         return None
-    steps: _Array = _to_steps(map_, None)
+    steps: Array = _to_steps(map_, None)
     if map_.ndim != 3 or steps.dtype != np.uint16:
         return steps
     best = map_.argmax(-1)[..., None]
@@ -156,12 +155,12 @@ def _from_steps(steps: Any) -> Any:
     return np.divide(steps, np.float32(_STEPS), dtype=np.float32)
 
 
-def _is_stored_as_difference(map_: _Array, fused: _Array) -> bool:
+def _is_stored_as_difference(map_: Array, fused: Array) -> bool:
     """Return whether the fused map is stored as its difference from the map: two in steps and of one shape are."""
     return map_.shape == fused.shape and map_.dtype == fused.dtype == np.uint16
 
 
-def encode_array(array: _Array) -> _Array:
+def encode_array(array: Array) -> Array:
     """Return the array as byte planes, (bytes per number, *shape): bytes of equal weight lie together."""
     return np.ascontiguousarray(np.moveaxis(array[..., None].view(np.uint8), -1, 0))
 
@@ -174,7 +173,7 @@ def encoded_item_size(kind: object) -> int:
     return int(found[2]) // 8
 
 
-def decode_array(planes: _Array, kind: str, axes: Sequence[int] = ()) -> _Array:
+def decode_array(planes: Array, kind: str, axes: Sequence[int] = ()) -> Array:
     """Return the array of byte planes.
 
     Args:
@@ -193,11 +192,11 @@ def decode_array(planes: _Array, kind: str, axes: Sequence[int] = ()) -> _Array:
         numbers |= plane
     if axes:
         numbers = _undo_differences(numbers, axes)
-    array: _Array = numbers.view(dtype).reshape(shape)
+    array: Array = numbers.view(dtype).reshape(shape)
     return array
 
 
-def _undo_differences(numbers: _Array, axes: Sequence[int]) -> _Array:
+def _undo_differences(numbers: Array, axes: Sequence[int]) -> Array:
     """Return the unsigned numbers whose differences along these axes a file of format 1 holds."""
     if axes not in _DIFFERENCES:
         raise ValueError(f"an array of {numbers.shape} holds no differences along {axes}")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -16,8 +16,7 @@ import numpy.typing as npt
 from pytest_ocrparity.backends.graphs.pir_graph import PARAMETER, loaded_program
 from pytest_ocrparity.backends.isolation import isolated
 from pytest_ocrparity.contract.quantised_programs import RoundedOperator
-
-Array: TypeAlias = "npt.NDArray[Any]"
+from pytest_ocrparity.trace import Array
 
 ROUNDS: Final = "pd_op.fake_quantize_dequantize"
 """How the names of operators begin that round what they are given and hand it on in float32."""

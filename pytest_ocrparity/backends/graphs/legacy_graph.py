@@ -5,16 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from pytest_ocrparity.backends.isolation import isolated
 from pytest_ocrparity.backends.paddlex.program import load_legacy_program
 from pytest_ocrparity.contract.network_graph import Node
-
-Array: TypeAlias = "npt.NDArray[Any]"
+from pytest_ocrparity.trace import Array
 
 OUTPUTS: Final = ("Out", "Output", "Y")
 """The slots of an operator's first output; what else it makes is of training."""

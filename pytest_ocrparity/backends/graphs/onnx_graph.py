@@ -5,18 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from pytest_ocrparity.backends.isolation import isolated
 from pytest_ocrparity.backends.onnx.node_order import taken_names
 from pytest_ocrparity.backends.onnx.onnx_reading import load_onnx, reading_onnx, session_of
 from pytest_ocrparity.contract.network_graph import Node
 from pytest_ocrparity.errors import ModelError
-
-Array: TypeAlias = "npt.NDArray[Any]"
+from pytest_ocrparity.trace import Array
 
 OPERATORS: Final = {
     "Conv": "conv2d",

@@ -7,17 +7,15 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from pytest_ocrparity.backends.graphs.weightless_operators import operator_output
 from pytest_ocrparity.backends.isolation import isolated
 from pytest_ocrparity.backends.paddlex.program import scope_of_its_own
 from pytest_ocrparity.contract.network_graph import Node
-
-Array: TypeAlias = "npt.NDArray[Any]"
+from pytest_ocrparity.trace import Array
 
 LAYER: Final = "layer:"
 """Before the name of the layer that an operator belongs to, in the attribute where paddle writes its class."""

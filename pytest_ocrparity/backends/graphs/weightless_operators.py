@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from pytest_ocrparity.backends.isolation import isolated
-
-Array: TypeAlias = "npt.NDArray[Any]"
+from pytest_ocrparity.trace import Array
 
 ACTIVATIONS: Final = ("relu", "relu6", "leaky_relu", "swish", "silu", "hardswish", "hardsigmoid", "sigmoid", "tanh")
 """Operators whose functions of `paddle.nn.functional` have their name."""

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from pytest_ocrparity.backends.isolation import isolated
 from pytest_ocrparity.backends.onnx.onnx_reading import load_onnx, reading_onnx, session_of
-
-Array: TypeAlias = "npt.NDArray[Any]"
 
 FLOAT, HALF = 1, 10
 """Numbers of ONNX's types."""

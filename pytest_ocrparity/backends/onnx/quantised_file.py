@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -16,8 +16,7 @@ from pytest_ocrparity.backends.isolation import isolated
 from pytest_ocrparity.backends.onnx.onnx_reading import load_onnx, reading_onnx, session_of
 from pytest_ocrparity.contract.quantised_programs import RoundedOperator
 from pytest_ocrparity.errors import ModelError
-
-Array: TypeAlias = "npt.NDArray[Any]"
+from pytest_ocrparity.trace import Array
 
 ROUNDS, UNDOES = "QuantizeLinear", "DequantizeLinear"
 OTHER_FORMS: Final = ("QLinearConv", "QLinearMatMul", "ConvInteger", "MatMulInteger")

@@ -6,14 +6,12 @@ A file also stores what says how to compute, such as the scales of a resize or t
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 
 from pytest_ocrparity.backends.onnx.quantised_file import dequantised_arrays, names_of_steps
-
-Array: TypeAlias = "npt.NDArray[Any]"
+from pytest_ocrparity.trace import Array
 
 NO_WEIGHTS: Final = frozenset(
     {"Resize", "Upsample", "Clip", "Pad", "Pow", "Min", "Max", "Dropout", "QuantizeLinear", "DequantizeLinear", "Where"}

@@ -14,9 +14,9 @@ from itertools import pairwise
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
-Array: TypeAlias = "npt.NDArray[Any]"
+from pytest_ocrparity.trace import Array
+
 Named: TypeAlias = "list[tuple[str, Array]]"
 Layer: TypeAlias = "dict[str, tuple[str, Array]]"
 """A layer's arrays by part, such as "w_0", each with its full name."""
