@@ -269,7 +269,8 @@ class DeployedSide(StagedSide):
             # What a subclass or a wrapper does to the map is not the engine's doing.
             yield Alternative("network.own_code", "the bare engine", lambda given: DeployedSide.infer(self, given))
             if not self._deployed.factory or self._runs_the_export():
-                yield from other_engines(self._export, self._deployed, self._engine_parameters(), self._infer_otherwise)
+                engine, known = self._engine_parameters(), common_predictor_options()
+                yield from other_engines(self._export, self._deployed, engine, known, self._infer_otherwise)
 
     def _runs_the_export(self) -> bool:
         """Tell whether paddlex's own runner runs this folder; the object of a user's function may have another."""
