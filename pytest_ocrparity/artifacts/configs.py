@@ -177,8 +177,12 @@ def _parsed(text: str, path: Path, parse: Callable[[str, type[_Loader]], Any]) -
         raise ModelError(f"{path}: not valid YAML: {type(error).__name__}: {str(error)[:200]}") from error
 
 
+_KIND_NAMES: Final = {dict: "a mapping", list: "a list", str: "a text", bool: "true or false", type(None): "nothing"}
+"""What YAML calls the types of its values; of others, numbers and dates, Python's name says as much."""
+
+
 def _kind_name(value: object) -> str:
-    return "nothing" if value is None else f"a {type(value).__name__}"
+    return _KIND_NAMES.get(type(value), f"a value of type {type(value).__name__}")
 
 
 def required_config_value(config: Mapping[str, Any], path: Path, key: str, kind: type, purpose: str) -> Any:
@@ -187,7 +191,7 @@ def required_config_value(config: Mapping[str, Any], path: Path, key: str, kind:
     for part in key.split("."):
         value = value.get(part) if isinstance(value, Mapping) else None
     if not isinstance(value, kind):
-        raise ModelError(f"{path}: {key} is {_kind_name(value)}, not a {kind.__name__}: {purpose}")
+        raise ModelError(f"{path}: {key} is {_kind_name(value)}, not {_KIND_NAMES[kind]}: {purpose}")
     if not value:
         raise ModelError(f"{path}: {key} is empty: {purpose}")
     return value
@@ -350,7 +354,7 @@ def is_config_of_recogniser(config: Mapping[str, Any]) -> bool:
 
 
 def check_config_sub_model(architecture: Mapping[str, Any], sub_model: str | None, config: Path) -> None:
-    """Check that `sub_model` picks one network of a Distillation yml, and that a plain one gets none.
+    """Check that `sub_model` picks one network of a Distillation YAML file, and that a plain one gets none.
 
     Raises:
         ModelError: it does not; the text lists the networks.

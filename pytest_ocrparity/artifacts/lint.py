@@ -89,11 +89,11 @@ def _training_findings(name: str, said: Said, settings: Mapping[str, Any]) -> It
 def _export_findings(name: str, said: Said, settings: Mapping[str, Any], inference: Mapping[str, Any]) -> Iterator[str]:
     for operator in sorted(RANDOM & said.keys()):
         yield f"{name}: holds {operator}, a random operator of the training YAML file, which paddleocr 3.x does not run"
-    options = _candidate_options(inference)
+    given = options = _candidate_options(inference)
     is_plain = inference.get("api") != "PaddleOCR"
     if not is_plain:
-        yield from ocr_lint_findings(name, said, options, inference.get("predict_options") or {})
-        options = {key.removeprefix(PREFIX): value for key, value in options.items() if key.startswith(PREFIX)}
+        yield from ocr_lint_findings(name, said, given, inference.get("predict_options") or {})
+        options = {key.removeprefix(PREFIX): value for key, value in given.items() if key.startswith(PREFIX)}
     resize = said.get("DetResizeForTest", {})
     for key in LIMITS:
         if is_plain and key in resize and key not in options:
@@ -103,7 +103,7 @@ def _export_findings(name: str, said: Said, settings: Mapping[str, Any], inferen
     for key in THRESHOLDS:
         if is_plain and options.get(key) == 0:
             yield f"inference.options: paddleocr takes {key} = 0 for not given: pass a small number such as 1e-9"
-    yield from _idle_choices(options, inference.get("engine") or options.get("engine"))
+    yield from _idle_choices(given, inference.get("engine") or given.get("engine"))
     if not settings.get("model_name") and not inference.get("model_name"):
         yield f"{name}: has no Global.model_name: set inference.model_name"
     yield from _ignored_box_type(name, said)

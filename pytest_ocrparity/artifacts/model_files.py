@@ -26,7 +26,8 @@ CONFIG: Final = "inference.yml"
 TEXTS: Final = (".json", ".yml")
 """What of an export git may give other line ends."""
 
-OTHER_ENGINES: Final = ("inference.onnx", "inference.om", "model.safetensors", "inference.pdparams")
+ONNX: Final = "inference.onnx"
+OTHER_ENGINES: Final = (ONNX, "inference.om", "model.safetensors", "inference.pdparams")
 """What engines other than Paddle Inference load from an export folder."""
 
 

@@ -26,19 +26,24 @@ PREFIX: Final = "text_det_"
 LIMITS: Final = ("limit_side_len", "limit_type")
 THRESHOLDS: Final = ("thresh", "box_thresh", "unclip_ratio")
 
+TEXT_LINES: Final = "use_textline_orientation"
 FORMER: Final = {
     "det_limit_side_len": "text_det_limit_side_len",
     "det_limit_type": "text_det_limit_type",
     "det_db_thresh": "text_det_thresh",
     "det_db_box_thresh": "text_det_box_thresh",
     "det_db_unclip_ratio": "text_det_unclip_ratio",
+    "rec_model_dir": "text_recognition_model_dir",
+    "rec_batch_num": "text_recognition_batch_size",
+    "use_angle_cls": TEXT_LINES,
+    "cls_model_dir": "textline_orientation_model_dir",
+    "cls_batch_num": "textline_orientation_batch_size",
 }
-"""The arguments of `PaddleOCR` about its detector that paddleocr 2.x had, which it still takes, with today's names."""
+"""The arguments of `PaddleOCR` that paddleocr 2.x had, which it still takes, with today's names. With both it stops."""
 
 DETECTOR: Final = ("SubModules", "TextDetection")
 PREPROCESSOR: Final = ("SubPipelines", "DocPreprocessor")
 ORIENTATION, UNWARPING = "use_doc_orientation_classify", "use_doc_unwarping"
-TEXT_LINES: Final = "use_textline_orientation"
 
 
 class Model(NamedTuple):
@@ -111,6 +116,11 @@ def all_ocr_options(options: Options | None, options_file: Path | None, folder: 
     return {**in_file, **(options or {})}
 
 
+def with_todays_names(options: Options) -> dict[str, Any]:
+    """Return the options of `PaddleOCR` that are given, by the names that its arguments have today."""
+    return {FORMER.get(name, name): value for name, value in options.items() if value is not None}
+
+
 def ocr_options_block(config: Options, *keys: str) -> Options:
     """Return a block of a configuration; nothing where it has none."""
     for key in keys:
@@ -157,6 +167,7 @@ def models_of_ocr_options(config: Options, options: Options, predict_options: Op
     As `PaddleOCR` has it: of the preprocessor's two switches, one that is False and one that is not given have both
     off, whatever the configuration says.
     """
+    options = with_todays_names(options)
     turned, unwarped = options.get(ORIENTATION), options.get(UNWARPING)
     whole = (turned or unwarped) if is_paddleocr_merging_switches() else None
     has_preprocessor = config.get("use_doc_preprocessor", True) if whole is None else whole
@@ -186,7 +197,7 @@ def absent_models_of_ocr_options(options: Options, predict_options: Options) -> 
     Raises:
         ModelError: the user's own pipeline YAML file can't be read.
     """
-    config = base_ocr_options(options)
+    config, options = base_ocr_options(options), with_todays_names(options)
     if config is None:
         return []
     found = []

@@ -7,7 +7,7 @@ Words them from the files alone: no model runs, and no framework is imported. Wh
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -30,6 +30,11 @@ _MEAN_OF_DB_PLUS_PLUS: Final = (0.48109378172549, 0.45752457890196, 0.4078705409
 """What `predict_det.py` subtracts under `--det_algorithm=DB++`; it divides by 1 there."""
 _CAP: Final = 4000
 """The longest side, in px after the resize, that paddleocr 3.x leaves as it is."""
+_CAPPED: Final = (
+    f"an image of more than {_CAP} px after the resize is made smaller: only TextDetection.predict() and the YAML "
+    "file of the pipeline take max_side_limit"
+)
+_POLY: Final = "box_type: poly stops it with a ValueError as soon as two boxes have different numbers of points"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,80 +168,59 @@ def pipeline_options(needs: Needs) -> dict[str, Any]:
     return {**given, ORIENTATION: False, UNWARPING: False}
 
 
-def _general_pipeline(
-    needs: Needs, wanted: Mapping[str, Values], deployed: Deployed, folder: str
-) -> tuple[Call, Call, Call]:
+def _general_pipeline(needs: Needs, wanted: Mapping[str, Values], deployed: Deployed, folder: str) -> list[Call]:
     """Return the calls of `PaddleOCR`, of its command line, and the YAML of paddlex's pipeline."""
-    has_cap = "max_side_limit" in needs.predict_options
-    given: dict[str, Any] = {name: needs.options[name] for name in ARGUMENTS if name in needs.options}
     running = {name: value for name, value in needs.options.items() if name not in ARGUMENT_OF}
     named = {"text_detection_model_name": deployed.model_name, "text_detection_model_dir": folder}
     arguments = {**named, **pipeline_options(needs), **running}
+    cannot = (_POLY,) if wanted[DETECTIONS]["box_type"] == "poly" else ()
+    of_arguments = (*cannot, _CAPPED) if "max_side_limit" in needs.predict_options else cannot
     notes = (
         f"without them it runs with 64/min and 0.3/0.6/1.5: it takes neither from {image_label(str(deployed.config))}",
         "it turns and unwarps pages unless told not to, and boxes are then in the pixels of the page that it made",
         "its results hold no scores of boxes, and no box whose crop is empty",
     )
-    cannot: tuple[str, ...] = ()
-    if wanted[DETECTIONS]["box_type"] == "poly":
-        cannot += ("box_type: poly stops it with a ValueError as soon as two boxes have different numbers of points",)
-    cap = (
-        f"an image of more than {_CAP} px after the resize is made smaller: only TextDetection.predict() and the YAML "
-        "file of the pipeline take max_side_limit",
-    )
-    cannot_python = cannot + (cap if has_cap else ())
     python = Call(
         api="paddleocr.PaddleOCR",
         text="\n".join([*_python_call("ocr = PaddleOCR", arguments), "results = ocr.predict(image)"]),
-        cannot=cannot_python,
+        cannot=of_arguments,
         notes=notes,
     )
-    side = given.get("limit_side_len", 0)
-    whole = (
-        ("--text_det_limit_side_len takes whole numbers only",)
-        if isinstance(side, float) and not side.is_integer()
-        else ()
-    )
-    command: list[list[str]] = [
-        ["paddleocr", "ocr", "-i", "IMAGE"],
-        *([f"--{name}", str(value)] for name, value in arguments.items() if name != "engine_config"),
-    ]
-    no_config = ("engine_config: only the other two ways take it",) if "engine_config" in running else ()
-    line = Call(
-        api="paddleocr ocr (command line)",
-        text=" \\\n    ".join(shlex.join(part) for part in command),
-        cannot=cannot_python + whole + no_config,
-        notes=notes,
-    )
-    module: dict[str, Any] = {
-        "module_name": "text_detection",
-        "model_name": deployed.model_name,
-        "model_dir": folder,
-        **given,
-    }
-    module |= {"max_side_limit": NO_CAP} if has_cap else {}
-    document: dict[str, Any] = {
+    line = _command_line(arguments, needs.options.get("limit_side_len"), of_arguments)
+    file = _pipeline_file(needs, deployed.model_name, folder, running)
+    return [python, replace(line, notes=notes), replace(file, cannot=cannot, notes=(*file.notes, *notes[2:]))]
+
+
+def _command_line(arguments: Values, side: Any, cannot: tuple[str, ...]) -> Call:
+    """Return the flags of `paddleocr ocr`, given its arguments and the limit among them."""
+    if isinstance(side, float) and not side.is_integer():
+        cannot = (*cannot, "--text_det_limit_side_len takes whole numbers only")
+    if "engine_config" in arguments:
+        cannot = (*cannot, "engine_config: only the other two ways take it")
+    flags = ([f"--{name}", str(value)] for name, value in arguments.items() if name != "engine_config")
+    text = _shell_text([["paddleocr", "ocr", "-i", "IMAGE"], *flags])
+    return Call(api="paddleocr ocr (command line)", text=text, cannot=cannot)
+
+
+def _pipeline_file(needs: Needs, model_name: str, folder: str, running: Values) -> Call:
+    """Return the YAML of paddlex's pipeline, which has no place for `running`: what chooses how the network runs."""
+    module: dict[str, Any] = {"module_name": "text_detection", "model_name": model_name, "model_dir": folder}
+    module |= {name: needs.options[name] for name in ARGUMENTS if name in needs.options}
+    module |= {"max_side_limit": NO_CAP} if "max_side_limit" in needs.predict_options else {}
+    document = {
         "pipeline_name": "OCR",
         "text_type": "general",
         "use_doc_preprocessor": False,
         "SubModules": {"TextDetection": module},
     }
-    pipeline = Call(
-        api="paddlex pipeline YAML file",
-        text=yaml.safe_dump(document, sort_keys=False, allow_unicode=True).rstrip(),
-        cannot=cannot,
-        notes=(
-            "these keys replace those of paddlex's OCR.yaml, whose others stay (SubModules.TextRecognition among them)",
-            "run it by `paddlex --pipeline FILE.yaml` or `PaddleOCR(paddlex_config=...)`",
-            *(
-                [f"it has no place for {fix_keyword_text(running)}: pass that to PaddleOCR beside it"]
-                if running
-                else []
-            ),
-            *notes[2:],
-        ),
-    )
-    return python, line, pipeline
+    notes = [
+        "these keys replace those of paddlex's OCR.yaml, whose others stay (SubModules.TextRecognition among them)",
+        "run it by `paddlex --pipeline FILE.yaml` or `PaddleOCR(paddlex_config=...)`",
+    ]
+    if running:
+        notes.append(f"it has no place for {fix_keyword_text(running)}: pass that to PaddleOCR beside it")
+    text = yaml.safe_dump(document, sort_keys=False, allow_unicode=True).rstrip()
+    return Call(api="paddlex pipeline YAML file", text=text, notes=tuple(notes))
 
 
 def _predict_det(wanted: Mapping[str, Values], deployed: Deployed, algorithm: str, folder: str) -> Call:
@@ -273,9 +257,13 @@ def _predict_det(wanted: Mapping[str, Values], deployed: Deployed, algorithm: st
             "PP-OCRv5_mobile_det and PP-OCRv5_server_det alone"
         )
     command = [["python", "tools/infer/predict_det.py"], *([f"--{name}={value}"] for name, value in flags.items())]
-    text = " \\\n    ".join(shlex.join(part) for part in command)
-    return Call(api="tools/infer/predict_det.py", text=text, cannot=tuple(cannot), notes=tuple(notes))
+    return Call(api="tools/infer/predict_det.py", text=_shell_text(command), cannot=tuple(cannot), notes=tuple(notes))
 
 
 def _python_call(start: str, arguments: Values) -> list[str]:
     return [f"{start}(", *(f"    {fix_keyword_text({name: value})}," for name, value in arguments.items()), ")"]
+
+
+def _shell_text(parts: Sequence[Sequence[str]]) -> str:
+    """Return a command as a shell takes it, each part on a line of its own."""
+    return " \\\n    ".join(map(shlex.join, parts))

@@ -10,6 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from pytest_ocrparity.backends.isolation import isolated
+from pytest_ocrparity.files import image_to_hand_on
+from pytest_ocrparity.trace import Image
+
+UNREADABLE = "Image read Error"
+"""How paddlex's `ReadImage` says that a file of a suffix that it knows does not decode."""
 
 Array: TypeAlias = "npt.NDArray[Any]"
 
@@ -50,7 +55,8 @@ def _on_white(image: Array) -> Array:
     return np.asarray(np.clip(mixed, 0, 255), np.uint8)
 
 
-def decoded_without_orientation(path: Path) -> Array | None:
-    """Return the (H, W, 3) BGR pixels of a file as they are stored, its EXIF orientation ignored; None for no image."""
-    ways = pixels_by_decoder(path)
-    return ways.get("decode.orientation", ways.get(STANDARD))
+def image_with_orientation(image: Image, *, is_ignored: object) -> str | Array:
+    """Return an image as `files.image_to_hand_on` does; of a file whose EXIF orientation is ignored its BGR pixels."""
+    given = image_to_hand_on(image)
+    ways = pixels_by_decoder(Path(given)) if isinstance(given, str) and is_ignored else {}
+    return ways.get("decode.orientation", ways.get(STANDARD, given))

@@ -14,6 +14,7 @@ import numpy as np
 
 from pytest_ocrparity.artifacts.dictionary import dictionary_digest
 from pytest_ocrparity.backends.onnx.runtime import runtime_engine
+from pytest_ocrparity.jsonable import jsonable
 from pytest_ocrparity.stages import DECODE, DETECTIONS, RESIZE, TENSOR
 
 Parameters = dict[str, Any]
@@ -24,15 +25,8 @@ def _float32(value: Any) -> float:
     return float(str(np.float32(value)))
 
 
-def _json_value(value: Any) -> Any:
-    """Turn numpy scalars, arrays and tuples into what JSON knows."""
-    if isinstance(value, np.ndarray | np.generic):
-        return value.tolist()
-    return [_json_value(each) for each in value] if isinstance(value, list | tuple) else value
-
-
 def _operator_attributes(source: Any, *names: str) -> Parameters:
-    return {name: _json_value(getattr(source, name)) for name in names}
+    return {name: jsonable(getattr(source, name)) for name in names}
 
 
 def _axis_order(order: Any) -> str:
@@ -73,7 +67,7 @@ def _training_resize(operator: Any) -> Parameters:
     return {
         "rule": "limit",
         **_operator_attributes(operator, "limit_side_len", "limit_type"),
-        "max_side_limit": _json_value(cap),
+        "max_side_limit": jsonable(cap),
     }
 
 
@@ -107,8 +101,8 @@ def effective_predictor_resize(operator: Any, given: Mapping[str, Any]) -> Param
     cap = getattr(operator, "max_side_limit", None) if cap is None else cap
     return {
         "rule": "limit",
-        **{key: _json_value(value) for key, value in used.items()},
-        "max_side_limit": _json_value(cap),
+        **{key: jsonable(value) for key, value in used.items()},
+        "max_side_limit": jsonable(cap),
     }
 
 
@@ -131,7 +125,7 @@ def effective_predictor_tensor(operator: Any, scale: float) -> Parameters:
 def effective_predictor_detections(post_process: Any, given: Mapping[str, Any]) -> Parameters:
     """Return what a call of `process` of paddlex's `DBPostProcess` used: its thresholds were `given` to it."""
     return {
-        **{name: _json_value(given[name]) for name in ("thresh", "box_thresh", "unclip_ratio")},
+        **{name: jsonable(given[name]) for name in ("thresh", "box_thresh", "unclip_ratio")},
         **_operator_attributes(post_process, "max_candidates", "use_dilation", "score_mode", "box_type"),
     }
 

@@ -100,7 +100,7 @@ def isolated_checkout(root: Path | None, setting: str = "train.paddleocr_root") 
     path = list(sys.path)
     finders: list[MetaPathFinder] = []
     if root is not None:
-        check_isolated_checkout(root, setting)
+        check_checkout(root, setting)
         finders = [_CheckoutFinder(root)]
     sys.meta_path[:0] = finders
     try:
@@ -113,7 +113,7 @@ def isolated_checkout(root: Path | None, setting: str = "train.paddleocr_root") 
             sys.meta_path.remove(finder)
 
 
-def check_isolated_checkout(root: Path, setting: str = "train.paddleocr_root") -> None:
+def check_checkout(root: Path, setting: str = "train.paddleocr_root") -> None:
     """Check that a folder holds PaddleOCR's code, and that this process uses no other.
 
     Raises:
@@ -134,7 +134,7 @@ def check_isolated_checkout(root: Path, setting: str = "train.paddleocr_root") -
         )
 
 
-def check_isolated_library() -> None:
+def check_ppocr() -> None:
     """Check that PaddleOCR's code can be imported without a checkout. Raises ModelError where it cannot."""
     if "ppocr" not in sys.modules and importlib.util.find_spec("ppocr") is None:
         raise ModelError(_import_error_text(ModuleNotFoundError("No module named 'ppocr'", name="ppocr")))
@@ -168,7 +168,7 @@ def _set_aside(top: str) -> Iterator[None]:
 
 
 @contextmanager
-def isolated_path(folder: Path | None) -> Iterator[None]:
+def importing_from(folder: Path | None) -> Iterator[None]:
     """Let imports look into a folder first."""
     path = list(sys.path)
     sys.path[:0] = [str(folder)] if folder is not None else []
@@ -178,7 +178,7 @@ def isolated_path(folder: Path | None) -> Iterator[None]:
         sys.path[:] = path
 
 
-def isolated_import(reference: str, folder: Path | None, *, setting: str = "train.network") -> Any:
+def import_entry_point(reference: str, folder: Path | None, *, setting: str = "train.network") -> Any:
     """Return the object that "package.module:name" names, with `folder` first on `sys.path` while it is imported.
 
     A module of that name that came from another folder, as with two projects in one run, is not mistaken for it.
@@ -193,13 +193,13 @@ def isolated_import(reference: str, folder: Path | None, *, setting: str = "trai
     """
     module_name, name = _split_entry_point(reference, setting)
     try:
-        with isolated_path(folder):
+        with importing_from(folder):
             return getattr(_import_module(module_name, folder), name)
     except (Exception, SystemExit) as error:  # whatever the user's module raises
         raise ModelError(f"{setting} = {reference!r} (looked in {folder} first): {_error_text(error)}") from error
 
 
-def check_isolated_import(reference: str, folder: Path | None, *, setting: str = "train.network") -> None:
+def check_entry_point(reference: str, folder: Path | None, *, setting: str = "train.network") -> None:
     """Check that there is a module for "package.module:name", without running any code of it.
 
     Raises:

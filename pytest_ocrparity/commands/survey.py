@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from pytest_ocrparity.artifacts.configs import read_config
 from pytest_ocrparity.artifacts.families import family_of_export
-from pytest_ocrparity.artifacts.model_files import CONFIG, PARAMS, PROGRAMS
+from pytest_ocrparity.artifacts.model_files import CONFIG, ONNX, PARAMS, PROGRAMS
 from pytest_ocrparity.errors import ModelError
 from pytest_ocrparity.files import image_file_size
 from pytest_ocrparity.settings import IMAGE_SUFFIXES
@@ -145,7 +145,7 @@ def _find_models(found: Survey, files: Sequence[Path]) -> None:
     for path in sorted((each for each in files if each.suffix in (".yml", ".yaml")), key=_depth):
         with suppress(ModelError, OSError):
             if path.name == CONFIG:
-                if any((path.parent / name).is_file() for name in (*PROGRAMS, "inference.onnx")):
+                if any((path.parent / name).is_file() for name in (*PROGRAMS, ONNX)):
                     family = family_of_export(read_config(path))
                     found.exports.setdefault(family.task.name, []).append(path.parent)
             elif b"Architecture" in path.read_bytes()[: 2**20]:

@@ -9,7 +9,12 @@ from functools import cache
 from pytest_ocrparity.compare.borderline import mark_borderline
 from pytest_ocrparity.compare.box_pairs import box_pair_limits, pair_boxes
 from pytest_ocrparity.compare.judge import BoxLimits, judge_boxes, judge_shares
-from pytest_ocrparity.compare.preconditions import comparison_of, missing_preconditions
+from pytest_ocrparity.compare.preconditions import (
+    comparison_of,
+    empty_side_differences,
+    missing_preconditions,
+    missing_score_differences,
+)
 from pytest_ocrparity.compare.scores import are_scores_permuted, detections_with_expected_scores, expected_scores
 from pytest_ocrparity.comparison import (
     DIFFERENT,
@@ -23,7 +28,7 @@ from pytest_ocrparity.comparison import (
     Measure,
 )
 from pytest_ocrparity.stages import DETECTIONS
-from pytest_ocrparity.tolerance import AUTO, AUTOMATIC_SCORE, EQUAL_MAP_SCORE, OFF, Limit, Tolerance
+from pytest_ocrparity.tolerance import AUTO, AUTOMATIC_SCORE, EQUAL_MAP_SCORE, Limit, Tolerance
 from pytest_ocrparity.trace import Detections, Trace
 
 NOISE_OF_SCORES = 1e-2
@@ -57,11 +62,11 @@ def compare_detections(
         counts = _box_counts(reference.detections, candidate.detections, len(pairs), findings)
         measures = _box_measures(_without_borderline(pairs, findings), counts, limits, tolerance, defers)
         if not counts["reference"] and not counts["candidate"]:
-            differences = _empty_side_differences(maps, tolerance)
+            differences = empty_side_differences(DETECTIONS, maps, tolerance)
         if maps is not None and maps.status == NOT_JUDGEABLE and findings and not differences:
             follows_map = _follows_map(rerun(), found, limits)
         if pairs:
-            differences += _missing_score_differences(reference.detections, candidate.detections, tolerance)
+            differences += missing_score_differences(DETECTIONS, reference.detections.scores, found.scores, tolerance)
     if reference.is_recording_of(candidate):
         status = RECORDED
     elif differences:
@@ -71,7 +76,7 @@ def compare_detections(
         status = NOT_JUDGEABLE if follows_map and status == DIFFERENT else status
     stage = None if status in MATCHES else differences[0].stage if differences else DETECTIONS
     return comparison_of(
-        "detections",
+        DETECTIONS,
         reference,
         candidate,
         tolerance,
@@ -104,7 +109,7 @@ def _score_order_differences(
     wrong = [finding for finding in findings if finding.kind == "score" and not finding.is_borderline]
     if len(wrong) < 2:
         return []
-    assert reference.scores is not None and candidate.scores is not None  # else no score were wrong
+    assert reference.scores is not None and candidate.scores is not None  # else no score would be wrong
     is_exact = all(finding.score_error is not None for finding in wrong)
     known = expected() if is_exact else {}
     chosen = [(p.reference, p.candidate) for p in pairs if p.reference is not None and p.candidate is not None]
@@ -114,25 +119,6 @@ def _score_order_differences(
     if not are_scores_permuted(candidate.scores[[j for _, j in chosen]], right, within):
         return []
     return [Difference(DETECTIONS, "score_order", len(wrong), len(wrong))]
-
-
-def _empty_side_differences(maps: Comparison | None, tolerance: Tolerance) -> list[Difference]:
-    """Return why two empty sides do not pass: they do when their maps were compared and agree, or when allowed."""
-    agree = maps is not None and maps.is_match and all(measure.is_within for measure in maps.measures)
-    if agree or tolerance["detections.allow_empty"].value:
-        return []
-    compared = maps is not None and bool(maps.measures)
-    return [Difference(DETECTIONS, "empty", compared, compared)]
-
-
-def _missing_score_differences(reference: Detections, candidate: Detections, tolerance: Tolerance) -> list[Difference]:
-    """Return the side without scores where a limit was set for them by name: one that can't be judged can't be kept."""
-    limit = tolerance["detections.max_score_difference"]
-    present = reference.scores is not None, candidate.scores is not None
-    is_asked = limit.value not in (AUTO, OFF) and not limit.is_preset
-    if all(present) or not is_asked:
-        return []
-    return [Difference(DETECTIONS, "no_scores", *present)]
 
 
 def _are_maps_equal(maps: Comparison | None) -> bool:
@@ -183,9 +169,10 @@ def _box_measures(
     worst("min_iou", limits.iou, [(p.iou, p.at) for p in pairs if p.iou is not None])
     shifts = [(p.shift, p.at) for p in pairs if p.shift is not None]
     worst("max_shift", limits.max_shift, [(limits.in_map_px(shift), at) for shift, at in shifts])
-    # What turns a distance in source px into one that `max_shift` judges.
-    measures += [Measure("map_px", limits.map_px)] if shifts else []
-    measures += [Measure("shift", *max(shifts)[:1], at=max(shifts)[1])] if shifts else []
+    if shifts:
+        shift, at = _largest_with_place(shifts)
+        # `map_px` turns a distance in source px into one that `max_shift` judges.
+        measures += [Measure("map_px", limits.map_px), Measure("shift", shift, at=at)]
     measures += _score_measures(pairs, limits, tolerance["detections.max_score_difference"])
     measures += judge_shares(counts, tolerance.limits, defers=defers)
     return tuple(measures)

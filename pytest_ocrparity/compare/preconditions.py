@@ -27,7 +27,7 @@ from pytest_ocrparity.stages import (
     Task,
     task_of,
 )
-from pytest_ocrparity.tolerance import Tolerance
+from pytest_ocrparity.tolerance import AUTO, OFF, Tolerance
 from pytest_ocrparity.trace import Trace
 from pytest_ocrparity.wording import printable
 
@@ -72,27 +72,19 @@ def _share_judged_arrays(kind: str, reference: Trace, candidate: Trace) -> bool:
         return reference.recognition is not None and reference.recognition is candidate.recognition
     if kind == PAGE and bool(reference.texts) and reference.texts is candidate.texts:
         return True
-    if kind not in (DETECTIONS, PAGE):
-        reference_array, candidate_array = getattr(reference, _JUDGED[kind]), getattr(candidate, _JUDGED[kind])
-        return (
-            reference_array is not None
-            and candidate_array is not None
-            and np.may_share_memory(reference_array, candidate_array)
-        )
-    places, found = _polygon_addresses(reference), _polygon_addresses(candidate)
-    return bool(found) and found <= places
+    if kind in PRODUCTS:
+        places, found = _polygon_addresses(reference), _polygon_addresses(candidate)
+        return bool(found) and found <= places
+    right, own = getattr(reference, _JUDGED[kind]), getattr(candidate, _JUDGED[kind])
+    return right is not None and own is not None and np.may_share_memory(right, own)
 
 
 def _have_equal_judged_arrays(kind: str, reference: Trace, candidate: Trace) -> bool:
     """Return whether what is judged is equal in every bit: what one pipeline object made twice, and nobody changed."""
     if kind in PRODUCTS:
         return reference.value_of(kind) is not None and reference.value_of(kind) == candidate.value_of(kind)
-    reference_array, candidate_array = getattr(reference, _JUDGED[kind]), getattr(candidate, _JUDGED[kind])
-    return (
-        reference_array is not None
-        and candidate_array is not None
-        and np.array_equal(reference_array, candidate_array, equal_nan=True)
-    )
+    right, own = getattr(reference, _JUDGED[kind]), getattr(candidate, _JUDGED[kind])
+    return right is not None and own is not None and np.array_equal(right, own, equal_nan=True)
 
 
 def _polygon_addresses(trace: Trace) -> set[int]:
@@ -168,3 +160,30 @@ def missing_preconditions(reference: Trace, candidate: Trace, needed: tuple[str,
         for stage in needed
         if stage in lacking[0] or stage in lacking[1]
     ]
+
+
+def empty_side_differences(stage: str, maps: Comparison | None, tolerance: Tolerance) -> list[Difference]:
+    """Return why two sides that find nothing do not pass: they do when their maps agree, or when it is allowed.
+
+    Args:
+        stage: what neither finds, `DETECTIONS` or `TEXT`.
+        maps: the comparison of their maps, where both have one.
+        tolerance: what judges.
+    """
+    agree = maps is not None and maps.is_match and all(measure.is_within for measure in maps.measures)
+    if agree or tolerance[f"{stage}.allow_empty"].value:
+        return []
+    compared = maps is not None and bool(maps.measures)
+    return [Difference(stage, "empty_text" if stage == TEXT else "empty", compared, compared)]
+
+
+def missing_score_differences(stage: str, reference: Any, candidate: Any, tolerance: Tolerance) -> list[Difference]:
+    """Return the side without scores where a limit was set for them by name: one that can't be judged can't be kept.
+
+    `reference` and `candidate` are the scores of the stage, None where a side has none.
+    """
+    limit = tolerance[f"{stage}.max_score_difference"]
+    present = reference is not None, candidate is not None
+    if all(present) or limit.value in (AUTO, OFF) or limit.is_preset:
+        return []
+    return [Difference(stage, "no_scores", *present)]

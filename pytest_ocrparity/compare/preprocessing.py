@@ -127,5 +127,8 @@ def _automatic_limits(values: npt.NDArray[np.float32], reference: Trace) -> npt.
 def _mean_over_std(trace: Trace) -> np.float32:
     """Return mean/std, the size of the terms whose sum a tensor is; its rounding shows even where the sum is near 0."""
     parameters = trace.parameters.get(TENSOR, {})
-    mean, std = (np.atleast_1d(np.asarray(parameters.get(name, 0.0), np.float32)) for name in ("mean", "std"))
+    try:
+        mean, std = (np.atleast_1d(np.asarray(parameters.get(name, 0.0), np.float32)) for name in ("mean", "std"))
+    except (TypeError, ValueError):  # a side of the user's may state what is no number
+        return np.float32(0)
     return np.float32(np.max(np.abs(mean / std))) if len(mean) == len(std) and np.all(std) else np.float32(0)

@@ -83,8 +83,10 @@ def _map_difference(reference: Trace, candidate: Trace) -> ArrayDifference | Non
     return array_difference(reference_map, candidate_map, _postprocess_thresh(reference))
 
 
-def _postprocess_thresh(trace: Trace) -> Any:
-    return trace.parameters.get(DETECTIONS, {}).get("thresh")
+def _postprocess_thresh(trace: Trace) -> float | None:
+    """Return the threshold of a side's post-process; None where it states none, or what is no number."""
+    thresh = trace.parameters.get(DETECTIONS, {}).get("thresh")
+    return thresh if isinstance(thresh, int | float) else None
 
 
 def _why_not_comparable(reference: _Map, candidate: _Map, gap: ArrayDifference | None) -> list[Difference]:

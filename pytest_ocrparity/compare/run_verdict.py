@@ -195,7 +195,7 @@ def verdict_on_run_limits(compared: Sequence[RecordedComparison | Comparison]) -
             written = f"{amount / total:.1e}" if count is None else f"{amount / total:.1%} ({amount} of {total})"
             ranked = sorted(zip(amounts, members, strict=True), key=lambda pair: pair[0], reverse=True)
             worst = ", ".join(member[0].image for value, member in ranked[:3] if value)
-            diagnosed = sides if task == DETECTION.name else None  # no experiment finds a recogniser's cause
+            diagnosed = sides if task == DETECTION.name else None  # of lines no worst one is kept and diagnosed
             where = f"{sides[1]} against {sides[0]}, most in {worst}"
             faults.append(
                 Fault(name, f"over the run {written} {words}, limit {limit:g} ({name}, {origin}); {where}", diagnosed)

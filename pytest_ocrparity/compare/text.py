@@ -11,7 +11,12 @@ import numpy.typing as npt
 
 from pytest_ocrparity.compare.characters import dictionary_difference
 from pytest_ocrparity.compare.judge import Judged, TextAmounts, judge_empty_texts, judge_text
-from pytest_ocrparity.compare.preconditions import comparison_of, missing_preconditions
+from pytest_ocrparity.compare.preconditions import (
+    comparison_of,
+    empty_side_differences,
+    missing_preconditions,
+    missing_score_differences,
+)
 from pytest_ocrparity.compare.timesteps import changed_timesteps, timestep_margins
 from pytest_ocrparity.comparison import (
     DIFFERENT,
@@ -19,14 +24,13 @@ from pytest_ocrparity.comparison import (
     NOT_JUDGEABLE,
     RECORDED,
     Comparison,
-    Difference,
     Measure,
     TextFinding,
 )
 from pytest_ocrparity.contract import ReadsMaps, offered
 from pytest_ocrparity.edits import edit_distance
 from pytest_ocrparity.stages import TEXT
-from pytest_ocrparity.tolerance import AUTO, EQUAL_MAP_SCORE, OFF, Tolerance
+from pytest_ocrparity.tolerance import EQUAL_MAP_SCORE, Tolerance
 from pytest_ocrparity.trace import Recognition, Trace
 
 
@@ -58,8 +62,8 @@ def compare_text(
         if not any(texts):
             if judged.status != DIFFERENT:  # their scores are no others, as the mean of nothing would be
                 judged = Judged(judge_empty_texts(tolerance.limits), judged.measures)
-            differences += _empty_side_differences(maps, tolerance)
-        differences += _missing_score_differences(reference.recognition, candidate.recognition, tolerance)
+            differences += empty_side_differences(TEXT, maps, tolerance)
+        differences += missing_score_differences(TEXT, *scores, tolerance)
         counts = _counts(finding, judged)
         judged = Judged(judged.status, (*judged.measures, *_reported(amounts)))
     status = DIFFERENT if differences else judged.status
@@ -144,26 +148,6 @@ def _exact_score(reference: Trace, candidate: Trace, maps: Comparison | None) ->
         within = stored.value + EQUAL_MAP_SCORE
         return 1.0 if _do_decoders_agree(reference, candidate, within) else None
     return largest.value + stored.value + EQUAL_MAP_SCORE
-
-
-def _empty_side_differences(maps: Comparison | None, tolerance: Tolerance) -> list[Difference]:
-    """Return why two empty texts do not pass: they do when their maps were compared and agree, or when allowed."""
-    agree = maps is not None and maps.is_match and all(measure.is_within for measure in maps.measures)
-    if agree or tolerance["text.allow_empty"].value:
-        return []
-    compared = maps is not None and bool(maps.measures)
-    return [Difference(TEXT, "empty_text", compared, compared)]
-
-
-def _missing_score_differences(
-    reference: Recognition, candidate: Recognition, tolerance: Tolerance
-) -> list[Difference]:
-    """Return the side without a score where a limit was set for it by name: one that can't be judged can't be kept."""
-    limit = tolerance["text.max_score_difference"]
-    present = reference.score is not None, candidate.score is not None
-    if all(present) or limit.value in (AUTO, OFF) or limit.is_preset:
-        return []
-    return [Difference(TEXT, "no_scores", *present)]
 
 
 def _counts(finding: TextFinding, judged: Judged) -> dict[str, int]:

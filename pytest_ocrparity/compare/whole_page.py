@@ -25,6 +25,7 @@ from pytest_ocrparity.comparison import (
     DIFFERENT,
     MATCHES,
     RECORDED,
+    BoxFinding,
     Comparison,
     Difference,
     LineFinding,
@@ -72,8 +73,8 @@ class PageComparisons:
             stage = differences[0].stage
             return self._made(DIFFERENT, stage=stage, differences=tuple(differences))
         found = self.boxes.of(DETECTIONS)
-        lines = self._lines()
-        moved_boxes = {each.reference for each in self._findings}
+        lines, findings = self._paired_lines()
+        moved_boxes = {each.reference for each in findings}
         within = [place for place, each in enumerate(lines) if each.reference_box not in moved_boxes]
         lines = with_borderline_lines(reference, candidate, lines, within, self.tolerance)
         moved = _out_of_order(lines)
@@ -103,7 +104,7 @@ class PageComparisons:
             measures=measures,
             counts=counts,
             lines=tuple(lines),
-            boxes=() if self.are_boxes_same else self._findings or found.boxes,
+            boxes=() if self.are_boxes_same else findings or found.boxes,
             of_detectors=(self.boxes.of(PROBABILITY_MAPS), found),
         )
 
@@ -115,29 +116,29 @@ class PageComparisons:
             PAGE, self.reference, self.candidate, self.tolerance, status=status, limits=limits, **values
         )
 
-    def _lines(self) -> list[LineFinding]:
-        """Return what was read at each place, in the reference's order; boxes that only the candidate has come last."""
+    def _paired_lines(self) -> tuple[list[LineFinding], tuple[BoxFinding, ...]]:
+        """Return what was read at each place, and what differs of the boxes.
+
+        The places are in the reference's order; those that only the candidate has come last.
+        """
         reference, candidate = self.reference, self.candidate
         one, two = reference.detections or Detections(()), candidate.detections or Detections(())
         pairs, findings = pair_boxes(one, two, box_pair_limits(reference, candidate, self.tolerance, False))
-        self._findings = findings
         partner = {pair.reference: pair.candidate for pair in pairs}
         reference_texts, candidate_texts = reference.texts or (), candidate.texts or ()
         lines = []
         for place, polygon in enumerate(one.polygons):
-            other, said = partner.get(place), reference_texts[place]
-            text = None if said is None else said.text
+            at, other, read = box_centre(polygon), partner.get(place), reference_texts[place]
             if other is None:
-                lines.append(LineFinding("missing", box_centre(polygon), text, None, place))
-                continue
-            lines.append(self._line(box_centre(polygon), said, candidate_texts[other], place, other))
+                lines.append(LineFinding("missing", at, _text(read), None, place))
+            else:
+                lines.append(self._line(at, read, candidate_texts[other], place, other))
         paired = set(partner.values())
         for place, polygon in enumerate(two.polygons):
             if place not in paired:
-                read = candidate_texts[place]
-                text = None if read is None else read.text
+                text = _text(candidate_texts[place])
                 lines.append(LineFinding("extra", box_centre(polygon), None, text, None, place))
-        return lines
+        return lines, findings
 
     def _line(
         self, at: tuple[float, float], one: Recognition | None, two: Recognition | None, place: int, other: int
@@ -145,11 +146,15 @@ class PageComparisons:
         """Return what both sides say of a pair of boxes."""
         if one is None or two is None:
             kind = "same" if one is two else "left out" if two is None else "added"
-            texts = None if one is None else one.text, None if two is None else two.text
+            texts = _text(one), _text(two)
             return LineFinding(kind, at, *texts, place, other, len(texts[0] or texts[1] or ""))
         edits = edit_distance(one.text, two.text)
         line = LineFinding("same", at, one.text, two.text, place, other, edits, False, one.score, two.score)
         return judged_line(line, self.tolerance.limits)
+
+
+def _text(read: Recognition | None) -> str | None:
+    return None if read is None else read.text
 
 
 def detector_part(trace: Trace) -> Trace:

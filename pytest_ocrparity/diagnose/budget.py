@@ -89,7 +89,7 @@ class Budget:
             yield
         finally:
             self._count_time()
-            self.pace = (self.used - before) / values
+            self.pace = (self.used - before) / max(values, 1)  # a side of the user's may record an empty tensor
 
     def _count_time(self) -> None:
         """Add the time since the last call: processor time, or the clock's where the process hardly worked."""

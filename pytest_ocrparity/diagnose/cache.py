@@ -149,24 +149,24 @@ class DiagnosisCache:
         if len(entries) >= MOST_DIAGNOSES:
             images = ", ".join(entry.image for entry in entries)
             lab.not_tried.append(f"experiments on this image; what was found on {images} was not confirmed on it")
-            return (
-                lab.unknown_cause(
-                    stage, f"budget spent: this run has made {MOST_DIAGNOSES} diagnoses of such a failure"
-                ),
-            )
-        self.announce(lab.candidate.label)
-        found = tuple(examine(lab))
-        entries.append(Known(lab.candidate.label, found, lab.patched, (lab.reference.source, lab.candidate.source)))
-        return found
+            summary = f"budget spent: this run has made {MOST_DIAGNOSES} diagnoses of such a failure"
+            return (lab.unknown_cause(stage, summary),)
+        return self._examine(lab, entries)
 
     def _examine_line(self, lab: Laboratory, entries: list[Known]) -> tuple[Diagnosis, ...]:
         """Make the experiments anew: those with a line take milliseconds, and `examine_network` knows its causes."""
-        if len(entries) < MOST_DIAGNOSES:
-            self.announce(lab.candidate.label)
         lab.memo |= lab.history.get(OF_SIDES, {})
-        found = tuple(examine(lab))
+        found = self._examine(lab, entries)
         lab.history[OF_SIDES] = {name: lab.memo[name] for name in KEPT_IN_MEMO if name in lab.memo}
-        if len(entries) < MOST_DIAGNOSES:
+        return found
+
+    def _examine(self, lab: Laboratory, entries: list[Known]) -> tuple[Diagnosis, ...]:
+        """Make all experiments; announce and keep the first few of a signature."""
+        is_kept = len(entries) < MOST_DIAGNOSES
+        if is_kept:
+            self.announce(lab.candidate.label)
+        found = tuple(examine(lab))
+        if is_kept:
             entries.append(Known(lab.candidate.label, found, lab.patched, (lab.reference.source, lab.candidate.source)))
         return found
 
@@ -187,11 +187,9 @@ def _failure_signature(sides: Sequence[str], stage: str, comparisons: Sequence[C
 
 
 def _trace_digest(trace: Trace) -> str:
-    """Return a digest of everything a trace holds, as two traces with the same names may differ."""
-    digest = hashlib.sha256(repr((trace.image, trace.image_sha256, trace.shape, str(trace.error))).encode())
-    if trace.recognition is not None:
-        digest.update(repr(trace.recognition).encode())
-    found = trace.detections
+    """Return a digest of all that experiments see of a trace, as two traces with the same names may differ."""
+    said = trace.image, trace.image_sha256, trace.shape, str(trace.error), trace.parameters, trace.recognition
+    digest, found = hashlib.sha256(repr(said).encode()), trace.detections
     arrays = [trace.resize, trace.tensor, trace.probability_map, *((*found.polygons, found.scores) if found else ())]
     for array in arrays:
         digest.update(b"none" if array is None else repr((array.shape, str(array.dtype))).encode())
@@ -296,8 +294,8 @@ def _are_same_boxes(lab: Laboratory) -> bool:
     boxes = lab.run_postprocess()
     if boxes is None:
         return _are_own_boxes_right(lab, lab.patched)
-    is_own = all(patch.stage != DETECTIONS for patch in lab.patched.patches) or _are_own_boxes_right(lab, lab.patched)
-    return lab.is_same_boxes(boxes) and is_own
+    is_patched = any(patch.stage == DETECTIONS for patch in lab.patched.patches)
+    return lab.is_same_boxes(boxes) and (not is_patched or _are_own_boxes_right(lab, lab.patched))
 
 
 def _has_effect(lab: Laboratory, diagnosis: Diagnosis) -> bool:

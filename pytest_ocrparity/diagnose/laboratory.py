@@ -6,70 +6,33 @@ It knows no causes.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 
 from pytest_ocrparity.compare import Comparisons
 from pytest_ocrparity.compare.sensitivity import map_sensitivity, sensitivity_limit
 from pytest_ocrparity.comparison import NOT_JUDGEABLE, Comparison
 from pytest_ocrparity.contract import Pipeline, ResizesTo, contract_members, offered, pipeline_of
 from pytest_ocrparity.diagnose.budget import Budget, BudgetSpentError
+from pytest_ocrparity.diagnose.page_frame import Frame
 from pytest_ocrparity.diagnose.patched_candidate import Patch, PatchedCandidate, Recorded
 from pytest_ocrparity.diagnosis import UNKNOWN, Alternative, Diagnosis, Fix
 from pytest_ocrparity.errors import ImageError
 from pytest_ocrparity.files import image_file_bytes
 from pytest_ocrparity.stages import DECODE, DETECTIONS, PREPROCESSING, PROBABILITY_MAPS, RESIZE, STAGES_OF
 from pytest_ocrparity.tolerance import BUILT_IN, Tolerance
-from pytest_ocrparity.trace import Detections, Image, Trace
+from pytest_ocrparity.trace import Array, Detections, Image, Trace
 
-Array: TypeAlias = "npt.NDArray[Any]"
 Answer = TypeVar("Answer")
 Offer = TypeVar("Offer")
 
 BEFORE_NETWORK = STAGES_OF[PREPROCESSING]
 """The stages before the network, in order."""
-
-
-class Frame(NamedTuple):
-    """Where a page lies in the picture that a candidate feeds.
-
-    Attributes:
-        across, down, left, top: x and y of the picture, times the first two, plus the last two, are x and y of the
-            page as it was turned.
-        turn: how the page was turned or mirrored before, in words of `TURNED_BACK`; "" where it was not.
-        page: the page's (height, width), where it was turned.
-    """
-
-    across: float
-    down: float
-    left: float
-    top: float
-    turn: str = ""
-    page: tuple[int, int] = (0, 0)
-
-    def of(self, points: Array) -> Array:
-        """Return (n, 2) points of the picture in px of the page."""
-        placed = points * np.array((self.across, self.down)) + np.array((self.left, self.top))
-        if not self.turn:
-            return np.asarray(placed)
-        x, y = TURNED_BACK[self.turn](placed[:, 0], placed[:, 1], *self.page)
-        return np.stack([x, y], axis=1)
-
-
-TURNED_BACK: Mapping[str, Callable[[Array, Array, int, int], tuple[Array, Array]]] = {
-    "turned by 90 degrees to the left": lambda x, y, height, width: (width - y, x),
-    "turned by 90 degrees to the right": lambda x, y, height, width: (y, height - x),
-    "turned by 180 degrees": lambda x, y, height, width: (width - x, height - y),
-    "mirrored left to right": lambda x, y, height, width: (width - x, y),
-    "mirrored top to bottom": lambda x, y, height, width: (x, height - y),
-}
-"""What takes points of a turned page back to a page of this height and width."""
 
 
 class Names(NamedTuple):
@@ -390,7 +353,8 @@ class Laboratory:
             tried=tuple(dict.fromkeys(self.tried)),
             not_tried=tuple(dict.fromkeys(self.not_tried)),
         )
-        self.ruled_out, self.tried, self.not_tried, self.noticed = [], [], [], []
+        self.reset_notes()
+        self.noticed = []
         return said
 
     def adopt_patch(self, stage: str, cause: str, patched: PatchedCandidate) -> None:

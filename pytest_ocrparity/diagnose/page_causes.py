@@ -29,11 +29,14 @@ from pytest_ocrparity.contract.page_readers import (
     LineOfPage,
     ShowsLines,
 )
+from pytest_ocrparity.diagnose.laboratory import Names
 from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis
 from pytest_ocrparity.stages import CROP, DETECTION, PAGE, RECOGNITION, RESIZE, TEXT
 from pytest_ocrparity.trace import Trace
 from pytest_ocrparity.wording import quoted
 
+REFERENCE, CANDIDATE = 0, 1
+"""The sides, whose recognisers run alone."""
 OF_NO_MODEL: Final = "pipeline"
 """The `Diagnosis.model` of what stands between and around the models."""
 MOST_LINES: Final = 3
@@ -113,7 +116,7 @@ class _PageExaminer:
 
     def __post_init__(self) -> None:
         self.reference, self.candidate = self.made.reference, self.made.candidate
-        self.names = self.reference.pipeline, self.candidate.pipeline
+        self.names = Names(self.reference.pipeline, self.candidate.pipeline)
         self._steps = offered(self.candidate.source, ChangesSteps)
         models = [offered(trace.source, HasModels) for trace in (self.reference, self.candidate)]
         self._recognisers = [None if each is None else each.recogniser for each in models]
@@ -155,9 +158,9 @@ class _PageExaminer:
         """Return the picture of a line without a step in which the reference reads its text, and in the other not."""
         again = self._run_again(step)
         lines, box = () if again is None else self._lines_of(again), line.candidate_box or 0
-        if box >= len(lines) or own.read is None or self._text_alone(1, own.given) != own.read.text:
+        if box >= len(lines) or own.read is None or self._text_alone(CANDIDATE, own.given) != own.read.text:
             return None
-        read = [self._text_alone(0, picture) for picture in (lines[box].given, own.given)]
+        read = [self._text_alone(REFERENCE, picture) for picture in (lines[box].given, own.given)]
         return lines[box].given if read[0] == line.reference != read[1] else None
 
     def _suspects(self, line: LineFinding, own: LineOfPage) -> list[str]:
@@ -166,7 +169,7 @@ class _PageExaminer:
         steps += [TURN] if not np.array_equal(own.cut, own.given) else []
         plain = self._cut_by_paddlex(line.candidate_box or 0)
         steps += [CUT] if plain is not None and not np.array_equal(plain, own.cut) else []
-        alone = self._text_alone(1, own.given)
+        alone = self._text_alone(CANDIDATE, own.given)
         if own.read is not None and alone is not None and alone != own.read.text:
             steps.append(BATCH)
         return steps
@@ -174,26 +177,27 @@ class _PageExaminer:
     def _state(
         self, found: list[Diagnosis], step: str, line: LineFinding, own: LineOfPage, picture: Any = None
     ) -> None:
-        """Add the cause of a step, or the line to one that is there already."""
+        """Add the cause of a step, unless an earlier line showed it."""
         assert self._steps is not None
         cause, stage = _STEP_CAUSES[step]
         if any(each.cause == cause for each in found):
             return
-        name, other = self.names[1], self.names[0]
-        read = self._read_again(step, line.candidate_box or 0)
-        proof = f"with {_CHANGED[step]}, {name} reads {read!r} at {_place(line)}"
-        if read == line.reference:
-            proof += f", as {other} does"
-        evidence = f"{proof}; else {line.candidate!r}" if line.candidate is not None else f"{proof}; else nothing"
-        if picture is not None:
-            evidence = f"with {_CHANGED[step]}, {other} reads {line.reference!r} at {_place(line)}; in what {name} "
-            evidence += f"gives its recogniser there, {other} reads {self._text_alone(0, own.given)!r}"
+        reference, candidate = self.names
+        if picture is None:
+            read = self._read_again(step, line.candidate_box or 0)
+            same = f", as {reference} does" if read == line.reference else ""
+            before = "nothing" if line.candidate is None else repr(line.candidate)
+            proof = f"with {_CHANGED[step]}, {candidate} reads {read!r} at {_place(line)}{same}; else {before}"
+        else:
+            proof = f"with {_CHANGED[step]}, {reference} reads {line.reference!r} at {_place(line)}; in what "
+            proof += f"{candidate} gives its recogniser there, {reference} reads "
+            proof += repr(self._text_alone(REFERENCE, own.given))
         found.append(
             Diagnosis(
                 stage=stage,
                 cause=cause,
                 summary=self._summary(step, own),
-                evidence=(evidence,),
+                evidence=(proof,),
                 fix=self._steps.step_fix(step),
                 model=OF_NO_MODEL,
             )
@@ -201,9 +205,9 @@ class _PageExaminer:
 
     def _summary(self, step: str, own: LineOfPage) -> str:
         """Return what a step that is at fault does to lines."""
-        name, steps = self.names[1], {} if self._steps is None else self._steps.steps
+        (reference, name), steps = self.names, {} if self._steps is None else self._steps.steps
         if step == TURN:
-            return f"{name}'s text-line orientation classifier turns lines by 180 degrees, and {self.names[0]} has none"
+            return f"{name}'s text-line orientation classifier turns lines by 180 degrees, and {reference} has none"
         if step == CUT:
             return f"{name} cuts lines out by a rule of its own, and not as paddlex does"
         if step == BATCH:
@@ -222,11 +226,11 @@ class _PageExaminer:
             if own is None or examined >= MOST_LINES:
                 continue
             picture = self._pictures.get(line.candidate_box or 0, own.given)
-            traces = [self._trace_alone(side, picture) for side in (0, 1)]
-            if traces[0] is None or traces[1] is None:
+            one, two = (self._trace_alone(side, picture) for side in (REFERENCE, CANDIDATE))
+            if one is None or two is None:
                 continue
             label = f"{self.candidate.label}, the line at {_place(line)}"
-            one, two = (replace(each, image=label) for each in traces if each is not None)
+            one, two = replace(one, image=label), replace(two, image=label)
             read = [None if each.recognition is None else each.recognition.text for each in (one, two)]
             if read[0] == read[1] and line.kind != "score":
                 continue
@@ -239,15 +243,15 @@ class _PageExaminer:
     def of_stopped(self) -> list[Diagnosis]:
         """Return why the candidate's recogniser stops at a line, as it does alone."""
         for own in self._lines:
-            traces = [self._trace_alone(side, own.given) for side in (0, 1)]
-            if traces[0] is None or traces[1] is None or traces[1].error is None:
+            one, two = (self._trace_alone(side, own.given) for side in (REFERENCE, CANDIDATE))
+            if one is None or two is None or two.error is None:
                 continue
-            found = self.diagnose(Comparisons(traces[0], traces[1], self.made.tolerance))
+            found = self.diagnose(Comparisons(one, two, self.made.tolerance))
             return [replace(each, model=RECOGNITION.name) for each in found]
         error = self.candidate.error
         is_cut = error is not None and error.stage == CROP
-        where = f"{self.names[1]} stops where it cuts lines out" if is_cut else "no line stops its recogniser alone"
-        summary = f"{where}: {' '.join(str(error).split())}"
+        where = "stops where it cuts lines out" if is_cut else "stops, and no line stops its recogniser alone"
+        summary = f"{self.names.candidate} {where}: {' '.join(str(error).split())}"
         return [unknown_cause_of_page(self.made, summary, not_tried=tuple(self.not_tried))]
 
     def _of_order(self) -> list[Diagnosis]:
@@ -262,8 +266,9 @@ class _PageExaminer:
         assert self._steps is not None
         cause, stage = _STEP_CAUSES[ORDER]
         count = self.made.page.counts["moved"]
-        proof = f"with {_CHANGED[ORDER]}, {self.names[1]}'s texts are in {self.names[0]}'s order; else {count} are not"
-        fix, summary = self._steps.step_fix(ORDER), f"{self.names[1]} sets the boxes in an order of its own"
+        reference, candidate = self.names
+        proof = f"with {_CHANGED[ORDER]}, {candidate}'s texts are in {reference}'s order; else {count} are not"
+        fix, summary = self._steps.step_fix(ORDER), f"{candidate} sets the boxes in an order of its own"
         return [Diagnosis(stage=stage, cause=cause, summary=summary, evidence=(proof,), fix=fix, model=OF_NO_MODEL)]
 
     def _what_remains(self, changed: Sequence[LineFinding]) -> str:
@@ -271,9 +276,9 @@ class _PageExaminer:
             return "no experiment was made: the candidate does not show what it cuts out"
         missing = [name for name, each in zip(self.names, self._recognisers, strict=True) if each is None]
         if missing:
-            return f"no step explains it that runs again without a recogniser, which {' and '.join(missing)} has not"
-        read = [[self._text_alone(side, own.given) for side in (0, 1)] for own in map(self._own, changed) if own]
-        if any(one != two for one, two in read):
+            return f"no step that runs without a recogniser explains it, and {' and '.join(missing)} gives none"
+        given = [own.given for own in map(self._own, changed) if own]
+        if any(self._text_alone(REFERENCE, each) != self._text_alone(CANDIDATE, each) for each in given):
             return "no step that ran again explains it"
         return (
             "both recognisers read what the candidate's was given alike: what differs are the boxes, within their "

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 
@@ -60,7 +60,7 @@ class Group:
 
 def parameter_experiment_groups(lab: Laboratory, stage: str) -> list[Group]:
     """Return the differing parameters of a stage, grouped by cause."""
-    candidate = _with_parameters_of_every_image(lab, lab.candidate)
+    candidate = _with_parameters_of_every_image(lab)
     reference_values, candidate_values = (side.parameters.get(stage, {}) for side in (lab.reference, candidate))
     # A parameter that one side alone reports is not known to differ. Where both report their resize rule it is, as each
     # rule has parameters of its own.
@@ -94,9 +94,9 @@ def with_reference_parameters(lab: Laboratory, stage: str, base: PatchedCandidat
         return None
 
 
-def _with_parameters_of_every_image(lab: Laboratory, candidate: Trace) -> Trace:
-    """Return the trace; where its side stopped, with the parameters that it uses for every image."""
-    source = pipeline_of(candidate)
+def _with_parameters_of_every_image(lab: Laboratory) -> Trace:
+    """Return the candidate's trace; where its side stopped, with the parameters that it uses for every image."""
+    candidate, source = lab.candidate, pipeline_of(lab.candidate)
     if source is None or candidate.error is None:
         return candidate
     always = lab.attempt(lambda: source.parameters)
@@ -181,7 +181,7 @@ def _why_not_varied(lab: Laboratory, base: PatchedCandidate, stage: str) -> str 
 
 
 def _control_experiment(lab: Laboratory, base: PatchedCandidate, stage: str) -> str | None:
-    own = _with_parameters_of_every_image(lab, lab.candidate).parameters.get(stage, {})
+    own = _with_parameters_of_every_image(lab).parameters.get(stage, {})
     before = _run_stage(lab, base, stage)[1]
     same = lab.attempt(lambda: base.varied({stage: dict(own)}))
     if same is None:  # the parameters that it reports may not be all that it takes
@@ -260,8 +260,7 @@ def _note_effect(lab: Laboratory, base: PatchedCandidate, group: Group) -> None:
     before, after = (
         _run_stage(lab, patched, group.stage)[1] for patched in (base, _with_parameter_groups(base, [group]))
     )
-    output = _OUTPUT[group.stage].removesuffix(" is")
-    given = f"{group.cause}: with {lab.names.reference}'s {names}, {lab.names.candidate}'s {output}"
+    given = f"{group.cause}: with {lab.names.reference}'s {names}, {lab.names.candidate}'s {_OUTPUT[group.stage]}"
     is_unchanged = before is not None and after is not None and _is_equal(before, after)
     # Not "ruled out": a side may report another value and still run with its own.
     lab.tried.append(f"{given} {'does not change' if is_unchanged else 'changes, and still differs'}")
@@ -280,12 +279,8 @@ def _is_equal(before: Any, after: Any) -> bool:
     return bool(before == after)
 
 
-_OUTPUT = {
-    DECODE: "decoded image is",
-    RESIZE: "resized image is",
-    TENSOR: "tensor is",
-    DETECTIONS: "set of boxes is",
-}
+_OUTPUT = {DECODE: "decoded image", RESIZE: "resized image", TENSOR: "tensor", DETECTIONS: "set of boxes"}
+"""What a stage makes, by its name."""
 
 
 def _parameter_diagnosis(lab: Laboratory, group: Group, needed: Sequence[Group], amount: str) -> Diagnosis:
@@ -294,7 +289,8 @@ def _parameter_diagnosis(lab: Laboratory, group: Group, needed: Sequence[Group],
     given = f"with {reference}'s {', '.join(names)}" if names else f"without {group.differences[0].name}"
     others = [each.name for other in needed if other is not group for each in other.differences]
     together = f" and {', '.join(others)} together" if others else ""
-    proof = f"{given}{together}, {candidate}'s {_OUTPUT[group.stage]} {reference}'s{f' ({amount})' if amount else ''}"
+    proof = f"{given}{together}, {candidate}'s {_OUTPUT[group.stage]} is {reference}'s"
+    proof += f" ({amount})" if amount else ""
     proof += f"; with {', '.join(others)} alone it is not" if others else ""
     written = [row for trace in (lab.reference, lab.candidate) for row in _yaml_evidence(lab, trace, group)]
     return lab.proven_cause(
@@ -365,7 +361,13 @@ def _parameter_fix(lab: Laboratory, group: Group) -> Fix:
     return fix if isinstance(fix, Fix) else Fix("; ".join(steps))
 
 
-LEAK = "reference.global_leak"
+LEAK: Final = "reference.global_leak"
+PARAMETER_CAUSES: Final = (
+    *("decode.channel_order", "decode.orientation", "resize.limits", "resize.image_shape", "resize.resize_long"),
+    *("resize.width", "resize.height", "resize.stretch"),
+    *("normalize.mean_std", "normalize.mean_std_order", "normalize.scale", "normalize.order"),
+)
+"""The causes that a leaked key may be behind."""
 
 
 def examine_leaked_parameters(lab: Laboratory, found: list[Diagnosis]) -> list[Diagnosis]:
@@ -390,13 +392,6 @@ def examine_leaked_parameters(lab: Laboratory, found: list[Diagnosis]) -> list[D
         is_leak = keys and diagnosis.stage not in left and diagnosis.cause in PARAMETER_CAUSES
         replaced.append(_leak_diagnosis(lab, diagnosis, keys) if is_leak else diagnosis)
     return replaced
-
-
-PARAMETER_CAUSES = (
-    *("decode.channel_order", "decode.orientation", "resize.limits", "resize.image_shape", "resize.resize_long"),
-    *("resize.width", "resize.height", "resize.stretch"),
-    *("normalize.mean_std", "normalize.mean_std_order", "normalize.scale", "normalize.order"),
-)
 
 
 def _leak_diagnosis(lab: Laboratory, diagnosis: Diagnosis, keys: list[str]) -> Diagnosis:

@@ -10,9 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from pytest_ocrparity.contract import Pipeline, TakesParameters, offered
-from pytest_ocrparity.trace import Detections, Image, Shape, Trace
+from pytest_ocrparity.diagnosis import Diagnosis
+from pytest_ocrparity.trace import Array, Detections, Image, Shape, Trace
 
-Array: TypeAlias = "npt.NDArray[Any]"
+Proved: TypeAlias = "tuple[Diagnosis, PatchedCandidate] | None"
+"""What an experiment with the preprocessing returns: the cause that it states, with the candidate in which that is put
+right; None where it states none."""
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Final, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from pytest_ocrparity.contract import UsesRandomOperators, pipeline_of
 from pytest_ocrparity.diagnose.budget import BudgetSpentError
@@ -17,9 +16,7 @@ from pytest_ocrparity.diagnose.laboratory import Laboratory, are_equal_maps
 from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis
 from pytest_ocrparity.errors import NotEnoughMemory
 from pytest_ocrparity.stages import PROBABILITY_MAP, RESIZE, TENSOR
-from pytest_ocrparity.trace import Trace
-
-Array: TypeAlias = "npt.NDArray[Any]"
+from pytest_ocrparity.trace import Array, Trace
 
 MOST_TENSORS: Final = 12
 """How many tensors are made of one image at most, where those that were made do not explain the difference."""
@@ -28,6 +25,10 @@ MOST_MAPS: Final = 6
 MOST_NOISE: Final = 0.125
 """How far a side's own maps may lie apart, of what they leave unexplained, so that other experiments are made: what
 returns a map within that explains seven eighths."""
+
+
+_SUMMARY: Final = "{} returns something else for the same input each time"
+_FIX_OF_OPERATORS: Final = "take {} out of Eval.dataset.transforms of the training YAML file, and evaluate again"
 
 
 def is_of_chance(diagnosis: Diagnosis) -> bool:
@@ -51,10 +52,10 @@ def examine_repeatability_of_tensors(lab: Laboratory) -> list[Diagnosis]:
     ]
     chance = _drawn_chance(lab, sides, MOST_TENSORS) if found else None
     if chance is None:
-        return [_in_unknown_part(lab, each) for each in found]
+        return [_in_unknown_part(each) for each in found]
     if chance.explains_all:
         return found
-    lab.not_tried.append("experiments with the preprocessing, which need a tensor that comes again")
+    lab.not_tried.append("experiments with the preprocessing, which need the same tensor each time")
     return [*(_in_part(lab, each, chance) for each in found), _unexplained_rest(lab, TENSOR, "tensors")]
 
 
@@ -74,17 +75,19 @@ def examine_repeatability_of_maps(lab: Laboratory) -> list[Diagnosis]:
     try:
         sides = [_drawn_maps(lab, each, trace) for each, trace in zip(made, traces, strict=True)]
     except BudgetSpentError:
-        return [_in_unknown_part(lab, each) for each in found]
+        return [_in_unknown_part(each) for each in found]
     chance = _drawn_chance(lab, sides, MOST_MAPS, lab.map_limit)
     if chance is None:
-        return [_in_unknown_part(lab, each) for each in found]
+        return [_in_unknown_part(each) for each in found]
     if chance.explains_all:
         return found
     found = [_in_part(lab, each, chance) for each in found]
     if 0 < chance.noise <= MOST_NOISE * chance.gap:
         lab.noise = chance.noise
         return found
-    why = f"lie too far apart, by up to {chance.noise:.3g}" if chance.noise else "are no numbers in changing places"
+    why = (
+        f"lie too far apart, by up to {chance.noise:.3g}" if chance.noise else "hold NaN or infinity in changing places"
+    )
     lab.not_tried.append(f"experiments with the network: its maps {why}")
     return [*found, _unexplained_rest(lab, PROBABILITY_MAP, "maps")]
 
@@ -129,7 +132,7 @@ def _drawn_chance(lab: Laboratory, sides: Sequence[Drawn | None], most: int, lim
     return chance
 
 
-def _in_unknown_part(lab: Laboratory, diagnosis: Diagnosis) -> Diagnosis:
+def _in_unknown_part(diagnosis: Diagnosis) -> Diagnosis:
     """Return a diagnosis of what does not come again, of which it is not known how much of the difference that is."""
     if diagnosis.cause == UNKNOWN:
         return diagnosis
@@ -137,16 +140,20 @@ def _in_unknown_part(lab: Laboratory, diagnosis: Diagnosis) -> Diagnosis:
 
 
 def _in_part(lab: Laboratory, diagnosis: Diagnosis, chance: Chance) -> Diagnosis:
-    """Return a diagnosis of what does not come again and explains a part of the difference alone."""
+    """Return a diagnosis of what does not come again and explains only a part of the difference."""
     reference, candidate = lab.names
     runs = max(chance.reference.runs, chance.candidate.runs)
     far = f"and in one place {candidate}'s lie {chance.gap:.3g} or more from {reference}'s"
     if not np.isfinite(chance.gap):
         far = f"and {candidate}'s can't be compared with {reference}'s value by value"
     proof = (
-        f"in {runs} runs, results of one side lie up to {chance.noise:.3g} apart, {far}: chance explains a part alone"
+        f"in {runs} runs, results of one side lie up to {chance.noise:.3g} apart, {far}: chance explains only a part"
     )
-    return replace(diagnosis, summary=f"{diagnosis.summary}, which is not all", evidence=(*diagnosis.evidence, proof))
+    return replace(
+        diagnosis,
+        summary=f"{diagnosis.summary}, which explains only a part of the difference",
+        evidence=(*diagnosis.evidence, proof),
+    )
 
 
 def _unexplained_rest(lab: Laboratory, stage: str, what: str) -> Diagnosis:
@@ -158,7 +165,7 @@ def examine_memory_refusal(lab: Laboratory, stage: str) -> Diagnosis | None:
     for trace in (lab.reference, lab.candidate):
         if isinstance(trace.error, NotEnoughMemory):
             return lab.unknown_cause(
-                stage, f"{trace.pipeline} did not run, and no experiment was made, for want of memory"
+                stage, f"{trace.pipeline} did not run, and no experiment was made, as too little memory was left"
             )
     return None
 
@@ -167,14 +174,13 @@ def _diagnose_stopped_reference(lab: Laboratory) -> Diagnosis:
     """Return why the reference stopped: its random operators, if it runs without them; else unknown."""
     assert lab.reference.error is not None
     image, stage, reference = lab.image, lab.reference.error.stage, lab.names.reference
-    operators = _random_operators(lab, lab.reference)
-    if operators and image is not None:
+    names = _random_operators(lab, lab.reference)
+    if names and image is not None:
         trace = lab.ask(lab.reference, UsesRandomOperators, lambda side: side.without_random().preprocess(image))
         if trace is not None and trace.tensor is not None:
-            names = ", ".join(operators)
             proof = f"{reference} stopped ({lab.reference.error}), and without {names} its operators run"
             summary = f"{reference} stopped at {names}, a random operator that evaluation must not have"
-            fix = f"take {names} out of Eval.dataset.transforms of the training YAML file, and evaluate again"
+            fix = _FIX_OF_OPERATORS.format(names)
             return lab.proven_cause(stage, "reference.not_repeatable", summary, [proof], fix)
     return lab.unknown_cause(stage, f"{reference} stopped, so there is nothing to compare with")
 
@@ -188,19 +194,15 @@ def _repeat_preprocessing(lab: Laboratory, trace: Trace) -> _Repeated | None:
         if trace.tensor is not None and not np.array_equal(first, trace.tensor, equal_nan=True):
             lab.noticed.append(f"{trace.pipeline}'s trace holds another tensor than its preprocess() returns")
         return None
-    is_shape = first.shape != second.shape
-    amount = f"in shape, {first.shape} and {second.shape}"
-    if not is_shape:
-        amount = f"by up to {float(np.max(np.abs(first - second))):.3g}"
-    proof = [f"the same image twice through {trace.pipeline} gives tensors that differ {amount}"]
-    operators = _random_operators(lab, trace)
+    proof = [f"the same image twice through {trace.pipeline} gives tensors that differ {_apart(first, second)}"]
+    names = _random_operators(lab, trace)
     fix = f"find what is random in the preprocessing of {trace.pipeline}, and take it out"
-    if operators:
-        proof.append(f"its transforms hold random operators: {', '.join(operators)}")
-        names = ", ".join(operators)
-        fix = f"take {names} out of Eval.dataset.transforms of the training YAML file, and evaluate again"
+    if names:
+        proof.append(f"its transforms hold random operators: {names}")
+        fix = _FIX_OF_OPERATORS.format(names)
     cause = "reference.not_repeatable" if trace is lab.reference else "preprocessing.not_repeatable"
-    stage, summary = RESIZE if is_shape else TENSOR, f"{trace.pipeline} does not agree with itself"
+    stage = TENSOR if first.shape == second.shape else RESIZE
+    summary = _SUMMARY.format(trace.pipeline)
     return _Repeated(lab.proven_cause(stage, cause, summary, proof, fix), (first, second))
 
 
@@ -215,8 +217,17 @@ def _map_again(lab: Laboratory, trace: Trace) -> Array | None:
     return None if source is None else lab.run_network(lambda given: source.infer(given), lab.tensor)
 
 
-def _random_operators(lab: Laboratory, trace: Trace) -> tuple[str, ...]:
-    return lab.ask(trace, UsesRandomOperators, lambda side: side.random_operators()) or ()
+def _random_operators(lab: Laboratory, trace: Trace) -> str:
+    """Return the names of a side's random operators; nothing where it has none."""
+    return ", ".join(lab.ask(trace, UsesRandomOperators, lambda side: side.random_operators()) or ())
+
+
+def _apart(first: Array, second: Array) -> str:
+    """Return in words how two results of one side differ."""
+    if first.shape != second.shape:
+        return f"in shape, {first.shape} and {second.shape}"
+    with np.errstate(invalid="ignore"):  # infinity minus infinity
+        return f"by up to {float(np.nanmax(np.abs(first - second), initial=0.0)):.3g}"
 
 
 def _repeat_network(lab: Laboratory, trace: Trace) -> _Repeated | None:
@@ -240,8 +251,7 @@ def _repeat_network(lab: Laboratory, trace: Trace) -> _Repeated | None:
         # Its infer() does not return the recorded map, so no experiment with it can explain that map.
         text += ": something changes it between, is random now and then, or depends on what ran before"
         return _Repeated(lab.unknown_cause(PROBABILITY_MAP, text))
-    amount = float(np.nanmax(np.abs(first - second), initial=0.0))
-    proof = f"the same tensor twice through {trace.pipeline}'s network gives maps that differ by up to {amount:.3g}"
+    proof = f"the same tensor twice through {trace.pipeline}'s network gives maps that differ {_apart(first, second)}"
     return _Repeated(not_repeatable(lab, trace, [proof]), (first, second))
 
 
@@ -249,4 +259,4 @@ def not_repeatable(lab: Laboratory, trace: Trace, proof: list[str]) -> Diagnosis
     """Return the diagnosis of a side whose network returns another map of the same tensor."""
     fix = "look for dropout and other random layers (was eval() called before exporting?), then for races (cpu_threads)"
     cause = "reference.not_repeatable" if trace is lab.reference else "engine.not_repeatable"
-    return lab.proven_cause(PROBABILITY_MAP, cause, f"{trace.pipeline} does not agree with itself", proof, fix)
+    return lab.proven_cause(PROBABILITY_MAP, cause, _SUMMARY.format(trace.pipeline), proof, fix)

@@ -20,12 +20,12 @@ from pytest_ocrparity.compare import Comparisons
 from pytest_ocrparity.contract import Pipeline, StartsAnew, pipeline_of, trace_anew
 from pytest_ocrparity.diagnose.budget import BudgetSpentError
 from pytest_ocrparity.diagnose.kept_state import STATE, kept_state_diagnosis
-from pytest_ocrparity.diagnose.laboratory import Array, Laboratory, bgr
+from pytest_ocrparity.diagnose.laboratory import Laboratory, bgr
 from pytest_ocrparity.diagnose.postprocessing.kept_boxes import kept_boxes_of_map_before
 from pytest_ocrparity.diagnose.repeatability import is_of_chance
 from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis
 from pytest_ocrparity.files import image_file_size
-from pytest_ocrparity.trace import Image, Trace
+from pytest_ocrparity.trace import Array, Image, Trace
 from pytest_ocrparity.wording import image_label
 
 ROUNDS: Final = 2
@@ -124,9 +124,13 @@ def _is_recorded(lab: Laboratory, trace: Trace | None) -> bool:
         pairs += [(own.detections.scores, trace.detections.scores)]
     return all(
         (one is None and two is None)
-        or (one is not None and two is not None and one.shape == two.shape and np.allclose(one, two, rtol=0, atol=NEAR))
+        or (one is not None and two is not None and one.shape == two.shape and _is_near(one, two))
         for one, two in pairs
     )
+
+
+def _is_near(one: Array, two: Array) -> bool:
+    return np.allclose(one, two, rtol=0, atol=NEAR, equal_nan=True)
 
 
 def _alternating(lab: Laboratory, side: Pipeline, image: Image, stage: str) -> Diagnosis | None:
@@ -166,10 +170,10 @@ def _newly_loaded(lab: Laboratory, image: Image, stage: str) -> Diagnosis | None
         elif made is not None and not _is_right(lab, made):
             text = f"{STATE}: newly loaded and after {_names(others)}, {lab.names.candidate} returns a wrong result, "
             lab.tried.append(f"{text}but not the one of this run")
-    lab.not_tried.append(
-        f"{STATE}: newly loaded, {lab.names.candidate} returns {lab.names.reference}'s result for this image, and what "
-        "ran before it that gives the result of this run was not found: were its files changed since they were loaded?"
-    )
+    reference, candidate = lab.names
+    text = f"{STATE}: newly loaded, {candidate} returns {reference}'s result for this image, and after none of the "
+    text += "images that were tried the result of this run: were its files changed since they were loaded?"
+    lab.not_tried.append(text)
     return None
 
 
@@ -194,9 +198,13 @@ def _sequences(lab: Laboratory) -> list[Sequence[Image]]:
 
 
 def _pixels(name: str) -> int:
-    data = Path(name).read_bytes()
-    size = image_file_size(data)
-    return len(data) if size is None else size[0] * size[1]
+    """Return how many pixels a file states; of one that states no size its bytes, 0 of one that can't be read."""
+    path = Path(name)
+    if (size := _stated_size(path)) is not None:
+        return size[0] * size[1]
+    with suppress(OSError):
+        return path.stat().st_size
+    return 0
 
 
 def _other_pages(lab: Laboratory) -> list[Sequence[Image]]:
@@ -231,16 +239,20 @@ def _files_beside(lab: Laboratory) -> Iterator[Sequence[Image]]:
 
 
 def _sizes_beside(image: Path) -> dict[Path, tuple[int, int]]:
-    """Return the sizes that the first files beside an image state, which may be anybody's: some can't be read."""
-    found = {}
+    """Return the (height, width) that the first files beside an image state, as far as they do."""
     with suppress(OSError):
         others = (path for path in sorted(image.parent.iterdir()) if path.name != image.name and path.is_file())
-        for path in itertools.islice(others, MOST_READ):
-            with suppress(OSError), path.open("rb") as file:
-                size = image_file_size(file.read(HEADER))
-                if size is not None and min(size) > 0:
-                    found[path] = size
-    return found
+        sizes = {path: _stated_size(path) for path in itertools.islice(others, MOST_READ)}
+        return {path: size for path, size in sizes.items() if size is not None}
+    return {}
+
+
+def _stated_size(path: Path) -> tuple[int, int] | None:
+    """Return the (height, width) that a file's header states; None where it states none, or can't be read."""
+    with suppress(OSError), path.open("rb") as file:  # it may be anybody's, and of any length
+        size = image_file_size(file.read(HEADER))
+        return size if size is not None and min(size) > 0 else None
+    return None
 
 
 def _names(others: Sequence[Image]) -> str:

@@ -86,7 +86,7 @@ class LineForm(NamedTuple):
         if len(parts) != 2:
             many = "no" if len(parts) == 1 else f"{len(parts) - 1} times the"
             raise LabelError(
-                f"{where}: {quoted(text)} holds {many} delimiter {self.delimiter!r}, and a line is one path, one "
+                f"{where}: {_excerpt(text)} holds {many} delimiter {self.delimiter!r}, and a line is one path, one "
                 f"delimiter and one label{'' if len(parts) == 1 else ' (PaddleOCR drops what follows the second)'}: "
                 "correct the line, or name the delimiter of this file"
             )
@@ -109,13 +109,13 @@ class LineForm(NamedTuple):
         try:
             boxes = json.loads(text)
         except (ValueError, RecursionError) as error:
-            found = "nothing stands" if not text else f"{quoted(text)} is not JSON ({error}) and stands"
+            found = "nothing stands" if not text else f"{_excerpt(text)} is not JSON ({error}) and stands"
             raise LabelError(
                 f"{where}: {found} where a list of boxes belongs: write "
                 '[{"transcription": "text", "points": [[x, y], ...]}], or [] for a page without boxes'
             ) from None
         if not isinstance(boxes, list):
-            raise LabelError(f"{where}: the label is {quoted(text)}, not a list of boxes; of one box it is [box]")
+            raise LabelError(f"{where}: the label is {_excerpt(text)}, not a list of boxes; of one box it is [box]")
         read = [_read_box(box, f"{where}: box {index}") for index, box in enumerate(boxes)]
         return Label(polygons=tuple(points for _, points in read), transcriptions=tuple(name for name, _ in read))
 
@@ -143,16 +143,16 @@ def can_be_path(name: str) -> bool:
 def _read_box(box: Any, where: str) -> tuple[str, npt.NDArray[np.float64]]:
     """Return transcription and points of a box. Raises LabelError."""
     if not isinstance(box, dict):
-        raise LabelError(f'{where} is {quoted(box)}, not {{"transcription": "text", "points": [[x, y], ...]}}')
+        raise LabelError(f'{where} is {_excerpt(box)}, not {{"transcription": "text", "points": [[x, y], ...]}}')
     for name in ("transcription", "points"):
         if name not in box:
             hint = did_you_mean(name, map(str, box)) if box else "it is empty"
             raise LabelError(f"{where} has no {name!r}, which PaddleOCR reads: write it; {hint}")
     transcription, points = box["transcription"], box["points"]
     if not isinstance(transcription, str):
-        raise LabelError(f"{where}: transcription is {quoted(transcription)}, not a text: write it in quotes")
+        raise LabelError(f"{where}: transcription is {_excerpt(transcription)}, not a text: write it in quotes")
     if not _are_points(points) or len(points) < 3:
-        raise LabelError(f"{where}: points are {quoted(points)}, not three or more [x, y] in px: draw it again")
+        raise LabelError(f"{where}: points are {_excerpt(points)}, not three or more [x, y] in px: draw it again")
     return transcription, np.array(points, np.float64)
 
 
@@ -165,7 +165,7 @@ def _are_points(points: Any) -> bool:
     return is_of_pairs and all(-_LARGEST <= value <= _LARGEST for value in values)
 
 
-def quoted(value: Any) -> str:
+def _excerpt(value: Any) -> str:
     """Return a value of a file as messages show it."""
     text = printable(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
     return f"{text[:_QUOTED]}..." if len(text) > _QUOTED else text or "nothing"

@@ -70,10 +70,19 @@ def save_baseline_file(
 ) -> None:
     """Write a trace, measured floor and fused map included, whole or not at all.
 
-    Probabilities are kept to 1 / 65535 unless `lossless`, every pixel on its side of the `thresh` that ran; the rest
-    is exact. Pixels of the decoded image, `source`, `files` and
-    `recorded_from` are left out. `settings` is the settings file of
-    the run, from the baselines' folder on; `model` says what was recorded from, see `ownership.Reference.described`.
+    Probabilities are kept to 1 / 65535 unless `lossless`, every pixel on its side of the `thresh` that ran, or the best
+    class of each timestep the best; the rest is exact. Pixels of the decoded image, `source`, `files` and
+    `recorded_from` are left out.
+
+    Args:
+        path: the file.
+        trace: what one side made of one image.
+        reference: whose truth it is, "train" or "inference".
+        fingerprint: digests of the parts of the reference model.
+        options: its device and engine options.
+        lossless: keep every bit of the maps.
+        settings: the settings file of the run, from the baselines' folder on.
+        model: what was recorded from, see `ownership.Reference.described`.
 
     Raises:
         GoldenError: the trace stopped before its end, holds what cannot be read back, or the file cannot be written;

@@ -67,8 +67,9 @@ class GoldenStore:
 
     Attributes:
         asked: the baselines that tests asked for, whether they exist or not.
-        drift: by image, what re-recording changed: `boxes_before`, `boxes_after` and `map_difference`, the largest, or
-            None where the maps have no common shape.
+        drift: by image, what re-recording changed: `map_difference`, the largest, or None where the maps have no common
+            shape, and before and after of a detector `boxes_`, of a recogniser `text_`; of a page also `texts_new`, how
+            many of its texts were not there; where the older one was of another task, `task_before` alone.
     """
 
     def __init__(
@@ -336,11 +337,7 @@ class Baseline:
         fixture: Callable[[], str] = lambda: "",
     ) -> None:
         """Keep the store, what loads the reference model, where to note what happened, and what tells its fixture."""
-        self.store, self._reference, self._note, self._fixture_of_the_test = store, reference, note, fixture
-
-    @property
-    def _reference_fixture(self) -> str:
-        return self._fixture_of_the_test()
+        self.store, self._reference, self._note, self._fixture = store, reference, note, fixture
 
     def trace(self, image: Image) -> Trace:
         """Return the baseline of an image (a path, or an (H, W, 3) uint8 BGR array), as it lies on disk.
@@ -354,7 +351,7 @@ class Baseline:
         try:
             path = str(self.store.path(image))
             self._note("asked", path=path)  # whatever comes of it
-            records = self.store.needs_recording(image, self._reference_fixture)
+            records = self.store.needs_recording(image, self._fixture())
             trace = self._record_baseline(image) if records else self._load_baseline(image)
         except OcrParityError as error:  # its sentence says all; the way through our code does not help
             raise error.with_traceback(None) from None
@@ -370,7 +367,7 @@ class Baseline:
 
     def _record_baseline(self, image: Image) -> Trace:
         model = self._reference()
-        return self.store.record(image, model.trace(image), Reference.of(model, self._reference_fixture))
+        return self.store.record(image, model.trace(image), Reference.of(model, self._fixture()))
 
     def _load_baseline(self, image: Image) -> Trace:
         """Return a baseline; one of another reference only where this one makes the same of the image.
@@ -378,16 +375,16 @@ class Baseline:
         That is found out while recording: who only compares does without the reference model.
         """
         try:
-            return self.store.load(image, self._reference_fixture)
+            return self.store.load(image, self._fixture())
         except GoldenTaken:
             if self.store.mode is None or not self._makes_the_same(image):
                 raise
-        self.store.share(image, self._reference_fixture)
-        return self.store.load(image, self._reference_fixture)
+        self.store.share(image, self._fixture())
+        return self.store.load(image, self._fixture())
 
     def _makes_the_same(self, image: Image) -> bool:
         model, golden = self._reference(), self.store.open(image)
-        is_same = Reference.of(model, self._reference_fixture).is_of(golden.manifest)
+        is_same = Reference.of(model, self._fixture()).is_of(golden.manifest)
         if is_same is not None:
             return is_same
         trace = model.trace(image)

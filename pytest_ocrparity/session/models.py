@@ -157,9 +157,9 @@ def train_model_problems(settings: Settings) -> list[str]:
     from pytest_ocrparity.artifacts.families import family_of_training
     from pytest_ocrparity.artifacts.model_files import find_checkpoint_file
     from pytest_ocrparity.backends.isolation import (
-        check_isolated_checkout,
-        check_isolated_import,
-        check_isolated_library,
+        check_checkout,
+        check_entry_point,
+        check_ppocr,
     )
 
     mistakes, values = Mistakes(), settings.train
@@ -179,12 +179,12 @@ def train_model_problems(settings: Settings) -> list[str]:
             find_dictionary(yml, values["config"], root)
     with mistakes.gathering():
         if root is None:
-            check_isolated_library()
+            check_ppocr()
         else:
-            check_isolated_checkout(root)
+            check_checkout(root)
     if "network" in values:
         with mistakes.gathering():
-            check_isolated_import(values["network"], values["network_folder"])
+            check_entry_point(values["network"], values["network_folder"])
     return [settings.as_typed(text) for text in mistakes.texts]
 
 
@@ -205,10 +205,10 @@ def inference_model_problems(settings: Settings, name: str | None = None) -> lis
     if "model_file" in values:
         return [_in_its_table(settings, name, text) for text in _file_problems(values)]
     if "factory" in values:
-        from pytest_ocrparity.backends.isolation import check_isolated_import
+        from pytest_ocrparity.backends.isolation import check_entry_point
 
         with mistakes.gathering():
-            check_isolated_import(values["factory"], values["folder"], setting="inference.factory")
+            check_entry_point(values["factory"], values["folder"], setting="inference.factory")
         return [_in_its_table(settings, name, text) for text in mistakes.texts]
     with mistakes.gathering():
         _refuse_second_engine(settings, name)

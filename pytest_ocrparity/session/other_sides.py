@@ -71,7 +71,7 @@ def other_side_problems(values: Mapping[str, Any], train_root: Path | None) -> l
     from pytest_ocrparity.artifacts.configs import read_config
     from pytest_ocrparity.artifacts.families import RECOGNISERS, family_of_export
     from pytest_ocrparity.artifacts.model_files import find_export_files, find_model_file
-    from pytest_ocrparity.backends.isolation import check_isolated_checkout
+    from pytest_ocrparity.backends.isolation import check_checkout
     from pytest_ocrparity.backends.onnx.processing import configure_processing
     from pytest_ocrparity.backends.openvino.compiled import (
         find_openvino_file,
@@ -83,7 +83,7 @@ def other_side_problems(values: Mapping[str, Any], train_root: Path | None) -> l
     mistakes = Mistakes()
     if values.get("api") in SCRIPTS:
         with mistakes.gathering():
-            check_isolated_checkout(_root_of(values, train_root), "inference.paddleocr_root")
+            check_checkout(_root_of(values, train_root), "inference.paddleocr_root")
         with mistakes.gathering():
             export = find_export_files(values["model_dir"])
             task = family_of_export(read_config(export.config)).task

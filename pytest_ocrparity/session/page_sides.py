@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 def page_problems(settings: Settings, fixture: str) -> list[str]:
     """Return what of a side that reads pages is not there or means nothing, without loading anything."""
-    from pytest_ocrparity.backends.isolation import check_isolated_import
+    from pytest_ocrparity.backends.isolation import check_entry_point
 
     mistakes, factory = Mistakes(), settings.page.get("factory")
     with mistakes.gathering():
@@ -32,7 +32,7 @@ def page_problems(settings: Settings, fixture: str) -> list[str]:
             for part in (settings, _recognition(settings)):
                 mistakes.texts += train_model_problems(part)
         elif factory is not None:
-            check_isolated_import(factory, settings.root, setting="page.factory")
+            check_entry_point(factory, settings.root, setting="page.factory")
         else:
             for part, candidate in _candidates_of_page(settings):
                 mistakes.texts += inference_model_problems(part, candidate.name)

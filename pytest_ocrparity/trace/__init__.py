@@ -6,7 +6,7 @@ takes what other programs write.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from os import PathLike, fspath
 from pathlib import Path
@@ -30,7 +30,7 @@ from pytest_ocrparity.stages import (
     Task,
     task_named,
 )
-from pytest_ocrparity.trace.decoded import Decoded, read_only, trace_copy
+from pytest_ocrparity.trace.decoded import Array, Decoded, read_only, trace_copy
 from pytest_ocrparity.trace.recognised_text import Recognition
 from pytest_ocrparity.trace.result_document import read_result_document
 from pytest_ocrparity.trace.stored_fields import wrong_stored_fields
@@ -45,7 +45,17 @@ Shape: TypeAlias = "tuple[float, float, float, float]"
 """PaddleOCR's shape row: source height, source width, ratio_h, ratio_w."""
 
 
-__all__ = ["Decoded", "Detections", "Image", "Recognition", "Shape", "Trace", "trace_copy", "trace_source_place"]
+__all__ = [
+    "Array",
+    "Decoded",
+    "Detections",
+    "Image",
+    "Recognition",
+    "Shape",
+    "Trace",
+    "trace_copy",
+    "trace_source_place",
+]
 
 
 FORMAT: Final = "pytest-ocrparity trace"
@@ -99,19 +109,19 @@ class Detections:
         """Compare polygons and scores, NaN equal to NaN, in order."""
         if not isinstance(other, Detections):
             return NotImplemented
-        return _are_equal_arrays(self.scores, other.scores) and _are_equal_arrays(self.polygons, other.polygons)
+        return _are_equal_values(self.scores, other.scores) and _are_equal_values(self.polygons, other.polygons)
 
     __hash__ = None  # type: ignore[assignment]  # holds arrays
 
 
-def _are_equal_arrays(value: object, other: object) -> bool:
+def _are_equal_values(value: object, other: object) -> bool:
     """Return whether two field values are equal, arrays by content and NaN equal to NaN."""
     if isinstance(value, np.ndarray) and isinstance(other, np.ndarray):
         return (
             value.shape == other.shape and value.dtype == other.dtype and np.array_equal(value, other, equal_nan=True)
         )
     if isinstance(value, tuple) and isinstance(other, tuple):
-        return len(value) == len(other) and all(_are_equal_arrays(a, b) for a, b in zip(value, other, strict=True))
+        return len(value) == len(other) and all(_are_equal_values(a, b) for a, b in zip(value, other, strict=True))
     if isinstance(value, np.ndarray) or isinstance(other, np.ndarray):
         return False
     return bool(value == other)
@@ -153,7 +163,7 @@ class Trace:
     image: str
     decode: Decoded | None = None
     resize: npt.NDArray[np.uint8] | None = None
-    shape: tuple[float, float, float, float] | None = None
+    shape: Shape | None = None
     tensor: npt.NDArray[np.float32] | None = None
     probability_map: npt.NDArray[np.float32] | None = None
     detections: Detections | None = None
@@ -188,17 +198,17 @@ class Trace:
             if wrong := [each for each in self.texts if not isinstance(each, Recognition | None)]:
                 raise TypeError(f"the texts of a page are Recognition(text, score) or None, not {wrong[0]!r}")
         object.__setattr__(self, "parameters", jsonable(self.parameters))
-        for name in (RESIZE, TENSOR, PROBABILITY_MAP, "fused_map"):
+        for name in _ARRAYS:
             value = getattr(self, name)
             if value is not None:
                 object.__setattr__(self, name, read_only(value))
 
     def __eq__(self, other: object) -> bool:
-        """Compare everything but `source`, `files` and `recorded_from`."""
+        """Compare everything but `source`, `files`, `recorded_from` and `memo`."""
         if not isinstance(other, Trace):
             return NotImplemented
         names = [f.name for f in fields(self) if f.name not in ("source", "files", "recorded_from", "memo")]
-        return all(_are_equal_arrays(getattr(self, name), getattr(other, name)) for name in names)
+        return all(_are_equal_values(getattr(self, name), getattr(other, name)) for name in names)
 
     __hash__ = None  # type: ignore[assignment]  # holds arrays
 
@@ -234,8 +244,10 @@ class Trace:
 
     @property
     def map_scale(self) -> tuple[float, float]:
-        """Source pixels per map pixel, along x and along y; (1, 1) where shape or map is unknown, or no map."""
-        if self.shape is None or self.probability_map is None or not self.probability_map.size:
+        """Source pixels per map pixel, along x and along y; (1, 1) where either is unknown or has no pixel."""
+        if self.shape is None or not all(self.shape[:2]):
+            return 1.0, 1.0
+        if self.probability_map is None or not self.probability_map.size:
             return 1.0, 1.0
         height, width = self.probability_map.shape[-2:] if self.probability_map.ndim > 1 else self.shape[:2]
         return self.shape[1] / width, self.shape[0] / height
@@ -248,13 +260,7 @@ class Trace:
     @property
     def nbytes(self) -> int:
         """Bytes held by this trace's arrays, for bounded caches."""
-        arrays: Sequence[npt.NDArray[Any] | None] = (
-            self.decode.pixels if self.decode else None,
-            self.resize,
-            self.tensor,
-            self.probability_map,
-            self.fused_map,
-        )
+        arrays = [self.decode and self.decode.pixels, *(getattr(self, name) for name in _ARRAYS)]
         return sum(array.nbytes for array in arrays if array is not None)
 
     def to_json(self, path: str | PathLike[str]) -> None:

@@ -13,13 +13,11 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 
 from pytest_ocrparity.errors import ResultError
+from pytest_ocrparity.trace.decoded import Array
 from pytest_ocrparity.whole_files import write_whole_file
 from pytest_ocrparity.wording import printable
-
-Array = npt.NDArray[Any]
 
 KINDS: Final = "fiub"
 """Kinds of NumPy's numbers that an array may hold: floats, integers and truth values."""

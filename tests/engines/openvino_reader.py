@@ -163,6 +163,11 @@ def test_wrong_options_are_refused(folder: Path, options: dict[str, Any], said: 
         reading(folder, options)
 
 
+def test_an_export_without_a_name_needs_none(folder: Path) -> None:
+    edit(folder, lambda yml: yml.pop("Global"))
+    assert reading(folder).trace(PRICE).recognition is not None
+
+
 def test_what_else_it_cannot_run_is_refused(folder: Path) -> None:
     with pytest.raises(ModelError, match=r"of a recogniser: set inference\.model_dir to its folder, and no model_file"):
         load_openvino_side(model_file=folder / "inference.onnx", options=FULL)

@@ -88,5 +88,5 @@ def test_the_conftest_that_the_message_shows_compares_the_boxes(
 def test_a_post_process_that_is_missing_has_no_way_out_but_itself(east: pytest.Pytester) -> None:
     write(east.path, PostProcess=None)
     result = run(east)
-    result.stdout.fnmatch_lines(["*PostProcess is nothing, not a dict: it turns the probability map into boxes*"])
+    result.stdout.fnmatch_lines(["*PostProcess is nothing, not a mapping: it turns the probability map into boxes*"])
     result.stdout.no_fnmatch_line("*boxes_of_the_export*")

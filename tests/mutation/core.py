@@ -6,7 +6,7 @@ from pathlib import Path
 
 CORE = (
     *("geometry.py", "tolerance.py", "rejudge.py", "compare", "golden"),
-    *(f"diagnose/{name}.py" for name in ("__init__", "budget", "chance", "laboratory", "repeatability")),
+    *(f"diagnose/{name}.py" for name in ("__init__", "budget", "chance", "laboratory", "page_frame", "repeatability")),
     *("diagnose/postprocessing/equality.py", "diagnose/network/map_change.py"),
 )
 """The files and folders of what compares, judges, decides on causes and reads baselines.
@@ -20,7 +20,8 @@ TESTS = tuple(
     str(UNIT / name)
     for name in (
         *("compare", "golden", "diagnose/test_diagnose.py", "diagnose/test_budget.py", "diagnose/test_laboratory.py"),
-        *("diagnose/test_chance.py", "diagnose/test_repeatability.py", "diagnose/network/test_map_change.py"),
+        *("diagnose/test_chance.py", "diagnose/test_page_frame.py", "diagnose/test_repeatability.py"),
+        *("diagnose/network/test_map_change.py",),
         *("diagnose/postprocessing/test_equality.py", "test_geometry.py", "test_geometry_properties.py"),
         *("test_tolerance.py", "test_rejudge.py"),
     )

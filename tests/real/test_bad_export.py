@@ -90,7 +90,7 @@ def test_an_export_that_is_not_whole(export: Path, change: Change, message: str)
         ({"Global": None}, r"inference\.yml has no Global\.model_name .*set inference\.model_name, such as"),
         ({"Global__model_name": "tiny_db"}, r"paddlex knows no text-detection model 'tiny_db'.*PP-OCRv5_mobile_det"),
         ({"PreProcess": None}, r"PreProcess\.transform_ops is nothing, not a list"),
-        ({"PostProcess": None}, r"PostProcess is nothing, not a dict"),
+        ({"PostProcess": None}, r"PostProcess is nothing, not a mapping"),
         (
             {"PostProcess__name": "DistillationDBPostProcess"},
             r"PostProcess\.name is 'DistillationDBPostProcess', not DBPostProcess, the only one that paddleocr's",

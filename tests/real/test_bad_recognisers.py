@@ -41,13 +41,13 @@ class TestTraining:
         ("changes", "message"),
         [
             ({"Eval": None}, r"Eval\.dataset\.transforms is nothing, not a list"),
-            ({"PostProcess": None}, r"PostProcess is nothing, not a dict: it turns the probability map into text"),
+            ({"PostProcess": None}, r"PostProcess is nothing, not a mapping: it turns the probability map into text"),
             (
                 {"PostProcess__name": "SARLabelDecode"},
                 r"PostProcess\.name is 'SARLabelDecode', not CTCLabelDecode or DistillationCTC.*\. The texts of a reco",
             ),
-            ({"Architecture__algorithm": "Distillation"}, r"Architecture\.Models is nothing, not a dict"),
-            ({"Global": [1]}, r"Global is a list, not a dict"),
+            ({"Architecture__algorithm": "Distillation"}, r"Architecture\.Models is nothing, not a mapping"),
+            ({"Global": [1]}, r"Global is a list, not a mapping"),
             (
                 {"Eval__dataset__transforms": [*transforms(), {EVIL: None}]},
                 r"names .*touch evil.*of PaddleOCR's recognition YAML files; .*only these are let through",

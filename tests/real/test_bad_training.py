@@ -61,19 +61,22 @@ EVIL = "__import__('os').system('touch evil')"
         ({"Eval__dataset__transforms": [*transforms(), "Pad"]}, r"transforms\[6\] is 'Pad', not one operator name"),
         ({"Eval__dataset__transforms": [{"Pad": 3}]}, r"transforms\[0\]: Pad has 3 for arguments, not a mapping"),
         ({"Eval__dataset__transforms": transforms()[2:]}, r"lacks DecodeImage, without which tools/infer_det\.py"),
-        ({"PostProcess": None}, r"PostProcess is nothing, not a dict: it turns the probability map into boxes"),
+        ({"PostProcess": None}, r"PostProcess is nothing, not a mapping: it turns the probability map into boxes"),
         (
             {"PostProcess__name": "EASTPostProcess"},
             r"PostProcess\.name is 'EASTPostProcess', not DBPostProcess or Dist",
         ),
-        ({"Architecture": None}, r"Architecture is nothing, not a dict: this is no PaddleOCR training YAML file"),
+        ({"Architecture": None}, r"Architecture is nothing, not a mapping: this is no PaddleOCR training YAML file"),
         ({"Architecture__algorithm": "EAST"}, r"Architecture\.algorithm is 'EAST'; only DB, DB\+\+ and their Distill"),
-        ({"Architecture__algorithm": "Distillation"}, r"Architecture\.Models is nothing, not a dict: a Distillation"),
+        (
+            {"Architecture__algorithm": "Distillation"},
+            r"Architecture\.Models is nothing, not a mapping: a Distil",
+        ),
         (
             {"Architecture": {"algorithm": "Distillation", "Models": {"A": {"algorithm": "SAST"}}}},
             r"Architecture\.Models\.A\.algorithm is 'SAST'",
         ),
-        ({"Global": [1]}, r"Global is a list, not a dict"),
+        ({"Global": [1]}, r"Global is a list, not a mapping"),
         (
             {"Eval__dataset__transforms": [*transforms(), {EVIL: None}]},
             r"names .*touch evil.*only these are let through",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -129,6 +130,33 @@ def test_a_value_that_the_object_sets_itself_is_no_argument(
     assert any("0.9 was used, by the object that app.ocr:make returns" in row for row in found.evidence)
 
 
+IN_PLACE = """inner = made.paddlex_predictor
+    class Resize(type(inner.pre_tfs["Resize"])):
+        def __call__(self, imgs, **given):
+            for img in imgs:
+                img[:] = 255 - img
+            return super().__call__(imgs, **given)
+    class Boxes(type(inner.post_op)):
+        def process(self, pred, *rest):
+            pred[pred < 0.1] = 0.9
+            return super().process(pred, *rest)
+    inner.pre_tfs["Resize"].__class__, inner.post_op.__class__ = Resize, Boxes
+"""
+
+
+def test_steps_that_work_in_place_change_nothing_that_was_recorded_before_them(factory: Make) -> None:
+    side = factory(f"from paddleocr import TextDetection\n    made = {ALONE})\n    {IN_PLACE}    return made")
+    plain = load_inference(model_dir=EXPORT, options={"device": "cpu", "enable_mkldnn": False})
+    right, trace = plain.trace(RECEIPT), side.trace(RECEIPT)
+    (batch,) = side.trace_batch([RECEIPT])
+    for each in (trace, batch):
+        assert each.error is None and each.decode == right.decode
+        assert each.resize is not None and right.resize is not None and not np.array_equal(each.resize, right.resize)
+        assert each.tensor is not None and trace.tensor is not None and np.array_equal(each.tensor, trace.tensor)
+        assert each.probability_map is not None and np.array_equal(each.probability_map, side.infer(each.tensor))
+        assert each.detections is not None and each.detections == trace.detections
+
+
 def test_an_object_of_a_folder_that_is_no_export_names_it(
     factory: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -142,6 +170,18 @@ def test_an_object_of_a_folder_that_is_no_export_names_it(
         factory("\n    ".join(lines))
     told = "inference.factory = 'app.ocr:make' returned an object of the folder copy"
     assert str(refused.value).endswith(f"{told} (in the current directory, {tmp_path})")
+
+
+def test_an_object_of_a_relative_folder_is_examined_in_another_directory(
+    factory: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    shutil.copytree(EXPORT, tmp_path / "copy")
+    monkeypatch.chdir(tmp_path)
+    side = factory(f"from paddleocr import TextDetection\n    return {ALONE.replace(repr(str(EXPORT)), repr('copy'))})")
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert [other.cause for other in side.other_engines()] == ["network.own_code", "engine.optimization"]
+    assert len(side.stored_weights()) > 40
 
 
 def test_an_object_may_be_returned_twice(factory: Make, trained: TrainingPipeline) -> None:

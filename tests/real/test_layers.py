@@ -96,7 +96,7 @@ def part() -> npt.NDArray[np.float32]:
 
 
 def searched(reference: Any, candidate: Any, part: npt.NDArray[np.float32]) -> Search:
-    return search_layers(reference, candidate, part, lambda off: off <= 1e-4)
+    return search_layers(reference, candidate, part, 1e-4)
 
 
 @pytest.fixture(scope="module")

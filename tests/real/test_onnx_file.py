@@ -395,6 +395,20 @@ def test_an_optimisation_that_changes_the_map_is_named(
     assert found.fix is not None and "graph_optimization_level = ORT_DISABLE_ALL" in found.fix.text
 
 
+def test_of_a_folder_with_a_program_as_well_the_file_that_runs_is_read(tmp_path: Path) -> None:
+    """An ONNX file that was converted of an earlier export would else be called as right as the program beside it."""
+    folder = Path(shutil.copytree(EXAMPLE / "inference", tmp_path / "inference"))
+    write_blob(folder / "inference.onnx")
+    options = {**LIMITS, "device": "cpu", "enable_mkldnn": False}
+    side = load_inference(model_dir=folder, options={**options, "engine": "onnxruntime"})
+    assert [other.cause for other in side.other_engines()] == ["network.own_code"]
+    assert not side.stores_all_weights() and side.is_in_train_mode() is None
+    assert side.network_graph().nodes[0].operator == "data" and len(side.stored_weights()) < 10
+    twin = load_inference(model_dir=folder, options=options)
+    assert [other.cause for other in twin.other_engines()] == ["network.own_code", "engine.optimization"]
+    assert twin.stores_all_weights() and len(twin.stored_weights()) > 40
+
+
 def test_an_input_in_half_precision_is_refused(tmp_path: Path) -> None:
     write_yml(tmp_path / "inference.yml", export_yml(YML))
     file = write_blob(tmp_path / "half.onnx", kind=FLOAT16)

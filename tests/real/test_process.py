@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_ocrparity.backends.isolation import isolated, isolated_checkout, isolated_import
+from pytest_ocrparity.backends.isolation import import_entry_point, isolated, isolated_checkout
 from pytest_ocrparity.backends.paddlex.pipeline import load_inference
 from pytest_ocrparity.backends.ppocr.pipeline import load_training
 from pytest_ocrparity.errors import ModelError
@@ -107,7 +107,8 @@ def test_modules_of_one_name_in_two_folders_are_two(tmp_path: Path, monkeypatch:
     (tmp_path / "two" / "own_net_of_test" / "__init__.py").touch()
     path = list(sys.path)
     reference = "own_net_of_test.build:name"
-    assert [isolated_import(reference, tmp_path / folder) for folder in ("one", "two", "one")] == ["one", "two", "one"]
+    folders = ["one", "two", "one"]
+    assert [import_entry_point(reference, tmp_path / folder) for folder in folders] == folders
     assert sys.path == path
     for name in [name for name in sys.modules if name.startswith("own_net_of_test")]:
         monkeypatch.delitem(sys.modules, name)

@@ -184,6 +184,13 @@ def test_boxes_that_it_drops_are_told_in_their_sentence(train: TrainingPipeline,
     assert found.evidence[0] == "with the 2 boxes of its detector in their place, all are within the limits"
 
 
+def test_a_map_that_is_the_second_output_of_an_onnx_file_is_found(train: TrainingPipeline, tmp_path: Path) -> None:
+    write_blob(tmp_path / "inference.onnx", is_first=False)
+    write_yml(tmp_path / "inference.yml", export_yml(YML))
+    (found,) = causes(train, detector({**RIGHT, "use_onnx": True}, tmp_path), bars(9, 12))
+    assert found.cause == "network.outputs"
+
+
 def test_polygons_that_it_pads_keep_their_places(trained: TrainingPipeline) -> None:
     side = detector({**RIGHT, "det_box_type": "poly"})
     trace = side.trace(EXAMPLE / "images" / "curved.png")

@@ -286,7 +286,7 @@ def test_the_gate_fails_on_what_it_refuses(
     result = pytester.runpytest_inprocess("-p", "no:xdist", "tests/test_export.py", "-k", "training")
     result.assert_outcomes(failed=2, deselected=2)
     told = "thin.png: train stopped at resize: the image of 65x11 px becomes a tensor of 4352x736 px, which would take"
-    cause = "unknown at resize: train did not run, and no experiment was made, for want of memory"
+    cause = "unknown at resize: train did not run, and no experiment was made, as too little memory was left"
     result.stdout.fnmatch_lines_random([f"*{told}*memory_limit is 0.6 GB*", f"*{cause}*", "*this image file is empty*"])
 
 

@@ -52,9 +52,9 @@ TESTED_BY = {
     "backends.isolation": "real/test_process.py",
     "backends.line_probes": "real/test_recognisers.py",
     "backends.memory_guard": "real/test_memory.py",
+    "backends.network_file": "real/test_onnx_file.py",
     "backends.onnx.half_file": "real/test_half_file.py",
     "backends.onnx.pipeline": "real/test_onnx_file.py",
-    "backends.onnx.readable_file": "real/test_onnx_file.py",
     "backends.openvino.compiled": "engines/openvino_side.py",  # they need OpenVINO and RapidOCR
     "backends.openvino.pipeline": "engines/openvino_side.py",
     "backends.openvino.on_openvino": "engines/openvino_side.py",
@@ -64,7 +64,6 @@ TESTED_BY = {
     "backends.rapidocr.rapid_side": "engines/rapidocr_side.py",
     "backends.paddlex.deployed_recogniser": "real/test_recognisers.py",
     "backends.paddlex.deployed_side": "real/test_inference.py",
-    "backends.paddlex.onnx_runner": "real/test_onnx_file.py",
     "backends.paddlex.factory": "real/test_factory.py",
     "backends.paddlex.ocr_predictor": "real/test_ocr_predictor.py",
     "backends.paddlex.installed": "faults/test_named_ports.py",  # a baseline as reference
@@ -76,6 +75,7 @@ TESTED_BY = {
     "backends.paddlex.program": "faults/test_faults.py",  # run where an export's weights or engine are suspected
     "backends.paddlex.returned": "real/test_ocr_predictor.py",  # boxes of a pipeline around a detector
     "backends.paddlex.stand_in": "real/test_ocr_predictor.py",  # paddleocr loads it
+    "backends.paddlex.taps": "real/test_predictor.py",
     "backends.paddlex.variation": "real/test_fixes.py",
     "backends.ppocr.layer_attributes": "real/test_layers.py",
     "backends.ppocr.network": "real/test_network.py",
@@ -98,6 +98,7 @@ TESTED_BY = {
     "diagnose.network.lookalikes": "real/test_lookalikes.py",
     "diagnose.preprocessing.decoding": "real/test_diagnose_decoding.py",
     "diagnose.preprocessing.rectifying": "real/test_factory.py",  # a document preprocessor in paddleocr's pipeline
+    "diagnose.preprocessing.fed_picture": "unit/diagnose/preprocessing/test_placements.py",
     "diagnose.preprocessing.pictures": "unit/diagnose/preprocessing/test_placements.py",
     "diagnose.postprocessing.rules": "unit/diagnose/postprocessing/test_values.py",
     "diagnose.postprocessing.rule_table": "unit/diagnose/postprocessing/test_values.py",
@@ -121,10 +122,11 @@ MIRROR_NONE = {
     "test_geometry_properties.py",
     "compare/test_judge_rules.py",
     "diagnose/layers/test_random_graphs.py",
+    "diagnose/test_odd_traces.py",
     *(f"settings/test_{topic}.py" for topic in ("above_rootdir", "all_mistakes", "hints", "spelling")),
 }
-"""Properties of `geometry`, the edges of each rule of `judge`, a search for layers in networks that are drawn, and what
-the modules of `settings` do together: they would make a file too long."""
+"""Properties of `geometry`, the edges of each rule of `judge`, a search for layers in networks that are drawn, traces
+that end no diagnosis, and what the modules of `settings` do together: they would make a file too long."""
 
 
 def module_name(path: Path) -> str:

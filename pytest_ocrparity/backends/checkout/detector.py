@@ -10,13 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 from pytest_ocrparity.backends.checkout.flags import FLAG_OF
-from pytest_ocrparity.backends.checkout.script import Page, in_place_of_network, replaced
+from pytest_ocrparity.backends.checkout.script import Page, in_place_of_network
 from pytest_ocrparity.backends.checkout.side import ScriptSide
 from pytest_ocrparity.backends.effective_parameters import (
     effective_training_detections,
     effective_training_operator,
 )
 from pytest_ocrparity.backends.isolation import isolated
+from pytest_ocrparity.backends.replacing import replaced
 from pytest_ocrparity.backends.staged import StagedPipeline
 from pytest_ocrparity.errors import StageError
 from pytest_ocrparity.stages import DECODE, DETECTIONS, RESIZE, TENSOR

@@ -12,11 +12,12 @@ import numpy.typing as npt
 
 from pytest_ocrparity.artifacts.dictionary import dictionary_misfit
 from pytest_ocrparity.backends.checkout.flags import REC_FLAG_OF
-from pytest_ocrparity.backends.checkout.script import DICTIONARY, in_place_of_network, replaced
+from pytest_ocrparity.backends.checkout.script import DICTIONARY, in_place_of_network
 from pytest_ocrparity.backends.checkout.side import ScriptSide, Setup
 from pytest_ocrparity.backends.effective_parameters import effective_text_parameters
 from pytest_ocrparity.backends.isolation import isolated
 from pytest_ocrparity.backends.line_probes import probed_classes, probed_line_widths, probed_width_rule
+from pytest_ocrparity.backends.replacing import replaced
 from pytest_ocrparity.backends.staged import StagedRecogniser
 from pytest_ocrparity.errors import ModelError
 from pytest_ocrparity.stages import DECODE, RESIZE

@@ -9,17 +9,18 @@ import importlib
 import shutil
 import tempfile
 from argparse import Namespace
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Final
 
-from pytest_ocrparity.artifacts.model_files import ExportFiles, fingerprint_export_files
+from pytest_ocrparity.artifacts.model_files import ONNX, ExportFiles, fingerprint_export_files
 from pytest_ocrparity.backends.checkout.flags import parsed_flags
 from pytest_ocrparity.backends.isolation import isolated_checkout
 from pytest_ocrparity.backends.ppocr.operators import import_ppocr_operators
+from pytest_ocrparity.backends.replacing import Stopped, replaced
 from pytest_ocrparity.errors import ModelError
 
 MODEL_FLAGS: Final = {"predict_det": "det_model_dir", "predict_rec": "rec_model_dir"}
@@ -28,12 +29,6 @@ CLASSES: Final = {"predict_det": "TextDetector", "predict_rec": "TextRecognizer"
 """By script, its class."""
 DICTIONARY: Final = "rec_char_dict_path"
 """The flag that names the dictionary."""
-ONNX: Final = "inference.onnx"
-"""What `use_onnx` runs of a folder."""
-
-
-class Stopped(BaseException):
-    """A stand-in has ended a run on purpose; no `except Exception` of the script takes it for a fault."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +77,8 @@ class Script:
             copied = Path(shutil.copytree(export.folder, Path(folder) / export.folder.name))
             setattr(arguments, MODEL_FLAGS[self.api], str(copied / ONNX if arguments.use_onnx else copied))
             try:
-                with self._called_in_the_checkout(module), _onednn_off(module.utility, without_onednn):
+                off = _onednn_off(module.utility) if without_onednn else nullcontext()
+                with self._called_in_the_checkout(module), off:
                     made = getattr(module, CLASSES[self.api])(arguments)
             except ImportError:
                 raise
@@ -107,14 +103,11 @@ class Script:
         network = made.predictor, made.input_tensor, made.output_tensors, made.config
         with isolated_checkout(self.root, "inference.paddleocr_root"):
             module = self._import()
-            real = module.utility.create_predictor
-            module.utility.create_predictor = lambda *_: network
+            own = {}
             if self.api == "predict_rec":  # no experiment changes its post-process, whose dictionary may be gone
-                module.build_post_process = lambda *_: made.postprocess_op
-            try:
+                own["build_post_process"] = lambda *_: made.postprocess_op
+            with replaced(module.utility, create_predictor=lambda *_: network), replaced(module, **own):
                 return getattr(module, CLASSES[self.api])(arguments)
-            finally:
-                module.utility.create_predictor = real
 
     def default_of(self, flag: str) -> Any:
         """Return what a flag is where a user gives none."""
@@ -126,8 +119,7 @@ class Script:
             raise ModelError(f"{self.root} holds no tools/infer/{self.label} (set in inference.paddleocr_root)")
         return importlib.import_module(f"tools.infer.{self.api}")
 
-    @contextmanager
-    def _called_in_the_checkout(self, module: Any) -> Iterator[None]:
+    def _called_in_the_checkout(self, module: Any) -> AbstractContextManager[None]:
         """Let the dictionary's path start at the checkout, where the script's default for it leads somewhere."""
         real = module.build_post_process
 
@@ -135,11 +127,7 @@ class Script:
             path = config.get("character_dict_path")
             return real({**config, **({"character_dict_path": str(self.root / path)} if path else {})}, *rest)
 
-        module.build_post_process = build
-        try:
-            yield
-        finally:
-            module.build_post_process = real
+        return replaced(module, build_post_process=build)
 
     def _refusal(self, error: BaseException, export: ExportFiles, folder: str) -> str:
         said = " ".join(str(error).split()).replace(f"{folder}/", "").partition(" [Hint:")[0].rstrip(".")
@@ -186,8 +174,7 @@ def _state_of(export: ExportFiles) -> tuple[list[str], Mapping[str, str]]:
     return sorted(path.name for path in export.folder.iterdir()), fingerprint_export_files(export)
 
 
-@contextmanager
-def _onednn_off(utility: Any, is_off: bool) -> Iterator[None]:
+def _onednn_off(utility: Any) -> AbstractContextManager[None]:
     """Let `create_predictor` find oneDNN switched off in the configuration that the script has made."""
     real = utility.inference
 
@@ -195,14 +182,8 @@ def _onednn_off(utility: Any, is_off: bool) -> Iterator[None]:
         config.disable_mkldnn()
         return real.create_predictor(config)
 
-    if is_off:
-        utility.inference = SimpleNamespace(
-            Config=real.Config, PrecisionType=real.PrecisionType, create_predictor=create
-        )
-    try:
-        yield
-    finally:
-        utility.inference = real
+    other = SimpleNamespace(Config=real.Config, PrecisionType=real.PrecisionType, create_predictor=create)
+    return replaced(utility, inference=other)
 
 
 class Network:
@@ -230,24 +211,6 @@ class Network:
     def copy_to_cpu(self) -> Any:
         """Return the output, as paddle's output tensor does."""
         return self._output
-
-
-@contextmanager
-def replaced(target: Any, **values: Any) -> Iterator[None]:
-    """Run the block with other attributes of an object, to its end or to where a stand-in stops it."""
-    before = {name: value for name, value in vars(target).items() if name in values}
-    for name, value in values.items():
-        setattr(target, name, value)
-    try:
-        yield
-    except Stopped:
-        pass
-    finally:
-        for name in values:
-            if name in before:
-                setattr(target, name, before[name])
-            else:
-                delattr(target, name)
 
 
 def in_place_of_network(target: Any, output: Any = None) -> tuple[Network, dict[str, Any]]:

@@ -18,21 +18,15 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from pytest_ocrparity.artifacts.model_files import ExportFiles, fingerprint_export_files
+from pytest_ocrparity.artifacts.model_files import ONNX, ExportFiles, fingerprint_export_files
 from pytest_ocrparity.backends.checkout.flags import flag_values, flags_fix
-from pytest_ocrparity.backends.checkout.script import ONNX, Script, Stopped, read_first_page, replaced
-from pytest_ocrparity.backends.graphs import program_graph
+from pytest_ocrparity.backends.checkout.script import Script, read_first_page
 from pytest_ocrparity.backends.isolation import isolated
 from pytest_ocrparity.backends.memory_guard import MemoryGuard
-from pytest_ocrparity.backends.onnx.runtime import runtime_arrays, runtime_engine, runtime_fixed_size
-from pytest_ocrparity.backends.paddlex.program import (
-    is_program_in_train_mode,
-    plain_program_run,
-    program_arrays,
-    program_fixed_size,
-)
-from pytest_ocrparity.backends.staged import StagedSide
-from pytest_ocrparity.contract import NetworkGraph
+from pytest_ocrparity.backends.network_file import NetworkFile
+from pytest_ocrparity.backends.onnx.runtime import runtime_engine, runtime_fixed_size
+from pytest_ocrparity.backends.paddlex.program import plain_program_run, program_fixed_size
+from pytest_ocrparity.backends.replacing import Stopped, replaced
 from pytest_ocrparity.diagnosis import Alternative, Fix, table_of
 from pytest_ocrparity.errors import ImageError, NotEnoughMemory, StageError
 from pytest_ocrparity.files import image_file_bytes
@@ -65,9 +59,10 @@ class Setup:
     without_onednn: bool = False
 
 
-class ScriptSide(StagedSide):
+class ScriptSide(NetworkFile):
     """An object of a script, which is run with stand-ins for the parts that are not asked for."""
 
+    _file: Path
     flags: ClassVar[Mapping[str, str]]
     """By parameter, the flag that sets it."""
 
@@ -83,6 +78,8 @@ class ScriptSide(StagedSide):
         self._made, self._arguments = setup.script.load(
             setup.export, setup.options, without_onednn=setup.without_onednn
         )
+        program = setup.export.program
+        self._file = setup.export.folder / ONNX if self._arguments.use_onnx or program is None else program
         names = ("predictor", "input_tensor", "output_tensors")
         self._network = {name: getattr(self._made, name) for name in names}
         self._changes: Mapping[str, Mapping[str, Any]] = {}
@@ -116,7 +113,7 @@ class ScriptSide(StagedSide):
             return replace(trace, error=refused), None
         if pixels is None:
             raise ImageError(f"{name}: {self._setup.script.label} cannot decode this file; is it an image?")
-        return replace(trace, decode=Decoded.of(pixels.copy(), "BGR")), pixels
+        return replace(trace, decode=Decoded.of(pixels, "BGR")), pixels
 
     def infer(self, tensor: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Return the first output of the script's network for a (1, 3, h, w) tensor.
@@ -240,33 +237,15 @@ class ScriptSide(StagedSide):
 
     def other_outputs(self, tensor: npt.NDArray[np.float32]) -> list[npt.NDArray[np.float32]]:
         """Return the outputs of the network after the first."""
+        if self._arguments.use_onnx:
+            with isolated():
+                given = {self._made.input_tensor.name: np.ascontiguousarray(tensor)}
+                return [np.asarray(each) for each in self._made.predictor.run(None, given)[1:]]
         self.infer(tensor)
         return [np.asarray(each.copy_to_cpu()) for each in self._made.output_tensors[1:]]
-
-    @property
-    def _file(self) -> Path:
-        """The program or the ONNX file that runs."""
-        export = self._setup.export
-        return export.folder / ONNX if self._arguments.use_onnx or export.program is None else export.program
-
-    def stored_weights(self) -> Mapping[str, npt.NDArray[Any]]:
-        """Return the arrays of the export, by the names that they have there."""
-        return runtime_arrays(self._file) if self._arguments.use_onnx else program_arrays(self._file)
-
-    def stores_all_weights(self) -> bool:
-        """Return whether the export is a program, whose arrays are all read."""
-        return not self._arguments.use_onnx
-
-    def network_graph(self) -> NetworkGraph:
-        """Return the graph of the export."""
-        return program_graph(self._file)
 
     def input_size(self) -> tuple[int, int] | None:
         """Return the height and width that the export takes alone, or None where it takes any."""
         if self._arguments.use_onnx:
             return runtime_fixed_size(self._made.predictor)
         return program_fixed_size(self._file)
-
-    def is_in_train_mode(self) -> bool | None:
-        """Return whether the program was written in training mode; None where it does not say."""
-        return None if self._arguments.use_onnx else is_program_in_train_mode(self._file)

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from pytest_ocrparity.backends.graphs.fake_quantised import ROUNDS, FakeQuantisedProgram
 from pytest_ocrparity.backends.graphs.legacy_graph import LegacyGraph
-from pytest_ocrparity.backends.graphs.onnx_graph import OnnxGraph
 from pytest_ocrparity.backends.graphs.pir_graph import PirGraph
 from pytest_ocrparity.contract.network_graph import NetworkGraph
 
@@ -14,9 +13,7 @@ __all__ = ["fake_quantised_program", "program_graph"]
 
 
 def program_graph(program: Path) -> NetworkGraph:
-    """Return the graph of an exported program, a `.json`, a `.pdmodel` or an `.onnx`. Raises what its reader raises."""
-    if program.suffix == ".onnx":
-        return OnnxGraph(program)
+    """Return the graph of an exported program, a `.json` or a `.pdmodel`. Raises what its reader raises."""
     return PirGraph(program) if program.suffix == ".json" else LegacyGraph(program)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeAlias
 
@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pytest_ocrparity.backends.isolation import isolated
+from pytest_ocrparity.backends.onnx.node_order import taken_names
 from pytest_ocrparity.backends.onnx.onnx_reading import load_onnx, reading_onnx, session_of
 from pytest_ocrparity.contract.network_graph import Node
 from pytest_ocrparity.errors import ModelError
@@ -161,14 +162,6 @@ def _load(file: Path) -> Any:
     return onnx.shape_inference.infer_shapes(load_onnx(file))
 
 
-def _taken(node: Any) -> Iterator[str]:
-    """Yield the names that an operator takes, and those that its branches take of what is around them."""
-    yield from node.input
-    for attribute in node.attribute:
-        for each in attribute.g.node:
-            yield from _taken(each)
-
-
 def _rename_inputs(graph: Any, name: str, other: str) -> None:
     for node in graph.node:
         for index, each in enumerate(node.input):
@@ -186,7 +179,7 @@ def _rows(graph: Any) -> tuple[list[_Row], dict[str, tuple[int, ...]]]:
     rows = [_Row(None, given, ())]
     sources: dict[str, tuple[int, ...]] = {given: (0,)}
     for node in graph.node:
-        inputs = tuple(dict.fromkeys(place for name in _taken(node) for place in sources.get(name, ())))
+        inputs = tuple(dict.fromkeys(place for name in taken_names(node) for place in sources.get(name, ())))
         if not inputs or node.op_type in NO_VALUES:
             continue
         sources |= dict.fromkeys(node.output, inputs)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 
 def put_nodes_in_order(graph: Any) -> None:
     """Set those operators that make what another takes before it; an order that is right stays."""
     makers = {name: place for place, node in enumerate(graph.node) for name in node.output}
-    needs = [sorted(makers[name] for name in _taken(node) if name in makers) for node in graph.node]
+    needs = [sorted(makers[name] for name in {*taken_names(node)} if name in makers) for node in graph.node]
     order: dict[int, None] = {}
     begun: set[int] = set()
     for place in range(len(graph.node)):
@@ -29,10 +30,12 @@ def put_nodes_in_order(graph: Any) -> None:
     graph.node.extend(copies)
 
 
-def _taken(node: Any) -> set[str]:
-    """Return the names that an operator takes, with those that its branches take from around it."""
-    inner = [each for attribute in node.attribute if attribute.HasField("g") for each in attribute.g.node]
-    return set(node.input).union(*map(_taken, inner))
+def taken_names(node: Any) -> Iterator[str]:
+    """Yield the names that an operator takes, and those that its branches take of what is around them."""
+    yield from node.input
+    for attribute in node.attribute:
+        for each in attribute.g.node:
+            yield from taken_names(each)
 
 
 def _copy(node: Any) -> Any:

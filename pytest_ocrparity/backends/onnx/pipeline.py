@@ -6,7 +6,6 @@ Nothing of the processing is done here: what runs is what somebody who deploys t
 from __future__ import annotations
 
 import copy
-import json
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -20,7 +19,7 @@ import numpy.typing as npt
 from pytest_ocrparity.artifacts.configs import MODES, STAGE_OF
 from pytest_ocrparity.artifacts.model_files import find_model_file, fingerprint_model_file
 from pytest_ocrparity.backends.batches import overrides_batch_parts, trace_stacked_batch
-from pytest_ocrparity.backends.decoders import decoded_without_orientation
+from pytest_ocrparity.backends.decoders import UNREADABLE, image_with_orientation
 from pytest_ocrparity.backends.effective_parameters import (
     effective_predictor_detections,
     effective_predictor_resize,
@@ -28,22 +27,21 @@ from pytest_ocrparity.backends.effective_parameters import (
 )
 from pytest_ocrparity.backends.isolation import isolated
 from pytest_ocrparity.backends.memory_guard import MemoryGuard
+from pytest_ocrparity.backends.network_file import NetworkFile
 from pytest_ocrparity.backends.onnx.processing import Configured, build_processing_operators, configure_processing
-from pytest_ocrparity.backends.onnx.readable_file import ReadableFile
 from pytest_ocrparity.backends.onnx.runtime import (
     Provider,
     asked_runtime_providers,
     open_runtime_session,
-    runtime_batch_error,
     runtime_engine,
     runtime_fixed_size,
-    runtime_size_error,
 )
-from pytest_ocrparity.backends.paddlex.fixes import NO_CAP
+from pytest_ocrparity.backends.paddlex.deployed import steps_text
+from pytest_ocrparity.backends.paddlex.fixes import NO_CAP, joined_fixes
 from pytest_ocrparity.backends.staged import StagedPipeline
 from pytest_ocrparity.diagnosis import Alternative, Change, Fix, table_of
 from pytest_ocrparity.errors import ImageError, ModelError
-from pytest_ocrparity.files import image_file_bytes, image_to_hand_on
+from pytest_ocrparity.files import image_file_bytes
 from pytest_ocrparity.jsonable import jsonable
 from pytest_ocrparity.stages import DECODE, DETECTIONS, PROBABILITY_MAP, RESIZE, TENSOR
 from pytest_ocrparity.trace import Decoded, Detections, Image, Shape, Trace, trace_copy
@@ -80,8 +78,10 @@ def load_onnx_pipeline(
     return OnnxPipeline(session, file, config, configured, providers, options=options, limit=memory_limit, name=name)
 
 
-class OnnxPipeline(ReadableFile, StagedPipeline):
+class OnnxPipeline(NetworkFile, StagedPipeline):
     """An `.onnx` file with the values that its processing runs with."""
+
+    _file: Path
 
     def __init__(
         self,
@@ -111,11 +111,8 @@ class OnnxPipeline(ReadableFile, StagedPipeline):
             ImageError: the image is missing or does not decode.
         """
         name, data = image_file_bytes(image)
-        given = image_to_hand_on(image)
+        given = image_with_orientation(image, is_ignored=self._values[DECODE]["ignore_orientation"])
         is_file = isinstance(given, str)
-        if is_file and self._values[DECODE]["ignore_orientation"]:
-            stored = decoded_without_orientation(Path(str(given)))
-            given = given if stored is None else stored
         trace = Trace(pipeline=self.name, image=name, source=self, parameters=self._preprocessing_parameters())
         operators, stage = self._operators, DECODE
         try:
@@ -129,7 +126,7 @@ class OnnxPipeline(ReadableFile, StagedPipeline):
                 self._memory.admit_tensor(resized.shape, TENSOR)
                 (tensor,) = operators.to_batch(operators.to_chw(operators.normalize([resized])))
         except Exception as error:
-            if stage == DECODE and is_file and "Image read Error" in str(error):
+            if stage == DECODE and is_file and UNREADABLE in str(error):
                 raise ImageError(f"{name}: paddlex cannot decode this file; is it an image?") from error
             return replace(trace, error=self.stage_error(stage, error))
         return replace(trace, tensor=tensor)
@@ -155,7 +152,8 @@ class OnnxPipeline(ReadableFile, StagedPipeline):
         """
         if overrides_batch_parts(self, OnnxPipeline):
             return trace_stacked_batch(self, images)
-        given = [image_to_hand_on(image) for image in images]
+        is_ignored = self._values[DECODE]["ignore_orientation"]
+        given = [image_with_orientation(image, is_ignored=is_ignored) for image in images]
         operators, parameters = self._operators, self.parameters
         with isolated():
             pixels = operators.read(given)
@@ -261,14 +259,12 @@ class OnnxPipeline(ReadableFile, StagedPipeline):
             in_options = {name: value for name, value in values.items() if name not in own}
         parts = [self._fix_in_file(stage, in_file)] if in_file else []
         parts += [_fix_in_options(in_options)] if in_options else []
-        if not parts:
-            raise ValueError(f"nothing was given that sets a parameter of {stage}")
-        return Fix("; ".join(part.text for part in parts), tuple(change for part in parts for change in part.changes))
+        return joined_fixes(parts, f"nothing was given that sets a parameter of {stage}")
 
     def _fix_in_file(self, stage: str, values: Mapping[str, Any]) -> Fix:
         config, operator = image_label(str(self._config)), OPERATOR_OF[stage]
         change = Change("inference.yml", dict(values), operator)
-        steps = f"in {config}, under {operator}, {_toml_and_yaml_steps(values, ': ')} (leave its other keys)"
+        steps = f"in {config}, under {operator}, {steps_text(values, ': ')} (leave its other keys)"
         return Fix(f"{steps}, and the same in the deployment's own code where it does not read that file", (change,))
 
     def input_size(self) -> tuple[int, int] | None:
@@ -290,10 +286,6 @@ class OnnxPipeline(ReadableFile, StagedPipeline):
         label = "ONNX Runtime's graph optimisation off"
         yield Alternative("engine.optimization", label, lambda given: _run_session(plain_session, given)[0], fix)
 
-    def describe_error(self, error: BaseException) -> str:
-        """Return what a stage raised, in the words of messages; a size or batch that the file does not take by both."""
-        return runtime_size_error(error) or runtime_batch_error(error) or super().describe_error(error)
-
 
 def _run_session(session: Any, tensor: npt.NDArray[np.float32]) -> list[npt.NDArray[np.float32]]:
     with isolated():
@@ -302,13 +294,6 @@ def _run_session(session: Any, tensor: npt.NDArray[np.float32]) -> list[npt.NDAr
 
 
 def _fix_in_options(values: Mapping[str, Any]) -> Fix:
-    steps = _toml_and_yaml_steps(values, " = ")
+    steps = steps_text(values, " = ")
     text = f"in the deployment's own code, {steps}; for this test, do the same in inference.options"
     return Fix(text, (Change("inference.options", dict(values)),))
-
-
-def _toml_and_yaml_steps(values: Mapping[str, Any], sign: str) -> str:
-    """Return what to set and what to leave out, as TOML and YAML write values."""
-    wanted = ", ".join(f"{name}{sign}{json.dumps(value)}" for name, value in values.items() if value is not None)
-    gone = ", ".join(name for name, value in values.items() if value is None)
-    return " and ".join([f"set {wanted}"] * bool(wanted) + [f"leave out {gone}"] * bool(gone))

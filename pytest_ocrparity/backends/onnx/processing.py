@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from pytest_ocrparity.artifacts.configs import MODES, check_export_config, config_parameters, config_scale, read_config
+from pytest_ocrparity.artifacts.evaluation import MEAN, OTHERS, STD
 from pytest_ocrparity.artifacts.families import DETECTORS, family_of_export
 from pytest_ocrparity.backends.isolation import isolated
 from pytest_ocrparity.backends.onnx.runtime import ENGINE_OPTIONS
@@ -91,8 +92,8 @@ FREE: Final[Values] = {RESIZE: {"max_side_limit": MAX_SIDE}, TENSOR: {"order": "
 """What has a value where nothing is said: what the operators do by themselves, whoever deploys them."""
 
 SILENT: Final[Values] = {
-    TENSOR: {"scale": 1.0 / 255.0, "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]},
-    DETECTIONS: {"max_candidates": 1000, "use_dilation": False, "score_mode": "fast", "box_type": "quad"},
+    TENSOR: {"scale": 1.0 / 255.0, "mean": list(MEAN), "std": list(STD)},
+    DETECTIONS: OTHERS,
 }
 """What every reader of an inference.yml takes where its operator is silent, on PaddleOCR's side and on PaddleX's. What
 the two take differently, such as limits and thresholds, is not among it."""
@@ -186,7 +187,7 @@ def _checked_argument(value: Any, name: str, kind: Kind, where: str) -> Any:
 
 
 def _merge_stage_values(stage: str, said: Mapping[str, Any] | None, own: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the values of a stage: what is free, what a silent yml means, what it says, and the options on top."""
+    """Return the values of a stage: what is free, what a silent file means, what it says, and the options on top."""
     silent = {} if said is None else SILENT.get(stage, {})
     if stage == DECODE:
         return {**(said or {}), **own, "ignore_orientation": False}

@@ -140,19 +140,6 @@ def runtime_fixed_size(session: Any) -> tuple[int, int] | None:
     return (height, width) if isinstance(height, int) and isinstance(width, int) else None
 
 
-def runtime_batch_error(error: BaseException) -> str | None:
-    """Return what ONNX Runtime says of a batch that the graph does not take; None for other errors."""
-    text = " ".join(str(error).split())
-    found = [(got, taken) for axis, got, taken in _SIZES.findall(text) if axis == "0"]
-    if "nvalid dimensions" not in text or not found:
-        return None
-    got, taken = found[0]
-    return (
-        f"the ONNX file was exported for a batch of {taken} alone, and was given {got} images. Export with a free "
-        "first dimension, the input shape [None, 3, -1, -1], and convert again; or deploy without batches"
-    )
-
-
 def runtime_arrays(file: Path) -> dict[str, npt.NDArray[Any]]:
     """Return the weights in a file by name, in the order in which its operators take them.
 
@@ -184,14 +171,21 @@ def runtime_half(file: Path, providers: Sequence[Provider] = (Provider(CPU, {}),
     return found if found.operators else None
 
 
-def runtime_size_error(error: BaseException) -> str | None:
-    """Return what ONNX Runtime says of a tensor of a size that the graph does not take; None for other errors."""
+def runtime_shape_error(error: BaseException) -> str | None:
+    """Return what ONNX Runtime says of a size or a batch that the graph does not take; None for other errors."""
     text = " ".join(str(error).split())
-    found = _SIZES.findall(text)
-    if "nvalid dimensions" not in text or not found or not all(axis in _AXES for axis, _, _ in found):
+    found = _SIZES.findall(text) if "nvalid dimensions" in text else []
+    if found and all(axis in _AXES for axis, _, _ in found):
+        got, taken = (", ".join(f"{_AXES[each[0]]} {each[place]}" for each in found) for place in (1, 2))
+        return (
+            f"the ONNX file takes one size of tensor alone: {taken} px; it was given {got}. Export with free height "
+            "and width, the input shape [None, 3, -1, -1], and convert again; or resize to that size on both sides"
+        )
+    batches = [(got, taken) for axis, got, taken in found if axis == "0"]
+    if not batches:
         return None
-    got, taken = (", ".join(f"{_AXES[each[0]]} {each[place]}" for each in found) for place in (1, 2))
+    got, taken = batches[0]
     return (
-        f"the ONNX file takes one size of tensor alone: {taken} px; it was given {got}. Export with free height and "
-        "width, the input shape [None, 3, -1, -1], and convert again; or resize to that size on both sides"
+        f"the ONNX file was exported for a batch of {taken} alone, and was given {got} images. Export with a free "
+        "first dimension, the input shape [None, 3, -1, -1], and convert again; or deploy without batches"
     )

@@ -12,13 +12,13 @@ import numpy.typing as npt
 
 from pytest_ocrparity.artifacts.configs import read_config
 from pytest_ocrparity.artifacts.families import family_of_export
-from pytest_ocrparity.artifacts.model_files import CONFIG, find_export_files, find_model_file
+from pytest_ocrparity.artifacts.model_files import CONFIG, ONNX, find_export_files, find_model_file
 from pytest_ocrparity.backends.isolation import isolated
 from pytest_ocrparity.backends.onnx.runtime import ENGINE_OPTIONS
 from pytest_ocrparity.errors import ModelError, did_you_mean
 from pytest_ocrparity.stages import RECOGNITION
 
-READABLE: Final = ("inference.onnx", "inference.pdmodel")
+READABLE: Final = (ONNX, "inference.pdmodel")
 """What OpenVINO reads of an export folder, in the order in which it is taken."""
 PRECISION: Final = "INFERENCE_PRECISION_HINT"
 """OpenVINO's property that says in which precision a device computes."""

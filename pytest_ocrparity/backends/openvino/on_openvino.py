@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from pytest_ocrparity.backends.graphs import program_graph
-from pytest_ocrparity.backends.onnx.quantised_file import QuantisedFile
-from pytest_ocrparity.backends.onnx.runtime import runtime_arrays, runtime_quantised
+from pytest_ocrparity.backends.network_file import NetworkFile
 from pytest_ocrparity.backends.openvino.compiled import (
     FULL,
     PRECISION,
@@ -21,14 +19,10 @@ from pytest_ocrparity.backends.openvino.compiled import (
     openvino_fixed_size,
     run_openvino_model,
 )
-from pytest_ocrparity.backends.paddlex.program import program_arrays
-from pytest_ocrparity.contract import NetworkGraph
 from pytest_ocrparity.diagnosis import Alternative, Change, Fix
 
-PROGRAM = ".pdmodel"
 
-
-class OnOpenVino:
+class OnOpenVino(NetworkFile):
     """The network of a side, which OpenVINO runs, and what is known of its file."""
 
     _file: Path
@@ -45,22 +39,6 @@ class OnOpenVino:
 
     def _openvino_parameters(self) -> dict[str, Any]:
         return {**openvino_engine(self._compiled), "model_file": self._file.name}
-
-    def stored_weights(self) -> Mapping[str, npt.NDArray[Any]]:
-        """Return the weights in the file by name."""
-        return program_arrays(self._file) if self._file.suffix == PROGRAM else runtime_arrays(self._file)
-
-    def stores_all_weights(self) -> bool:
-        """Return whether the file is a Paddle program, whose arrays are all read."""
-        return self._file.suffix == PROGRAM
-
-    def network_graph(self) -> NetworkGraph:
-        """Return the graph of the file."""
-        return program_graph(self._file)
-
-    def quantised_program(self) -> QuantisedFile | None:
-        """Return an ONNX file as a quantised one, or None."""
-        return None if self._file.suffix == PROGRAM else runtime_quantised(self._file)
 
     def half_program(self) -> None:
         """Return None: in what precision OpenVINO computes its own hint says, whatever the file does."""

@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from pytest_ocrparity.artifacts.configs import read_config
+from pytest_ocrparity.artifacts.families import RECOGNISERS
 from pytest_ocrparity.artifacts.model_files import ExportFiles
 from pytest_ocrparity.backends.isolation import isolated
 from pytest_ocrparity.backends.openvino.compiled import (
@@ -23,7 +25,11 @@ from pytest_ocrparity.backends.openvino.pipeline import OpenVinoPipeline, load_o
 from pytest_ocrparity.backends.paddlex.deployed import TEXT_RECOGNITION, Deployed
 from pytest_ocrparity.backends.paddlex.deployed_recogniser import DeployedRecogniser
 from pytest_ocrparity.backends.paddlex.pipeline import read_export
-from pytest_ocrparity.backends.paddlex.predictor import TextPredictor, build_predictor, import_predictor_packages
+from pytest_ocrparity.backends.paddlex.predictor import (
+    TextPredictor,
+    build_predictor,
+    import_predictor_packages,
+)
 from pytest_ocrparity.diagnosis import Alternative
 from pytest_ocrparity.errors import ModelError
 
@@ -49,13 +55,16 @@ def load_openvino_side(
         ModelError: a file, a value, an option or something to import is missing or wrong.
     """
     file, config = find_openvino_file(model_dir, model_file)
-    if model_dir is None or not is_openvino_recogniser(config):
+    if model_dir is None or config is None or not is_openvino_recogniser(config):
         given: dict[str, Any] = {"model_dir": model_dir, "model_file": model_file, "memory_limit": memory_limit}
         return load_openvino_pipeline(**given, options=options, name=name)
     options = dict(options or {})
     compiling, own = openvino_recogniser_options(options)
     deployed = Deployed(name=name, options=options, memory_limit=memory_limit)
-    export, deployed = read_export(model_dir, None, TEXT_RECOGNITION, deployed)
+    settings = read_config(config).get("Global")
+    is_named = isinstance(settings, Mapping) and bool(settings.get("model_name"))
+    # Exports of PaddleOCR 2.x have no name, which paddlex's predictor asks for, and no setting gives one here.
+    export, deployed = read_export(model_dir, None if is_named else RECOGNISERS.model_name, TEXT_RECOGNITION, deployed)
     side = OpenVinoRecogniser(export, deployed, file, compiling, own)
     side.check()
     return side
@@ -82,6 +91,9 @@ class OpenVinoRecogniser(OnOpenVino, DeployedRecogniser):
             tapped = TextPredictor(model, {})
         load = partial(OpenVinoRecogniser, export, deployed, file, compiling, own)
         super().__init__(tapped, export, deployed, load)
+
+    def _loaded_file(self, export: ExportFiles) -> Path | None:
+        return self._file
 
     def _run(self, x: list[Any]) -> list[Any]:
         return self._run_network(np.asarray(x[0]))

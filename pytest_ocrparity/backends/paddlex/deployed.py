@@ -6,7 +6,7 @@ Whoever words a fix or reads an option asks here, so that no other module knows 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
@@ -68,6 +68,13 @@ class Api:
         """Return all names of that argument, today's first."""
         name = self.argument(parameter)
         return (name, *(old for old, new in self.former.items() if new == name))
+
+
+def steps_text(values: Values, sign: str, write: Callable[[Any], str] = json.dumps) -> str:
+    """Return what to set, and of what is None what to leave out: "set thresh: 0.2 and leave out score_mode"."""
+    wanted = ", ".join(f"{name}{sign}{write(value)}" for name, value in values.items() if value is not None)
+    gone = ", ".join(name for name, value in values.items() if value is None)
+    return " and ".join([f"set {wanted}"] * bool(wanted) + [f"leave out {gone}"] * bool(gone))
 
 
 TEXT_DETECTION: Final = Api("TextDetection")
@@ -168,10 +175,7 @@ class Deployed:
             return Fix(text, (Change("inference.factory", values),))
         if self.options_file is not None and self._typed_options().isdisjoint(values):
             # What production reads from a file is put right there, for it and for this test at once.
-            wanted = ", ".join(f"{name}: {json.dumps(value)}" for name, value in values.items() if value is not None)
-            gone = ", ".join(name for name, value in values.items() if value is None)
-            steps = " and ".join([f"set {wanted}"] * bool(wanted) + [f"leave out {gone}"] * bool(gone))
-            text = f"{self.place_of(values)}, {steps}{why}{note}"
+            text = f"{self.place_of(values)}, {steps_text(values, ': ')}{why}{note}"
             return Fix(text, (Change("inference.options_file", values),))
         text = f"in the deployment, pass {what} to {self.api.label}; for this test, add the same to inference.options"
         return Fix(f"{text}{why}{note}", (Change("inference.options", values),))

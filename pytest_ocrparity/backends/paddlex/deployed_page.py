@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 
 from pytest_ocrparity.artifacts.model_files import ExportFiles
-from pytest_ocrparity.artifacts.ocr_options import TEXT_LINES
+from pytest_ocrparity.artifacts.ocr_options import FORMER, TEXT_LINES, with_todays_names
 from pytest_ocrparity.backends.paddlex.deployed import PADDLE_OCR, PAGE_RECOGNISER, Deployed
 from pytest_ocrparity.backends.paddlex.deployed_recogniser import DeployedRecogniser
 from pytest_ocrparity.backends.paddlex.factory import made_by_factory
@@ -93,7 +93,10 @@ class DeployedPage(PageSide):
         if self._deployed.predict_options.get(option) is not None:
             what = f"in the deployment, pass {option}={value!r} to predict(); for this test, add the same to "
             return Fix(f"{what}inference.predict_options", (Change("inference.predict_options", {option: value}),))
-        return self._deployed.passing(fix_keyword_text({option: value}), {option: value})
+        former = [old for old, new in FORMER.items() if new == option and self._deployed.options.get(old) is not None]
+        instead = f" in the place of {', '.join(former)}" * bool(former)
+        what = f"{fix_keyword_text({option: value})}{instead}"
+        return self._deployed.passing(what, {option: value, **dict.fromkeys(former)})
 
     @property
     def steps(self) -> Mapping[str, Any]:
@@ -187,14 +190,14 @@ def load_page(
         if not made.api.has_pipeline:
             raise ModelError(f"page.factory = {factory!r} returned a {made.api.label}, which reads no pages")
         given = replace(given, options=made.options, factory=factory, has_own_predict=made.has_own_predict)
-        export, deployed = read_export(made.model_dir, made.model_name, PADDLE_OCR, given)
-        predictor = made.page_predictor(given.predict_options)
-        recogniser, recogniser_name = (Path(predictor.recogniser.model_dir), predictor.recogniser.model_name)
+        export, deployed = read_export(made.model_dir.absolute(), made.model_name, PADDLE_OCR, given)
+        predictor = made.tapped_by(PagePredictor, given.predict_options)
+        recogniser, recogniser_name = Path(predictor.recogniser.model_dir).absolute(), predictor.recogniser.model_name
         of_lines, deployed_lines = read_export(recogniser, recogniser_name, PAGE_RECOGNISER, given)
     else:
         assert detector is not None and recogniser is not None  # the settings see to it
         given = given.with_options(options, options_file, folder)
-        if beside := [option for option in RECOGNISER_OPTIONS if option in given.options]:
+        if beside := [option for option in RECOGNISER_OPTIONS if option in with_todays_names(given.options)]:
             own = {RECOGNISER_OPTIONS[0]: "model_name", RECOGNISER_OPTIONS[1]: "model_dir"}[beside[0]]
             raise ModelError(f"page.options: {beside[0]} has a setting of its own, recognition.inference.{own}")
         export, deployed = read_export(detector, detector_name, PADDLE_OCR, given)

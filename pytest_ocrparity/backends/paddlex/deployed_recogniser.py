@@ -24,10 +24,10 @@ from pytest_ocrparity.backends.paddlex.predictor import (
     DECODE_TEXT,
     LINE_STEPS,
     RESIZE_LINE,
-    Call,
     Predictor,
-    predictor_runner_inputs,
 )
+from pytest_ocrparity.backends.paddlex.returned import returned_recognition
+from pytest_ocrparity.backends.paddlex.taps import Call, predictor_runner_inputs
 from pytest_ocrparity.backends.staged import StagedRecogniser
 from pytest_ocrparity.errors import ModelError, StageError
 from pytest_ocrparity.files import image_file_bytes, image_to_hand_on
@@ -131,7 +131,7 @@ class DeployedRecogniser(DeployedSide, StagedRecogniser):
                 resize=trace_copy(pictures[index]),
                 tensor=tensors[index : index + 1],
                 probability_map=maps[index : index + 1],
-                recognition=_recognition(results[index]),
+                recognition=returned_recognition(results[index]["rec_text"], results[index]["rec_score"]),
                 parameters=parameters,
                 source=self,
             )
@@ -163,14 +163,14 @@ class DeployedRecogniser(DeployedSide, StagedRecogniser):
 
         The predictor runs on a dummy line, with this map in the place of its network's output.
         """
-        return self._read({"runner": [np.asarray(probability_map)]})
+        return self._read({"runner": [np.array(probability_map)]})  # a post-process of the user's may work in place
 
     def _read(self, instead: Mapping[str, Any]) -> Recognition:
         """Run the predictor on a dummy line with results in the place of some steps."""
         dummy = np.zeros((*self._base, 3), np.uint8)
         empty = {name: [dummy] for name in LINE_STEPS} | {"runner": []}
         result, _ = self._predictor.detect(dummy, {**empty, **instead}, self._replaced)
-        return _recognition(result)
+        return returned_recognition(result["rec_text"], result["rec_score"])
 
     @property
     def characters(self) -> Sequence[str]:
@@ -210,8 +210,3 @@ class DeployedRecogniser(DeployedSide, StagedRecogniser):
 
     def _alike(self, predictor: Predictor, deployed: Deployed) -> DeployedRecogniser:
         return DeployedRecogniser(predictor, self._export, deployed, self._load)
-
-
-def _recognition(result: Mapping[str, Any]) -> Recognition:
-    text = result["rec_text"]
-    return Recognition(text if isinstance(text, str) else text[0], result["rec_score"])  # with return_word_box

@@ -17,32 +17,27 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from pytest_ocrparity.artifacts.model_files import ExportFiles, fingerprint_export_files
-from pytest_ocrparity.backends.decoders import decoded_without_orientation
+from pytest_ocrparity.artifacts.model_files import ONNX, ExportFiles, fingerprint_export_files
+from pytest_ocrparity.backends.decoders import UNREADABLE, image_with_orientation
 from pytest_ocrparity.backends.effective_parameters import effective_predictor_engine
-from pytest_ocrparity.backends.graphs import fake_quantised_program, program_graph
 from pytest_ocrparity.backends.isolation import isolated
 from pytest_ocrparity.backends.memory_guard import MemoryGuard, Watched
-from pytest_ocrparity.backends.onnx.runtime import runtime_batch_error, runtime_size_error
-from pytest_ocrparity.backends.paddlex import onnx_runner
+from pytest_ocrparity.backends.network_file import NetworkFile
+from pytest_ocrparity.backends.onnx.runtime import CUDA, check_providers, runtime_fixed_size
 from pytest_ocrparity.backends.paddlex.deployed import API_OF, Deployed
 from pytest_ocrparity.backends.paddlex.engines import other_engines
-from pytest_ocrparity.backends.paddlex.fixes import deployment_fix, given_options_to_fix
+from pytest_ocrparity.backends.paddlex.fixes import deployment_fix, given_options
 from pytest_ocrparity.backends.paddlex.predictor import (
-    Call,
     Predictor,
     common_predictor_options,
     load_predictor,
     predictor_onednn_crash,
-    predictor_runner_inputs,
 )
-from pytest_ocrparity.backends.paddlex.program import is_program_in_train_mode, program_arrays, program_fixed_size
-from pytest_ocrparity.backends.staged import StagedSide
-from pytest_ocrparity.contract.network_graph import NetworkGraph
-from pytest_ocrparity.contract.quantised_programs import HalfProgram, QuantisedProgram
+from pytest_ocrparity.backends.paddlex.program import program_fixed_size
+from pytest_ocrparity.backends.paddlex.taps import Call, predictor_runner_inputs
 from pytest_ocrparity.diagnosis import Alternative, Fix
 from pytest_ocrparity.errors import ImageError, ModelError, NotEnoughMemory, StageError
-from pytest_ocrparity.files import image_file_bytes, image_to_hand_on
+from pytest_ocrparity.files import image_file_bytes
 from pytest_ocrparity.jsonable import jsonable
 from pytest_ocrparity.stages import DECODE, PROBABILITY_MAP, RESIZE, TENSOR
 from pytest_ocrparity.trace import Image, Trace
@@ -50,11 +45,8 @@ from pytest_ocrparity.trace import Image, Trace
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-UNREADABLE = "Image read Error"
-"""How paddlex's `ReadImage` says that a file of a suffix that it knows does not decode."""
 
-
-class DeployedSide(StagedSide):
+class DeployedSide(NetworkFile):
     """An export behind paddleocr's own predictor.
 
     `Trace.parameters` hold what the predictor's objects were really called with; `table` is where the settings have it.
@@ -68,11 +60,13 @@ class DeployedSide(StagedSide):
     ) -> None:
         """Take a tapped predictor, its files, what the user gave, and what loads all of it once more."""
         super().__init__(deployed.name, fingerprint_export_files(export))
-        onnx_runner.check_providers(predictor.runner)
         self.written, self.table = deployed.written, deployed.table
         self.model_name, self.model_dir = deployed.model_name, export.folder
         self._predictor, self._load = predictor, load
-        self._export, self._program, self._deployed = export, export.program, deployed
+        self._session = getattr(predictor.runner, "session", None)  # of ONNX Runtime
+        self._check_providers()
+        self._export, self._deployed, self._file = export, deployed, self._loaded_file(export)
+        self._runs_the_export = _is_paddlexs_on(predictor.runner, export.folder)
         self._changes: dict[str, Mapping[str, Any]] = {}
         self._replaced: dict[str, Callable[..., Any]] = {}
         self._outputs: int | None = None
@@ -80,6 +74,21 @@ class DeployedSide(StagedSide):
         self._memory = MemoryGuard(self._run_network, engine, limit=deployed.memory_limit, height=self._height())
         self._called: dict[str, Mapping[str, Any]] = {}
         self._surroundings: Mapping[str, Any] = {}
+
+    def _check_providers(self) -> None:
+        """Refuse a runner of ONNX Runtime that fell back to another provider. Raises ModelError where it did."""
+        config = getattr(self._predictor.runner, "_config", None)
+        if self._session is not None and isinstance(config, Mapping):
+            check_providers(
+                self._session, config.get("providers") or ([CUDA] if config.get("device_type") == "gpu" else [])
+            )
+
+    def _loaded_file(self, export: ExportFiles) -> Path | None:
+        """Return the file that the predictor's runner has loaded of an export, where that is one that is read."""
+        if export.program is not None and self._session is None:
+            return export.program
+        file = export.folder / ONNX
+        return file if file.is_file() else None
 
     def check(self) -> None:
         """Look at what can be wrong before any image is run."""
@@ -94,10 +103,7 @@ class DeployedSide(StagedSide):
             ImageError: the image is missing or does not decode.
         """
         name, data = image_file_bytes(image)
-        given = image_to_hand_on(image)
-        if isinstance(given, str) and self._changes.get(DECODE, {}).get("ignore_orientation"):
-            stored = decoded_without_orientation(Path(given))
-            given = given if stored is None else stored
+        given = image_with_orientation(image, is_ignored=self._changes.get(DECODE, {}).get("ignore_orientation"))
         trace = Trace(pipeline=self.name, image=name, source=self)
         error: Exception | None = None
         try:
@@ -160,8 +166,9 @@ class DeployedSide(StagedSide):
         return outputs[0]
 
     def _run_network(self, tensor: npt.NDArray[np.float32]) -> list[npt.NDArray[np.float32]]:
+        given = np.array(tensor, order="C")  # an object of the user's may work in place
         with isolated():
-            return [np.asarray(output) for output in self._predictor.runner([np.ascontiguousarray(tensor)])]
+            return [np.asarray(output) for output in self._predictor.runner([given])]
 
     @property
     def parameters(self) -> Mapping[str, Mapping[str, Any]]:
@@ -226,38 +233,13 @@ class DeployedSide(StagedSide):
     @property
     def given(self) -> Mapping[str, Mapping[str, str]]:
         """By stage name, the parameters that the user's options set, each with the setting that has the last word."""
-        return given_options_to_fix(self._deployed, self.parameters)
-
-    def stored_weights(self) -> Mapping[str, npt.NDArray[Any]]:
-        """Return the arrays of the exported program, by the names that they have there."""
-        return onnx_runner.stored_arrays(self._export) if self._program is None else program_arrays(self._program)
-
-    def stores_all_weights(self) -> bool:
-        """Return whether the export is a program, whose arrays are all read."""
-        return self._program is not None
-
-    def network_graph(self) -> NetworkGraph:
-        """Return the graph of the exported program."""
-        return onnx_runner.file_graph(self._export) if self._program is None else program_graph(self._program)
-
-    def quantised_program(self) -> QuantisedProgram | None:
-        """Return the ONNX file or the program of the export as a quantised one, or None."""
-        if self._program is not None:
-            return fake_quantised_program(self._program)
-        return onnx_runner.quantised_file(self._export)
-
-    def half_program(self) -> HalfProgram | None:
-        """Return the ONNX file of the export where it computes in float16, or None."""
-        return onnx_runner.half_file(self._export) if self._program is None else None
+        return given_options(self._deployed, self.parameters)
 
     def input_size(self) -> tuple[int, int] | None:
         """Return the height and width that the program was exported for, or None where it takes any."""
-        runner = self._predictor.runner
-        return onnx_runner.fixed_size(runner) if self._program is None else program_fixed_size(self._program)
-
-    def is_in_train_mode(self) -> bool | None:
-        """Return whether the program was written in training mode; None where it does not say."""
-        return None if self._program is None else is_program_in_train_mode(self._program)
+        if self._program is not None:
+            return program_fixed_size(self._program)
+        return None if self._session is None else runtime_fixed_size(self._session)
 
     def other_outputs(self, tensor: npt.NDArray[np.float32]) -> list[npt.NDArray[np.float32]]:
         """Return the outputs of the export after the first, which alone paddlex looks at."""
@@ -265,19 +247,11 @@ class DeployedSide(StagedSide):
 
     def other_engines(self) -> Iterator[Alternative]:
         """Yield the other ways to run this export, with the cause that each would prove."""
-        if self._program is not None:
-            # What a subclass or a wrapper does to the map is not the engine's doing.
-            yield Alternative("network.own_code", "the bare engine", lambda given: DeployedSide.infer(self, given))
-            if not self._deployed.factory or self._runs_the_export():
-                engine, known = self._engine_parameters(), common_predictor_options()
-                yield from other_engines(self._export, self._deployed, engine, known, self._infer_otherwise)
-
-    def _runs_the_export(self) -> bool:
-        """Tell whether paddlex's own runner runs this folder; the object of a user's function may have another."""
-        runner = self._predictor.runner
-        folder = Path(getattr(runner, "model_dir", self._export.folder))
-        is_paddlexs = str(getattr(runner, "__module__", "")).startswith("paddlex.")
-        return is_paddlexs and folder.resolve() == self._export.folder.resolve()
+        # What a subclass or a wrapper does to the map is not the engine's doing.
+        yield Alternative("network.own_code", "the bare engine", lambda given: DeployedSide.infer(self, given))
+        if self._program is not None and (not self._deployed.factory or self._runs_the_export):
+            engine, known = self._engine_parameters(), common_predictor_options()
+            yield from other_engines(self._export, self._deployed, engine, known, self._infer_otherwise)
 
     def _infer_otherwise(self, changed: Mapping[str, Any], tensor: npt.NDArray[np.float32]) -> Any:
         """Run the export as paddleocr loads it with some options changed, of which None takes one away.
@@ -313,9 +287,10 @@ class DeployedSide(StagedSide):
 
     def describe_error(self, error: BaseException) -> str:
         """Return what a stage raised, in the words of messages, with the way out where it is known."""
-        return (
-            predictor_onednn_crash(error)
-            or runtime_size_error(error)
-            or runtime_batch_error(error)
-            or super().describe_error(error)
-        )
+        return predictor_onednn_crash(error) or super().describe_error(error)
+
+
+def _is_paddlexs_on(runner: Any, folder: Path) -> bool:
+    """Return whether a runner is paddlex's own on a folder; the object of a user's function may have another."""
+    is_paddlexs = str(getattr(runner, "__module__", "")).startswith("paddlex.")
+    return is_paddlexs and Path(getattr(runner, "model_dir", folder)).resolve() == folder.resolve()

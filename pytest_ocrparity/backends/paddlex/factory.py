@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final, TypeVar
 
-from pytest_ocrparity.backends.isolation import isolated, isolated_import, isolated_path
+from pytest_ocrparity.backends.isolation import import_entry_point, importing_from, isolated
 from pytest_ocrparity.backends.paddlex.deployed import APIS, Api
 from pytest_ocrparity.backends.paddlex.ocr_predictor import OcrPredictor
-from pytest_ocrparity.backends.paddlex.page_predictor import PagePredictor
 from pytest_ocrparity.backends.paddlex.predictor import PREDICTORS, RENAMED, Predictor, import_predictor_packages
 from pytest_ocrparity.errors import ModelError
+
+P = TypeVar("P", bound=Predictor)
 
 TAPPED: Final = "_ocrparity_predictor"
 """The attribute of an object that was tapped: a function may return one object each time it is called."""
@@ -39,21 +40,13 @@ class Made:
     has_own_predict: bool
 
     def predictor(self, predict_options: Mapping[str, Any]) -> Predictor:
+        """Return the object tapped for the model that is compared. Raises as `tapped_by`."""
+        return self.tapped_by(
+            OcrPredictor if self.api.has_pipeline else PREDICTORS[self.api.family.task.name], predict_options
+        )
+
+    def tapped_by(self, kind: type[P], predict_options: Mapping[str, Any]) -> P:
         """Return the object tapped, once however often it is asked for.
-
-        Raises:
-            ModelError: its engine has no steps to record.
-        """
-        tapped: Predictor | None = vars(self.instance).get(TAPPED)
-        if tapped is None:
-            kind = OcrPredictor if self.api.has_pipeline else PREDICTORS[self.api.family.task.name]
-            with isolated():
-                tapped = kind(self.instance, predict_options)
-            setattr(self.instance, TAPPED, tapped)
-        return tapped.sharing_taps(predict_options)
-
-    def page_predictor(self, predict_options: Mapping[str, Any]) -> PagePredictor:
-        """Return the object, of a pipeline, tapped for all that it does with a page.
 
         Raises:
             ModelError: its engine has no steps to record, or it was tapped before for its detector alone.
@@ -61,11 +54,11 @@ class Made:
         tapped = vars(self.instance).get(TAPPED)
         if tapped is None:
             with isolated():
-                tapped = PagePredictor(self.instance, predict_options)
+                tapped = kind(self.instance, predict_options)
             setattr(self.instance, TAPPED, tapped)
-        if not isinstance(tapped, PagePredictor):
+        if not isinstance(tapped, kind):
             raise ModelError("the object was tapped for its detector: let the function make a new one at each call")
-        return cast("PagePredictor", tapped.sharing_taps(predict_options))
+        return tapped.sharing_taps(predict_options)
 
 
 def made_by_factory(factory: str, folder: Path | None) -> Made:
@@ -100,11 +93,11 @@ def made_by_factory(factory: str, folder: Path | None) -> Made:
 
 def _call_factory(factory: str, folder: Path | None) -> Any:
     """Return what a user's function returns."""
-    function = isolated_import(factory, folder, setting="inference.factory")
+    function = import_entry_point(factory, folder, setting="inference.factory")
     if not callable(function):
         raise ModelError(f"inference.factory = {factory!r} is a {type(function).__name__}, and no function to call")
     try:
-        with isolated_path(folder):
+        with importing_from(folder):
             return function()
     except (Exception, SystemExit) as error:  # whatever the user's function raises
         text = f"{type(error).__name__}: {error} (in the current directory, {Path.cwd()})"

@@ -5,7 +5,7 @@ A rule or an option that has the last word is taken away first, so that a fix wo
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from pytest_ocrparity.artifacts.configs import MODES
@@ -19,6 +19,7 @@ from pytest_ocrparity.backends.paddlex.deployed import (
     PREPROCESSOR,
     Deployed,
     Values,
+    steps_text,
 )
 from pytest_ocrparity.diagnosis import Change, Fix
 from pytest_ocrparity.stages import DECODE, RESIZE, TENSOR
@@ -55,12 +56,17 @@ def deployment_fix(stage: str, values: Values, deployed: Deployed) -> Fix:
         parts = _argument_fixes(values, deployed)
         others = {name: value for name, value in values.items() if name not in ARGUMENTS}
         parts += [_set_in_yaml(deployed, POST_PROCESS, others)] if others else []
+    return joined_fixes(parts, f"no option of paddleocr sets {', '.join(values) or 'nothing'} of {stage}")
+
+
+def joined_fixes(parts: Sequence[Fix], nothing: str) -> Fix:
+    """Return fixes that are all needed as one. Raises ValueError, with the text `nothing`, where there is none."""
     if not parts:
-        raise ValueError(f"no option of paddleocr sets {', '.join(values) or 'nothing'} of {stage}")
+        raise ValueError(nothing)
     return Fix("; ".join(part.text for part in parts), tuple(change for part in parts for change in part.changes))
 
 
-def given_options_to_fix(deployed: Deployed, running: Mapping[str, Values] | None = None) -> dict[str, dict[str, str]]:
+def given_options(deployed: Deployed, running: Mapping[str, Values] | None = None) -> dict[str, dict[str, str]]:
     """Return by stage name the parameters that options set, each with the setting that has the last word.
 
     Where a pipeline hands its detector values of its own, those that no option sets are named after it. A factory's
@@ -266,10 +272,8 @@ def _nonzero_arguments(values: Values) -> tuple[dict[str, Any], str]:
 
 def _set_in_yaml(deployed: Deployed, operator: str, values: Values) -> Fix:
     """Return how an operator's arguments are written; those that are None are taken out."""
-    wanted = {name: value for name, value in values.items() if value is not None}
-    gone = [name for name in values if name not in wanted]
-    steps = [f"set {_yaml_text(wanted)}"] * bool(wanted) + [f"leave out {', '.join(gone)}"] * bool(gone)
-    text = f"in {_config_label(deployed)}, under {operator}, {' and '.join(steps)} (leave its other keys)"
+    steps = steps_text(values, ": ", _yaml_scalar_text)
+    text = f"in {_config_label(deployed)}, under {operator}, {steps} (leave its other keys)"
     return Fix(text, (Change("inference.yml", dict(values), operator),))
 
 
@@ -294,8 +298,8 @@ def fix_keyword_text(values: Values) -> str:
 
 def _yaml_text(values: Values) -> str:
     """Return values as a YAML file has them, on one line."""
+    return ", ".join(f"{name}: {_yaml_scalar_text(value)}" for name, value in values.items())
 
-    def declared_parameters(value: Any) -> str:
-        return ("true" if value else "false") if isinstance(value, bool) else str(value)
 
-    return ", ".join(f"{name}: {declared_parameters(value)}" for name, value in values.items())
+def _yaml_scalar_text(value: Any) -> str:
+    return ("true" if value else "false") if isinstance(value, bool) else str(value)

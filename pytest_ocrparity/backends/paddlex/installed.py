@@ -8,13 +8,12 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from pytest_ocrparity.artifacts.evaluation import OTHERS
+from pytest_ocrparity.artifacts.ocr_options import THRESHOLDS
 from pytest_ocrparity.backends.isolation import isolated
 from pytest_ocrparity.trace import Detections, Shape
 
-NAMES: Final = (
-    *("thresh", "box_thresh", "unclip_ratio", "max_candidates"),
-    *("use_dilation", "score_mode", "box_type"),
-)
+NAMES: Final = (*THRESHOLDS, *OTHERS)
 
 
 class InstalledPostprocess:

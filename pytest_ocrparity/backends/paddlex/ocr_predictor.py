@@ -30,9 +30,7 @@ from pytest_ocrparity.artifacts.ocr_options import PREPROCESSOR as DOC_PREPROCES
 from pytest_ocrparity.backends.isolation import isolated
 from pytest_ocrparity.backends.paddlex.deployed import PADDLE_OCR, Deployed
 from pytest_ocrparity.backends.paddlex.predictor import (
-    Call,
     Predictor,
-    Tap,
     build_predictor,
     check_options_of_predict,
     check_options_of_predictor,
@@ -40,6 +38,7 @@ from pytest_ocrparity.backends.paddlex.predictor import (
     import_predictor_packages,
 )
 from pytest_ocrparity.backends.paddlex.stand_in import MODEL_NAME, write_stand_in
+from pytest_ocrparity.backends.paddlex.taps import SOURCE, Call, Tap, decoded_as_tapped
 from pytest_ocrparity.errors import ModelError
 from pytest_ocrparity.trace import Decoded
 
@@ -50,8 +49,9 @@ RESERVED: Final = {
 }
 """The options that have a setting of their own, with its name."""
 
-SOURCE, PREPROCESSOR, DETECTED, SORTED = "source", "preprocessing", "detector", "sort"
-"""The taps around the detector: `img_reader`, `doc_preprocessor_pipeline`, `text_det_model` and `_sort_boxes`."""
+PREPROCESSOR, DETECTED, SORTED = "preprocessing", "detector", "sort"
+"""The taps around the detector, beside `SOURCE` of `img_reader`: of `doc_preprocessor_pipeline`, `text_det_model` and
+`_sort_boxes`."""
 
 
 class ListTap(Tap):
@@ -101,7 +101,7 @@ class OcrPredictor(Predictor):
         """Return the image as the pipeline reads it, before any preprocessor, in the order that the detector reads."""
         if SOURCE not in calls or not calls[SOURCE].result:
             return None
-        return Decoded.of(calls[SOURCE].result[0], "BGR").in_order(order)
+        return decoded_as_tapped(calls[SOURCE], "BGR").in_order(order)
 
     def preprocessed(self, calls: Mapping[str, Call]) -> str | None:
         """Return what the document preprocessor did to the image, in words; None where it is off."""
@@ -216,15 +216,8 @@ def _without_absent(deployed: Deployed, absent: Sequence[Absent]) -> dict[str, A
 def known_options(ocr: Any) -> list[str]:
     """Return the keyword arguments of `PaddleOCR`, former names included."""
     former = PADDLE_OCR.former
-    with_old_names = {*_ocr_keywords(ocr.__init__), *former, *former.values(), *_other_former_names(), "paddlex_config"}
+    with_old_names = {*_ocr_keywords(ocr.__init__), *former, *former.values(), "paddlex_config"}
     return sorted(with_old_names.union(common_predictor_options()) - {"self", "kwargs", *RESERVED})
-
-
-def _other_former_names() -> list[str]:
-    """Return the names of paddleocr 2.x that this release still takes."""
-    from paddleocr._pipelines import ocr
-
-    return list(getattr(ocr, "_DEPRECATED_PARAM_NAME_MAPPING", {}))
 
 
 def _ocr_keywords(function: Any) -> list[str]:

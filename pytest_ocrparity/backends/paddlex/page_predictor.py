@@ -11,8 +11,14 @@ import numpy as np
 
 from pytest_ocrparity.backends.isolation import isolated
 from pytest_ocrparity.backends.paddlex.ocr_predictor import DETECTED, ListTap, OcrPredictor
-from pytest_ocrparity.backends.paddlex.predictor import Call, Tap, TextPredictor
-from pytest_ocrparity.backends.paddlex.returned import polygon_places, returned_detections, with_returned_scores
+from pytest_ocrparity.backends.paddlex.predictor import TextPredictor
+from pytest_ocrparity.backends.paddlex.returned import (
+    polygon_places,
+    returned_detections,
+    returned_recognition,
+    with_returned_scores,
+)
+from pytest_ocrparity.backends.paddlex.taps import Call, Tap
 from pytest_ocrparity.contract.page_readers import BATCH, CUT, LineOfPage
 from pytest_ocrparity.errors import ModelError
 from pytest_ocrparity.trace import Detections, Recognition, trace_copy
@@ -95,7 +101,7 @@ class PagePredictor(OcrPredictor):
         for place, polygon, text, score in zip(
             kept, result["rec_polys"], result["rec_texts"], result["rec_scores"], strict=True
         ):
-            read = Recognition(_plain_text(text), float(score))
+            read = returned_recognition(text, score)
             if place is None:  # a box that is none of those that it says it found
                 extra.append((polygon, read))
             else:
@@ -142,10 +148,5 @@ class _Read:
         for place, (given, result) in enumerate(self._left):
             if np.array_equal(given, line):
                 del self._left[place]
-                return Recognition(_plain_text(result["rec_text"]), float(result["rec_score"]))
+                return returned_recognition(result["rec_text"], result["rec_score"])
         return None
-
-
-def _plain_text(text: Any) -> str:
-    """Return a text, which stands first among its words where the boxes of words were asked for."""
-    return text if isinstance(text, str) else str(text[0])

@@ -31,15 +31,16 @@ from pytest_ocrparity.backends.paddlex.deployed_recogniser import DeployedRecogn
 from pytest_ocrparity.backends.paddlex.deployed_side import DeployedSide
 from pytest_ocrparity.backends.paddlex.factory import made_by_factory
 from pytest_ocrparity.backends.paddlex.ocr_predictor import load_ocr_predictor
-from pytest_ocrparity.backends.paddlex.predictor import STEPS, Call, Predictor, load_predictor, one_of_batch
+from pytest_ocrparity.backends.paddlex.predictor import STEPS, Predictor, load_predictor, one_of_batch
 from pytest_ocrparity.backends.paddlex.program import program_batch_refusal
 from pytest_ocrparity.backends.paddlex.returned import as_returned, returned_detections
+from pytest_ocrparity.backends.paddlex.taps import Call
 from pytest_ocrparity.backends.paddlex.variation import varied_steps
 from pytest_ocrparity.backends.staged import StagedPipeline
 from pytest_ocrparity.errors import ModelError, StageError
 from pytest_ocrparity.files import image_file_bytes, image_to_hand_on
 from pytest_ocrparity.stages import DECODE, DETECTIONS, PROBABILITY_MAP, RECOGNITION, RESIZE, TENSOR
-from pytest_ocrparity.trace import Detections, Image, Shape, Trace, trace_copy
+from pytest_ocrparity.trace import Detections, Image, Shape, Trace
 
 
 def load_paddlex_pipeline(
@@ -82,7 +83,8 @@ def load_paddlex_pipeline(
         made = made_by_factory(factory, folder)
         given = replace(given, options=made.options, factory=factory, has_own_predict=made.has_own_predict)
         try:
-            export, deployed = read_export(made.model_dir, made.model_name, made.api, given)
+            # It was made in this directory; experiments may run in another.
+            export, deployed = read_export(made.model_dir.absolute(), made.model_name, made.api, given)
         except ModelError as error:
             where = f"the folder {made.model_dir} (in the current directory, {Path.cwd()})"
             raise ModelError(f"{error}; inference.factory = {factory!r} returned an object of {where}") from error
@@ -167,7 +169,7 @@ class InferencePipeline(DeployedSide, StagedPipeline):
         steps = self._predictor.steps
         (resized, *_), (shape, *_) = calls["Resize"].result
         height, width, ratio_h, ratio_w = map(float, shape)
-        trace = replace(trace, resize=trace_copy(resized), shape=(height, width, ratio_h, ratio_w))
+        trace = replace(trace, resize=resized, shape=(height, width, ratio_h, ratio_w))
         resize = effective_predictor_resize(steps["Resize"], calls["Resize"].kwargs)
         if (done := self._predictor.preprocessed(calls)) is not None:
             resize[PREPROCESSOR] = done
@@ -200,7 +202,7 @@ class InferencePipeline(DeployedSide, StagedPipeline):
         dummy = np.zeros((32, 32, 3), dtype=np.uint8)
         instead = {name: [dummy] for name in STEPS} | {
             "Resize": ([dummy], [np.array(shape, dtype=np.float64)]),
-            "runner": [np.asarray(probability_map)],
+            "runner": [np.array(probability_map)],  # a post-process of the user's may work in place
         }
         result, calls = self._predictor.detect(dummy, instead, self._replaced)
         self._record_process(calls)

@@ -1,4 +1,4 @@
-"""Loads a class of paddleocr's on an export folder, explains why one does not load, and records its calls.
+"""Loads a class of paddleocr's on an export folder, explains why one does not load, and taps its predictor.
 
 Knows the inside of `paddlex_predictor`; what passes through it is read by the sides.
 """
@@ -9,11 +9,11 @@ import copy
 import gc
 import inspect
 import traceback
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from pytest_ocrparity.artifacts.configs import OPERATORS
 from pytest_ocrparity.artifacts.families import Family
@@ -21,88 +21,13 @@ from pytest_ocrparity.artifacts.model_files import ExportFiles
 from pytest_ocrparity.artifacts.recogniser_configs import unknown_recogniser_config_operators
 from pytest_ocrparity.backends.isolation import isolated
 from pytest_ocrparity.backends.paddlex.deployed import Deployed
+from pytest_ocrparity.backends.paddlex.taps import RUNNER, Call, Tap, Taps, decoded_as_tapped, predictor_runner_inputs
 from pytest_ocrparity.errors import ModelError
 from pytest_ocrparity.stages import DETECTION, RECOGNITION
 from pytest_ocrparity.trace import Decoded
 
-
-class Stopped(BaseException):
-    """A tap has ended a run on purpose; no `except Exception` of a library takes it for a fault."""
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One call of a tapped object."""
-
-    args: tuple[Any, ...]
-    kwargs: Mapping[str, Any]
-    result: Any = None
-
-
-@dataclass
-class Taps:
-    """The taps of one predictor, which share one run.
-
-    Attributes:
-        calls: by name, the first call of each tapped object in the current run; only those that ended.
-        instead: by name, what a tapped object returns in the current run without being called.
-        replaced: by name, what is called in its place in the current run.
-        stop_at: the tapped object whose call ends the current run; what it was given is recorded.
-        is_running: whether a run is on. Outside of one, who calls the object is its owner: nothing is recorded.
-    """
-
-    calls: dict[str, Call] = field(default_factory=dict)
-    instead: Mapping[str, Any] = field(default_factory=dict)
-    replaced: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
-    stop_at: str | None = None
-    is_running: bool = False
-
-    @contextmanager
-    def run(
-        self,
-        *,
-        instead: Mapping[str, Any] | None = None,
-        replaced: Mapping[str, Callable[..., Any]] | None = None,
-        stop_at: str | None = None,
-    ) -> Iterator[dict[str, Call]]:
-        """Record one run; a tap that stops it ends it without an error."""
-        self.calls, self.instead, self.replaced, self.stop_at = {}, instead or {}, replaced or {}, stop_at
-        self.is_running = True
-        try:
-            yield self.calls
-        except Stopped:
-            pass
-        finally:
-            self.calls, self.instead, self.replaced, self.stop_at = {}, {}, {}, None  # holds no arrays between runs
-            self.is_running = False
-
-    def passing(self, name: str, real: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-        """Let one call of a tapped object pass."""
-        if not self.is_running:
-            return real(*args, **kwargs)
-        if name == self.stop_at:
-            self.calls.setdefault(name, Call(args, kwargs))
-            raise Stopped
-        result = self.instead[name] if name in self.instead else self.replaced.get(name, real)(*args, **kwargs)
-        self.calls.setdefault(name, Call(args, kwargs, result))
-        return result
-
-
-class Tap:
-    """Stands in the place of a callable object."""
-
-    def __init__(self, name: str, real: Callable[..., Any], taps: Taps) -> None:
-        """Stand for `real` in the runs of `taps`."""
-        self._name, self._real, self._taps = name, real, taps
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Call the real object, unless the run says otherwise."""
-        return self._taps.passing(self._name, self._real, args, kwargs)
-
-    def __getattr__(self, name: str) -> Any:
-        """Read an attribute of the real object."""
-        return getattr(self._real, name)
-
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 STEPS: Final = ("Read", "Resize", "Normalize", "ToCHW", "ToBatch")
 RESIZE_LINE: Final = "ReisizeNorm"
@@ -161,7 +86,7 @@ class Predictor:
         self.runner: Callable[..., Any] = getattr(self.inner, where)
         self.post_process = self.inner.post_op
         steps.update({name: Tap(name, real, self.taps) for name, real in self.steps.items()})
-        setattr(self.inner, where, Tap("runner", self.runner, self.taps))
+        setattr(self.inner, where, Tap(RUNNER, self.runner, self.taps))
         self._tap_post_process()
 
     def _tap_post_process(self) -> None:
@@ -172,7 +97,7 @@ class Predictor:
         """What works on the model's result after it, in words; nothing where no pipeline is."""
         return ""
 
-    def sharing_taps(self, predict_options: Mapping[str, Any]) -> Predictor:
+    def sharing_taps(self, predict_options: Mapping[str, Any]) -> Self:
         """Return the same tapped object with other options of `predict`."""
         other = copy.copy(self)
         other._predict_options = dict(predict_options)
@@ -184,7 +109,7 @@ class Predictor:
 
     def decoded(self, calls: Mapping[str, Call], order: str) -> Decoded | None:
         """Return the decoded image of a run, in the order of channels that the model reads; None where none is."""
-        return Decoded.of(calls["Read"].result[0], order) if calls.get("Read") and calls["Read"].result else None
+        return decoded_as_tapped(calls["Read"], order) if "Read" in calls and calls["Read"].result else None
 
     def preprocessed(self, calls: Mapping[str, Call]) -> str | None:
         """Return what changed the decoded image before the model, in words; None where nothing is there to do so."""
@@ -225,7 +150,7 @@ class Predictor:
         """Run the real `predict` up to the runner; return the calls it made and what it raised."""
         error = None
         with isolated():
-            with self.taps.run(replaced=replaced, stop_at="runner") as calls:
+            with self.taps.run(replaced=replaced, stop_at=RUNNER) as calls:
                 try:
                     self.predict(image)
                 except Exception as raised:
@@ -412,11 +337,6 @@ def predictor_onednn_crash(error: BaseException) -> str | None:
         "set inference.options = { enable_mkldnn = false }, or install paddlepaddle==3.2.2 and re-export with it "
         "(it does not load programs that 3.3 wrote)"
     )
-
-
-def predictor_runner_inputs(call: Call) -> list[Any]:
-    """Return what the runner was given: `x=[tensor]`, or in older paddlex its only argument."""
-    return list(call.kwargs["x"] if "x" in call.kwargs else call.args[0])
 
 
 def one_of_batch(calls: Mapping[str, Call], index: int) -> dict[str, Call]:

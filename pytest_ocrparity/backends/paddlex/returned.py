@@ -1,4 +1,4 @@
-"""What a detector, and a pipeline around it, return, as detections."""
+"""What paddlex's detectors and recognisers return, and a pipeline around them, as the fields of a trace."""
 
 from __future__ import annotations
 
@@ -8,7 +8,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pytest_ocrparity.trace import Detections
+from pytest_ocrparity.trace import Detections, Recognition
+
+
+def returned_recognition(text: Any, score: Any) -> Recognition:
+    """Return what a recogniser returns of a line; with `return_word_box` its text stands first among its words."""
+    return Recognition(text if isinstance(text, str) else str(text[0]), float(score))
 
 
 def returned_detections(result: Mapping[str, Any]) -> Detections:

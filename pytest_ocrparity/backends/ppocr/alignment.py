@@ -48,23 +48,21 @@ def align_parameters(
     # Among what an evaluation uses, each layer of the export has one counterpart, and among all it may have several.
     among = [{name: trained[name] for name in used}, trained]
     numbers = {name for name in used if trained[name].size == 1}
-    given = [
-        dict(exported),
-        {name: array for name, array in exported.items() if array.size > 1 or _NAME.fullmatch(name)},
-        {name: array for name, array in exported.items() if array.size > 1 or _is_among(array, trained)},
-    ]
-    for index, own in enumerate(given[:2]):
+
+    def is_right(pairs: Mapping[str, str], own: Mapping[str, Array]) -> bool:
+        """Tell whether each number that the network uses has one, where numbers were left out."""
+        return len(own) == len(exported) or (bool(used) and numbers <= set(pairs.values()))
+
+    named = {name: array for name, array in exported.items() if array.size > 1 or _NAME.fullmatch(name)}
+    for own in (exported, named):
         for arrays in among:
             pairs = _align_by_name(own, arrays)
-            if pairs is not None and (not index or (used and numbers <= set(pairs.values()))):
+            if pairs is not None and is_right(pairs, own):
                 return [Alignment(pairs, is_named=True)]
-    for index, own in enumerate(given[::2]):
-        if index and len(own) == len(exported):
-            continue
-        found = [pairs for pairs in _alignments_without_names(own, trained, among) if pairs is not None]
-        if index:
-            found = [pairs for pairs in found if used and numbers <= set(pairs.values())]
-        if found:
+    known = {name: array for name, array in exported.items() if array.size > 1 or _is_among(array, trained)}
+    for own in (exported, known) if len(known) < len(exported) else (exported,):
+        ways = _alignments_without_names(own, trained, among)
+        if found := [pairs for pairs in ways if pairs is not None and is_right(pairs, own)]:
             kept = [pairs for place, pairs in enumerate(found) if pairs not in found[:place]]
             kept.sort(key=lambda pairs: sum(exported[n].tobytes() != trained[pairs[n]].tobytes() for n in pairs))
             return [Alignment(pairs, is_named=False) for pairs in kept]

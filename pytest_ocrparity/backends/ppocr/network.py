@@ -19,7 +19,7 @@ from pytest_ocrparity.artifacts.model_files import TrainingFiles
 from pytest_ocrparity.artifacts.pickle_check import check_pickle
 from pytest_ocrparity.backends.graphs.pir_graph import PirGraph
 from pytest_ocrparity.backends.graphs.traced_graph import traced_graph
-from pytest_ocrparity.backends.isolation import isolated, isolated_import
+from pytest_ocrparity.backends.isolation import import_entry_point, isolated
 from pytest_ocrparity.backends.ppocr.layer_attributes import set_attributes
 from pytest_ocrparity.errors import ModelError, StageError
 from pytest_ocrparity.stages import PROBABILITY_MAP
@@ -150,7 +150,7 @@ class Network:
     def used(self) -> tuple[str, ...]:
         """The parameters and statistics that an evaluation uses, by paddle's names and in that order.
 
-        None where the network does not run on a small input.
+        Empty where the network does not run on a small input.
         """
         known = self.keys()
         found: dict[str, None] = {}
@@ -281,7 +281,7 @@ def build_network(
 def _network_of_user(network: str, folder: Path | None, architecture: Mapping[str, Any]) -> Any:
     import paddle
 
-    build = isolated_import(network, folder)
+    build = import_entry_point(network, folder)
     try:
         layer = build(copy.deepcopy(architecture))
     except Exception as error:  # whatever the user's function raises

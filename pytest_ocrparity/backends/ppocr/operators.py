@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,19 +77,19 @@ def build_ppocr_operators(yml: Mapping[str, Any], network: Network, config: Path
     stage_of, kept = (
         (STAGE_OF, ["image", "shape"]) if post_process is None else (recogniser_configs.STAGE_OF, ["image"])
     )
-    leaked = yml.get("Global") or {}
+    settings = yml.get("Global") or {}
     transforms: list[dict[str, Any]] = []
     for name, arguments in config_operators(yml["Eval"]["dataset"]["transforms"], config, "Eval.dataset.transforms"):
         if "Label" not in name:
             transforms.append({name: copy.deepcopy(arguments) | ({"keep_keys": kept} if name == "KeepKeys" else {})})
     with reading_operators(config):
-        built = create_operators(copy.deepcopy(transforms), copy.deepcopy(leaked))
+        built = create_operators(copy.deepcopy(transforms), copy.deepcopy(settings))
         post_process = build_post_process(yml["PostProcess"]) if post_process is None else post_process
     named = [next(iter(entry.items())) for entry in transforms]
     parameters = {
         stage_of[name]: found
         for (name, arguments), operator in zip(named, built, strict=True)
-        if (found := effective_training_operator(name, operator, {**arguments, **leaked})) is not None
+        if (found := effective_training_operator(name, operator, {**arguments, **settings})) is not None
     }
     return Parts(
         operators=tuple((name, operator) for (name, _), operator in zip(named, built, strict=True)),
@@ -135,9 +135,8 @@ def _put_kernel(inner: Any, side: int) -> None:
     def eroded(find: Callable[..., Any]) -> Callable[..., Any]:
         return lambda pred, bitmap, *size: find(pred, cv2.erode(np.asarray(bitmap, np.uint8), kernel), *size)
 
-    # As methods of a class of its own: whoever taps an object's methods takes its own ones away again.
-    methods = {name: staticmethod(eroded(getattr(inner, name))) for name in BITMAP_READERS}
-    inner.__class__ = type(type(inner).__name__, (type(inner),), methods)
+    for name in BITMAP_READERS:
+        setattr(inner, name, eroded(getattr(inner, name)))
 
 
 def _put_unclip_distance(inner: Any, distance: float) -> None:
@@ -194,7 +193,7 @@ def _around(box: Any, shape: Any) -> tuple[slice, slice]:
 
 
 BITMAP_READERS = ("boxes_from_bitmap", "polygons_from_bitmap")
-"""The methods of DBPostProcess that are given the binary map."""
+"""The methods of DBPostProcess that are given the binary map, and return boxes with their scores."""
 
 NOT_IN_YAML: Mapping[str, Callable[[Any, Any], None]] = {
     "min_size": _put_min_size,
@@ -221,7 +220,7 @@ def _upright_rectangle(outline: Any, last: int) -> tuple[list[Any], float]:
     return corners, side
 
 
-def without_global(yml: Mapping[str, Any], keys: Mapping[str, Any]) -> dict[str, Any]:
+def without_global(yml: Mapping[str, Any], keys: Collection[str]) -> dict[str, Any]:
     """Return a copy of a training YAML file whose `Global` lacks some keys."""
     kept = {key: value for key, value in (yml.get("Global") or {}).items() if key not in keys}
     return {**yml, "Global": kept}

@@ -21,6 +21,7 @@ from pytest_ocrparity.backends.isolation import isolated
 from pytest_ocrparity.backends.memory_guard import MemoryGuard, Watched
 from pytest_ocrparity.backends.ppocr.network import Network, build_network
 from pytest_ocrparity.backends.ppocr.operators import (
+    BITMAP_READERS,
     Parts,
     build_ppocr_operators,
     build_ppocr_post_process,
@@ -28,6 +29,7 @@ from pytest_ocrparity.backends.ppocr.operators import (
 )
 from pytest_ocrparity.backends.ppocr.trained_recogniser import TrainedRecogniser
 from pytest_ocrparity.backends.ppocr.trained_side import TrainedSide
+from pytest_ocrparity.backends.replacing import replaced
 from pytest_ocrparity.backends.resampling import resampling_to_page
 from pytest_ocrparity.backends.staged import StagedPipeline
 from pytest_ocrparity.stages import RESIZE
@@ -35,8 +37,6 @@ from pytest_ocrparity.trace import Detections, Image, Shape, Trace, trace_copy
 
 MOST_SIZES = 8
 """For how many sizes operators are kept; an experiment goes back and forth between a few."""
-TAPPED = ("boxes_from_bitmap", "polygons_from_bitmap")
-"""The methods of DBPostProcess that know the scores."""
 
 
 class TrainingPipeline(TrainedSide, StagedPipeline):
@@ -113,14 +113,9 @@ class TrainingPipeline(TrainedSide, StagedPipeline):
 
             return run
 
-        for name in TAPPED:
-            setattr(post_process, name, tap(getattr(post_process, name)))
-        try:
-            with isolated():
-                points = post_process({"maps": np.asarray(probability_map)}, np.array([shape]))[0]["points"]
-        finally:
-            for name in TAPPED:
-                delattr(post_process, name)
+        taps = {name: tap(getattr(post_process, name)) for name in BITMAP_READERS}
+        with isolated(), replaced(post_process, **taps):
+            points = post_process({"maps": np.asarray(probability_map)}, np.array([shape]))[0]["points"]
         polygons = tuple(np.asarray(polygon, dtype=np.float64) for polygon in points)
         return Detections(polygons, np.array(scores) if len(scores) == len(polygons) else None)
 

@@ -251,7 +251,7 @@ class TrainedSide(StagedSide):
             StageError: the network returned none of that name.
             NotEnoughMemory: it would take more memory than there is.
         """
-        self._memory.admit_tensor(tensor.shape[2:], PROBABILITY_MAP)
+        self._memory.admit_tensor(tensor.shape[2:], PROBABILITY_MAP, count=len(tensor))
         return self._parts.network.run(tensor)
 
     def infer_fused(self, tensor: npt.NDArray[np.float32]) -> npt.NDArray[np.float32] | None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from pytest_ocrparity.backends.isolation import isolated
+from pytest_ocrparity.backends.replacing import replaced
 from pytest_ocrparity.errors import ModelError, did_you_mean
 
 ENGINES: Final = ("onnxruntime", "openvino")
@@ -18,10 +19,6 @@ ENUMERATED: Final = {"engine_type": "EngineType", "model_type": "ModelType", "oc
 PLAIN: Final = {"Global.use_preprocess_img": False}
 """What lets an image keep its size before a model sees it."""
 UNPADDED: Final = {"Global.use_vertical_padding": False}
-
-
-class Stopped(BaseException):
-    """A run is ended on purpose; no `except Exception` takes it for a fault."""
 
 
 class NoDictionaryError(Exception):
@@ -129,10 +126,10 @@ def make_engine(part: Part, file: Path, params: Mapping[str, Any], session: Any 
 
             return load
 
-        main.get_engine = engine_of
         try:
-            engine = rapidocr.RapidOCR(params=given)
-            getattr(engine, f"_load_{part.section.lower()}_model")()
+            with replaced(main, get_engine=engine_of):
+                engine = rapidocr.RapidOCR(params=given)
+                getattr(engine, f"_load_{part.section.lower()}_model")()
         except ImportError:
             raise
         except NoDictionaryError:
@@ -140,8 +137,6 @@ def make_engine(part: Part, file: Path, params: Mapping[str, Any], session: Any 
         except Exception as error:
             said = " ".join(str(error).split())[-500:]
             raise ModelError(f"{file}: RapidOCR cannot load it: {type(error).__name__}: {said}") from error
-        finally:
-            main.get_engine = real
     return engine
 
 

@@ -15,8 +15,9 @@ import numpy.typing as npt
 from pytest_ocrparity.backends.effective_parameters import effective_rapidocr_parameters
 from pytest_ocrparity.backends.isolation import isolated
 from pytest_ocrparity.backends.memory_guard import Watched
-from pytest_ocrparity.backends.rapidocr.engine import DETECTOR, Run, Stopped
+from pytest_ocrparity.backends.rapidocr.engine import DETECTOR, Run
 from pytest_ocrparity.backends.rapidocr.rapid_side import RapidSide
+from pytest_ocrparity.backends.replacing import Stopped, replaced
 from pytest_ocrparity.backends.staged import StagedPipeline
 from pytest_ocrparity.errors import StageError
 from pytest_ocrparity.stages import DECODE, DETECTIONS, PROBABILITY_MAP, RESIZE, TENSOR
@@ -133,13 +134,9 @@ def recorded_page(engine: Any, *, session: Callable[[Any], Any] | None = None, t
         run.tensor = given
         raise Stopped
 
-    real = detector.session
-    engine.load_img, engine.detect_and_crop, detector.get_preprocess = loading, detecting, preprocessing
-    detector.session = stopping if session is None else session
-    try:
+    network = stopping if session is None else session
+    with (
+        replaced(engine, load_img=loading, detect_and_crop=detecting),
+        replaced(detector, get_preprocess=preprocessing, session=network),
+    ):
         yield run
-    except Stopped:
-        pass
-    finally:
-        engine.load_img, detector.session = load, real
-        del engine.detect_and_crop, detector.get_preprocess

@@ -16,8 +16,9 @@ from pytest_ocrparity.backends.effective_parameters import effective_text_parame
 from pytest_ocrparity.backends.isolation import isolated
 from pytest_ocrparity.backends.line_probes import probed_classes, probed_line_widths, probed_width_rule
 from pytest_ocrparity.backends.memory_guard import Watched
-from pytest_ocrparity.backends.rapidocr.engine import KEYS, RECOGNISER, Run, Stopped
+from pytest_ocrparity.backends.rapidocr.engine import KEYS, RECOGNISER, Run
 from pytest_ocrparity.backends.rapidocr.rapid_side import RapidSide
+from pytest_ocrparity.backends.replacing import Stopped, replaced
 from pytest_ocrparity.backends.staged import StagedRecogniser
 from pytest_ocrparity.errors import ModelError
 from pytest_ocrparity.files import image_file_bytes, image_to_hand_on
@@ -175,8 +176,7 @@ def recorded_line(engine: Any, *, session: Callable[[Any], Any] | None = None) -
         engine: a `RapidOCR`.
         session: runs in the place of the network, to the end of the run.
     """
-    run, recogniser = Run(), engine.text_rec
-    load, prepare, real = engine.load_img, engine.preprocess_img, recogniser.session
+    run, load, prepare = Run(), engine.load_img, engine.preprocess_img
 
     def loading(image: Any) -> Any:
         run.decoded = load(image)
@@ -190,15 +190,12 @@ def recorded_line(engine: Any, *, session: Callable[[Any], Any] | None = None) -
         run.tensor = given
         raise Stopped
 
-    engine.load_img, engine.preprocess_img = loading, preparing
-    recogniser.session = stopping if session is None else session
-    try:
+    network = stopping if session is None else session
+    with (
+        replaced(engine, load_img=loading, preprocess_img=preparing),
+        replaced(engine.text_rec, session=network),
+    ):
         yield run
-    except Stopped:
-        pass
-    finally:
-        engine.load_img, recogniser.session = load, real
-        del engine.preprocess_img
 
 
 @dataclass
@@ -236,9 +233,5 @@ def recorded_lines(engine: Any, watched: Watched, admit: Callable[[Any], None]) 
         seen.maps += [output[index : index + 1].copy() for index in range(len(output))]
         return output
 
-    recogniser.resize_norm_img, recogniser.session = resizing, running
-    try:
+    with replaced(recogniser, resize_norm_img=resizing, session=running):
         yield seen
-    finally:
-        recogniser.session = real
-        del recogniser.resize_norm_img

@@ -21,11 +21,10 @@ import numpy.typing as npt
 from pytest_ocrparity.artifacts.model_files import find_model_file, fingerprint_model_file
 from pytest_ocrparity.backends.isolation import isolated
 from pytest_ocrparity.backends.memory_guard import MemoryGuard, Watched
-from pytest_ocrparity.backends.onnx.readable_file import ReadableFile
+from pytest_ocrparity.backends.network_file import NetworkFile
 from pytest_ocrparity.backends.onnx.runtime import runtime_engine
 from pytest_ocrparity.backends.openvino.compiled import openvino_engine
 from pytest_ocrparity.backends.rapidocr.engine import Part, Run, make_engine
-from pytest_ocrparity.backends.staged import StagedSide
 from pytest_ocrparity.diagnosis import Alternative, Change, Fix, table_of
 from pytest_ocrparity.errors import ImageError, NotEnoughMemory, StageError
 from pytest_ocrparity.files import image_file_bytes, image_to_hand_on
@@ -37,10 +36,11 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 
-class RapidSide(ReadableFile, StagedSide):
+class RapidSide(NetworkFile):
     """RapidOCR with one of its models on a user's file; what it does before and after is its own."""
 
     part: ClassVar[Part]
+    _file: Path
 
     def __init__(
         self,

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, Final, TypeAlias
+from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from pytest_ocrparity.backends.memory_guard import ONCE_BYTES, available_memory, readable_bytes
 from pytest_ocrparity.contract import (
@@ -36,7 +35,7 @@ from pytest_ocrparity.diagnose.layers.layer_texts import (
     node_text,
     search_evidence,
 )
-from pytest_ocrparity.diagnose.layers.matching import largest
+from pytest_ocrparity.diagnose.layers.matching import distance, largest
 from pytest_ocrparity.diagnose.layers.proved_attribute import SHARE, Tried, graph_cause, network_with_attributes
 from pytest_ocrparity.diagnose.layers.sampled_search import search_whole_page
 from pytest_ocrparity.diagnose.layers.search import NOT_SHOWN, Place, Runs, Search, search_layers
@@ -47,8 +46,7 @@ from pytest_ocrparity.diagnose.network.weights import paired_network
 from pytest_ocrparity.diagnose.repeatability import is_of_chance
 from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis, Layer
 from pytest_ocrparity.stages import PROBABILITY_MAP, RECOGNITION
-
-Array: TypeAlias = "npt.NDArray[Any]"
+from pytest_ocrparity.trace import Array
 
 REFINED: Final = frozenset(
     {
@@ -83,7 +81,7 @@ def refine_by_layer(lab: Laboratory, found: Sequence[Diagnosis]) -> list[Diagnos
     becomes the graph's where an attribute of the layer explains the whole map; no other one is changed.
     """
     if any(map(is_of_chance, found)):
-        why = f"{LAYERS}: a search needs arrays that come again each time"
+        why = f"{LAYERS}: a search needs the same arrays each time"
         return [replace(each, not_tried=(*each.not_tried, why)) if _is_of_a_network(each) else each for each in found]
     return [refined for each in found for refined in (_refined(lab, each) if _is_of_a_network(each) else [each])]
 
@@ -237,7 +235,7 @@ def _search_whole_page(
     shares = [limit / largest(array) for limit, array in zip(right.limits, right.arrays, strict=True)]
     return lab.attempt(
         lambda: search_whole_page(
-            *graphs, tensor, step, shares, lambda off: off <= limit, Runs(lambda: lab.budget.network_run(tensor.size))
+            *graphs, tensor, step, shares, limit, Runs(lambda: lab.budget.network_run(tensor.size))
         ),
         LAYERS,
     )
@@ -284,7 +282,7 @@ def search_page(lab: Laboratory, trained: TrainedNetwork | None = None) -> Searc
     if not _are_the_sides(lab, trained, graphs, part, limit):
         return None
     runs = Runs(lambda: lab.budget.network_run(part.size, SHARE), MOST_ON_A_PART)
-    search = lab.attempt(lambda: search_layers(reference, candidate, part, lambda off: off <= limit, runs), LAYERS)
+    search = lab.attempt(lambda: search_layers(reference, candidate, part, limit, runs), LAYERS)
     where = f"of a part of {part.shape[3]}x{part.shape[2]} px"
     if search is not None and search.why == NOT_SHOWN and part.shape != tensor.shape and not lab.maps_agree:
         whole = _search_whole_page(lab, graphs, search, limit) if size is None else None
@@ -344,7 +342,7 @@ def _are_the_sides(
             right = lab.attempt(lambda run=run: run(part), f"{LAYERS} of {name}")  # type: ignore[misc]
         if made is None or right is None:
             return False
-        if made.shape != right.shape or not float(np.max(np.abs(made - right), initial=0.0)) <= limit:
+        if made.shape != right.shape or distance(made, right) > limit:
             lab.not_tried.append(f"{LAYERS}: the graph that is read of {name} returns another map than {name}")
             return False
     return True

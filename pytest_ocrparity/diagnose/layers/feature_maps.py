@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Final, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from pytest_ocrparity.diagnose.layers.layer_texts import node_text
 from pytest_ocrparity.diagnose.layers.search import Search
 from pytest_ocrparity.diagnosis import FeatureMap, FeatureMaps, Layer
-
-Array: TypeAlias = "npt.NDArray[Any]"
+from pytest_ocrparity.trace import Array
 
 SIDE: Final = 64
 """Longest side of a part in values: of what PP-OCR makes of 256x256 px it is all but that of the first layers."""

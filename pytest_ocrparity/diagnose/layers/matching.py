@@ -6,15 +6,13 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import InitVar, dataclass, field
 from functools import cached_property
-from typing import Any, Final, TypeAlias
+from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from pytest_ocrparity.contract.network_graph import NetworkGraph, Node
 from pytest_ocrparity.diagnose.network.structure import kind_of
-
-Array: TypeAlias = "npt.NDArray[Any]"
+from pytest_ocrparity.trace import Array
 
 LEAST: Final = 2e-5
 """How far two arrays may lie apart, of the largest value, whatever the network: what engines that add in another order
@@ -208,23 +206,20 @@ class Matches:
         Of several that hold the same, those of the same operator are meant; and of one that follows another, such as
         what adds zeros to it, the first.
         """
-        found: set[int] = set()
-        for end in ends:
-            own = kind_of(self.candidate.nodes[end].operator)
-            equal = self.equal[end]
-            alike = [each for each in equal if kind_of(self.reference.nodes[each].operator) == own] or equal
-            found |= {each for each in alike if self.reference.before(each).isdisjoint(alike)}
-        return frozenset(found)
+        alike_by_end = [self._alike(end) for end in ends]
+        return frozenset(
+            each for alike in alike_by_end for each in alike if self.reference.before(each).isdisjoint(alike)
+        )
 
     @cached_property
     def held(self) -> frozenset[int]:
         """The reference's places that one of the candidate's is: by its array, and of several by its operator."""
-        found = set()
-        for place, equal in self.equal.items():
-            own = kind_of(self.candidate.nodes[place].operator)
-            alike = [each for each in equal if kind_of(self.reference.nodes[each].operator) == own] or equal
-            found |= set(alike if len(alike) == 1 else ())
-        return frozenset(found)
+        return frozenset(alike[0] for place in self.equal if len(alike := self._alike(place)) == 1)
+
+    def _alike(self, place: int) -> list[int]:
+        """Return the reference's places that hold what the candidate's does: of its operator, or all if none is."""
+        own, equal = kind_of(self.candidate.nodes[place].operator), self.equal[place]
+        return [each for each in equal if kind_of(self.reference.nodes[each].operator) == own] or equal
 
 
 ROUNDED: Final = 8

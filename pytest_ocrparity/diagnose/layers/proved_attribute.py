@@ -6,8 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple, TypeAlias
 
-import numpy.typing as npt
-
 from pytest_ocrparity.contract import NetworkGraph, SetsAttributes, TrainedNetwork, offered, pipeline_of
 from pytest_ocrparity.contract.network_graph import Node, RunsOperators
 from pytest_ocrparity.diagnose.budget import BudgetSpentError
@@ -18,8 +16,8 @@ from pytest_ocrparity.diagnose.network import KNOWN, map_of_candidate
 from pytest_ocrparity.diagnose.network.input_size import graph_fix
 from pytest_ocrparity.diagnosis import Diagnosis
 from pytest_ocrparity.stages import PROBABILITY_MAP, RECOGNITION
+from pytest_ocrparity.trace import Array
 
-Array: TypeAlias = "npt.NDArray[Any]"
 Run: TypeAlias = Callable[[Array], Array]
 
 SHARE: Final = 0.25

@@ -6,11 +6,8 @@ in the third; and the fourth puts them into the export.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, TypeAlias
-
-import numpy.typing as npt
 
 from pytest_ocrparity.contract import NetworkGraph, offered
 from pytest_ocrparity.contract.network_graph import SamplesArrays
@@ -26,8 +23,7 @@ from pytest_ocrparity.diagnose.layers.search import (
     Search,
 )
 from pytest_ocrparity.diagnose.network.structure import kind_of
-
-Array: TypeAlias = "npt.NDArray[Any]"
+from pytest_ocrparity.trace import Array
 
 
 def search_whole_page(
@@ -36,7 +32,7 @@ def search_whole_page(
     tensor: Array,
     step: int,
     shares: Sequence[float],
-    is_same_map: Callable[[float], bool],
+    limit: float,
     runs: Runs,
 ) -> Search | None:
     """Return where an export begins to compute something else on a whole page; None where samples can't be taken.
@@ -47,7 +43,7 @@ def search_whole_page(
         tensor: that of the whole page.
         step: of how many rows and columns one is read.
         shares: by place of the reference, how far an array that holds the same may lie from it, of its largest value.
-        is_same_map: whether maps that are so far apart are the same.
+        limit: how far two maps that are the same may lie apart.
         runs: counts the runs, four at most.
     """
     offers = [offered(graph, SamplesArrays) for graph in (reference, candidate)]
@@ -59,13 +55,13 @@ def search_whole_page(
     right, own = Values(reference, arrays[0], limits), Values(candidate, arrays[1])
     off = distance(right.arrays[reference.output], own.arrays[candidate.output])
     found = Search(right, own, off=off, left=off, runs=runs.count, is_of_whole_page=True, why=NOT_SHOWN)
-    if is_same_map(off):
+    if off <= limit:
         return found
     matches = Matches(right, own)
     pairs = pairs_of(matches, matches.breaks[0]) if matches.breaks else []
     if not pairs:
         return replace(found, why=NO_PLACE)
-    found = _tried(found, pairs[0], tensor, is_same_map, runs)
+    found = _tried(found, pairs[0], tensor, limit, runs)
     why = found.why
     if not why and is_ambiguous(matches, pairs[0]):
         why = SAME_OF_SAME
@@ -84,7 +80,7 @@ def _is_one_too_many(matches: Matches, pairs: Sequence[Pair]) -> bool:
     return within.issuperset(matches.breaks) and not any(pair.own == own and pair.between for pair in pairs)
 
 
-def _tried(found: Search, pair: Pair, tensor: Array, is_same_map: Callable[[float], bool], runs: Runs) -> Search:
+def _tried(found: Search, pair: Pair, tensor: Array, limit: float, runs: Runs) -> Search:
     """Return what a search found, with the arrays around one place read whole and put into the export."""
     reference, candidate = found.reference, found.candidate
     right, own = reference.nodes[pair.right], candidate.nodes[pair.own]
@@ -121,7 +117,7 @@ def _tried(found: Search, pair: Pair, tensor: Array, is_same_map: Callable[[floa
         is_shown=True,
         is_lacking=is_lacking,
     )
-    why = "" if is_same_map(left) else f"with the reference's array there the map is still off by {left:.2g}"
+    why = "" if left <= limit else f"with the reference's array there the map is still off by {left:.2g}"
     if not why and is_right and not is_lacking:
         why = "given the reference's own arrays, its operator makes what the reference's makes"
     whole = arrays, {pair.own: made, **dict(zip(known, before, strict=True))}

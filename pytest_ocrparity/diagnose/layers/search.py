@@ -8,17 +8,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, TypeAlias
+from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from pytest_ocrparity.contract.network_graph import NetworkGraph, SamplesArrays
 from pytest_ocrparity.diagnose.layers.matching import Matches, Values, distance, largest, reference_values
 from pytest_ocrparity.diagnose.layers.pairing import Pair, is_ambiguous, pairs_of
 from pytest_ocrparity.diagnose.network.structure import kind_of
-
-Array: TypeAlias = "npt.NDArray[Any]"
+from pytest_ocrparity.trace import Array
 
 NUDGE: Final = np.float32(7.2e-7)
 """What the tensor is moved by to learn how far rounding moves each array, see `compare.sensitivity.STEP`."""
@@ -160,34 +158,54 @@ class Search:
 
 @dataclass
 class _State:
-    """The candidate with what was put right so far."""
+    """The candidate with what was put right so far.
 
+    Attributes:
+        tensor: what both networks are given, (1, 3, h, w).
+        limit: how far two maps that are the same may lie apart.
+        runs: counts the runs.
+        matches: the arrays of both networks.
+        places: where the reference's arrays stand in the candidate.
+        placed: for each of `places`, these arrays by place of the candidate.
+    """
+
+    tensor: Array
+    limit: float
+    runs: Runs
     matches: Matches
-    placed: list[Mapping[int, Array]] = field(default_factory=list)
-    """For each of `places`, the reference's arrays that stand in the candidate."""
     places: list[Place] = field(default_factory=list)
+    placed: list[Mapping[int, Array]] = field(default_factory=list)
 
     @property
     def replaced(self) -> dict[int, Array]:
         """All arrays of the reference that stand in the candidate."""
         return {own: array for each in self.placed for own, array in each.items()}
 
+    @property
     def is_right_throughout(self) -> bool:
         """Whether with what was put right nothing of the candidate is something else."""
         return all(place in self.replaced for place in self.matches.breaks)
 
-    def left(self) -> float:
+    @property
+    def maps(self) -> tuple[Array, Array]:
+        """The reference's map, and the candidate's with what was put right."""
         reference, candidate = self.matches.reference, self.matches.candidate
-        maps = reference.arrays[reference.graph.output], candidate.arrays[candidate.graph.output]
-        return distance(*maps) if maps[0].shape == maps[1].shape else float("inf")
+        return reference.arrays[reference.graph.output], candidate.arrays[candidate.graph.output]
+
+    @property
+    def left(self) -> float:
+        """How far the candidate's map is off with what was put right; infinity where it has another shape."""
+        right, own = self.maps
+        return distance(right, own) if right.shape == own.shape else float("inf")
+
+    @property
+    def is_right(self) -> bool:
+        """Whether the candidate's map is the reference's with what was put right."""
+        return self.left <= self.limit
 
 
 def search_layers(
-    reference: NetworkGraph,
-    candidate: NetworkGraph,
-    tensor: Array,
-    is_same_map: Callable[[float], bool],
-    runs: Runs | None = None,
+    reference: NetworkGraph, candidate: NetworkGraph, tensor: Array, limit: float, runs: Runs | None = None
 ) -> Search:
     """Return where an export begins to compute something else than a network.
 
@@ -195,20 +213,21 @@ def search_layers(
         reference: the network.
         candidate: the export.
         tensor: a (1, 3, h, w) tensor of which both make a map.
-        is_same_map: whether maps that are so far apart are the same.
+        limit: how far two maps that are the same may lie apart.
         runs: counts the runs.
     """
     runs = runs or Runs()
     right = _values_of_reference(reference, tensor, runs)
-    state = _State(Matches(right, Values(candidate, runs.values(candidate, tensor))))
-    own, off = state.matches.candidate, state.left()
-    if is_same_map(off):
+    own = Values(candidate, runs.values(candidate, tensor))
+    state = _State(tensor, limit, runs, Matches(right, own))
+    off = state.left
+    if state.is_right:
         return Search(right, own, off=off, left=off, runs=runs.count, why=NOT_SHOWN)
     try:
-        why = _put_right(state, tensor, is_same_map, runs)
+        why = _put_right(state)
         if not why:
-            why = _leave_what_matters(state, _made_of_right_arrays(state, tensor, runs), tensor, is_same_map, runs)
-            state.places[0] = replace(state.places[0], is_lacking=_is_lacking(state, tensor, runs))
+            why = _leave_what_matters(state, _made_of_right_arrays(state))
+            state.places[0] = replace(state.places[0], is_lacking=_is_lacking(state))
     except RunsSpentError:
         why = f"{runs.most} runs did not suffice"
     places = state.places
@@ -223,7 +242,7 @@ def search_layers(
         why = SAME_OF_SAME
     named = places if why else wrong
     others = len(places) - len(named)
-    return Search(right, own, tuple(named), not why, others, state.left(), off, runs.count, why)
+    return Search(right, own, tuple(named), not why, others, state.left, off, runs.count, why)
 
 
 NOT_SHOWN: Final = "both make the same map of it"
@@ -240,7 +259,7 @@ def _values_of_reference(reference: NetworkGraph, tensor: Array, runs: Runs) -> 
     return reference_values(reference, arrays, moved)
 
 
-def _put_right(state: _State, tensor: Array, is_same_map: Callable[[float], bool], runs: Runs) -> str:
+def _put_right(state: _State) -> str:
     """Put the reference's arrays in place until the rest returns its map; return why that was not reached."""
     for _ in range(MOST_ROUNDS):
         breaks = [place for place in state.matches.breaks if place not in state.replaced]
@@ -250,35 +269,35 @@ def _put_right(state: _State, tensor: Array, is_same_map: Callable[[float], bool
             return f"{len(breaks)} operators make something else at once"
         before = len(state.matches.fine)
         for place in breaks:
-            _put_one_right(state, place, tensor, is_same_map, runs)
-            if is_same_map(state.left()):
+            _put_one_right(state, place)
+            if state.is_right:
                 return ""
         if len(state.matches.fine) <= before:
-            maps = [each.arrays[each.graph.output].shape for each in (state.matches.reference, state.matches.candidate)]
-            if maps[0] != maps[1]:
-                return f"its map is of shape {maps[1]}, and the reference's of {maps[0]}"
-            return f"with the reference's array in its place, the map is still off by {state.left():.2g}"
+            right, own = state.maps
+            if right.shape != own.shape:
+                return f"its map is of shape {own.shape}, and the reference's of {right.shape}"
+            return f"with the reference's array in its place, the map is still off by {state.left:.2g}"
     return f"more than {MOST_ROUNDS} operators make something else, one after the other"
 
 
-def _put_one_right(state: _State, place: int, tensor: Array, is_same_map: Callable[[float], bool], runs: Runs) -> None:
+def _put_one_right(state: _State, place: int) -> None:
     """Try which of the reference's arrays belongs in a place, or after it; keep the best."""
     matches, first, other = state.matches, None, None
     for pair in pairs_of(matches, place)[:MOST_TRIALS]:
-        tried = _with_arrays(state, pair, (), tensor, runs)
+        tried = _with_arrays(state, pair, ())
         follows = [each for each in matches.candidate.consumers.get(pair.own, ()) if each not in matches.fine]
-        is_shown = is_same_map(tried.left()) or any(each in tried.matches.fine for each in follows)
-        if tried.places[-1].is_one_too_many and not (is_same_map(tried.left()) and tried.is_right_throughout()):
+        is_shown = tried.is_right or any(each in tried.matches.fine for each in follows)
+        if tried.places[-1].is_one_too_many and not (tried.is_right and tried.is_right_throughout):
             other = _shown(tried) if is_shown and other is None else other  # an operator before it may not be there
             continue
         first = first or tried
         if tried.places[-1].is_shown or is_shown:
             first = _shown(tried)
-            rest = () if is_same_map(tried.left()) else _rest_of_layer(tried.matches, pair)
+            rest = () if tried.is_right else _rest_of_layer(tried.matches, pair)
             if rest:
-                whole = _with_arrays(state, pair, rest, tensor, runs)
+                whole = _with_arrays(state, pair, rest)
                 whole.places[-1] = first.places[-1]
-                first = whole if whole.left() <= first.left() else first
+                first = whole if whole.left <= first.left else first
             break
     if other is not None and (first is None or _is_enough(other, first)):
         first = other
@@ -323,7 +342,8 @@ def _rest_of_layer(matches: Matches, pair: Pair) -> tuple[tuple[int, int], ...]:
         own, right = follows[0]
 
 
-def _with_arrays(state: _State, pair: Pair, rest: Sequence[tuple[int, int]], tensor: Array, runs: Runs) -> _State:
+def _with_arrays(state: _State, pair: Pair, rest: Sequence[tuple[int, int]]) -> _State:
+    """Return the candidate with the reference's array in the place of a pair, and with those of the `rest` after it."""
     matches = state.matches
     reference, candidate = matches.reference, matches.candidate
     array = reference.arrays[pair.right]
@@ -339,15 +359,16 @@ def _with_arrays(state: _State, pair: Pair, rest: Sequence[tuple[int, int]], ten
         is_ambiguous=is_ambiguous(matches, pair),
     )
     here = {pair.own: array, **{own: reference.arrays[right] for own, right in rest}}
-    made = Values(candidate.graph, runs.values_with(candidate, tensor, {**state.replaced, **here}, pair.own))
-    return _State(Matches(reference, made, matches), [*state.placed, here], [*state.places, place])
+    arrays = state.runs.values_with(candidate, state.tensor, {**state.replaced, **here}, pair.own)
+    made = Matches(reference, Values(candidate.graph, arrays), matches)
+    return replace(state, matches=made, places=[*state.places, place], placed=[*state.placed, here])
 
 
-def _made_of_right_arrays(state: _State, tensor: Array, runs: Runs) -> list[Array]:
+def _made_of_right_arrays(state: _State) -> list[Array]:
     """Return what the operator of each place makes, given the reference's own arrays, and note how far that is off."""
     arrays = state.matches.reference.arrays
     given = {each: arrays[same] for place in state.places for each, same in place.frontier.items() if each}
-    made = runs.run(state.matches.candidate.graph, tensor, [place.own for place in state.places], given)
+    made = state.runs.run(state.matches.candidate.graph, state.tensor, [place.own for place in state.places], given)
     state.places = [
         replace(place, makes=distance(array, arrays[place.right]))
         for place, array in zip(state.places, made, strict=True)
@@ -355,27 +376,24 @@ def _made_of_right_arrays(state: _State, tensor: Array, runs: Runs) -> list[Arra
     return made
 
 
-def _leave_what_matters(
-    state: _State, made: Sequence[Array], tensor: Array, is_same_map: Callable[[float], bool], runs: Runs
-) -> str:
+def _leave_what_matters(state: _State, made: Sequence[Array]) -> str:
     """Leave out the places before the first that moves the reference's own map; return why the rest is no proof."""
-    reference, graph = state.matches.reference, state.matches.reference.graph
-    right = reference.arrays[graph.output]
+    graph, own, (right, _) = state.matches.reference.graph, state.matches.candidate.graph, state.maps
     count = 0
     while len(state.places) - count > 1 and state.places[count].right:
-        (moved,) = runs.run(graph, tensor, [graph.output], {state.places[count].right: made[count]})
-        if not is_same_map(distance(moved, right)):
+        replaced = {state.places[count].right: made[count]}
+        (moved,) = state.runs.run(graph, state.tensor, [graph.output], replaced)
+        if distance(moved, right) > state.limit:
             break
         count += 1
     if not count:
         return ""
     state.places, state.placed = state.places[count:], state.placed[count:]
-    candidate = state.matches.candidate
-    array = runs.run(candidate.graph, tensor, [candidate.graph.output], state.replaced)[0]
-    return "" if is_same_map(distance(array, right)) else "a place before it is off by what alone moves no map"
+    (array,) = state.runs.run(own, state.tensor, [own.output], state.replaced)
+    return "" if distance(array, right) <= state.limit else "a place before it is off by what alone moves no map"
 
 
-def _is_lacking(state: _State, tensor: Array, runs: Runs) -> bool:
+def _is_lacking(state: _State) -> bool:
     """Return whether the first place's operator makes what the reference's does of what that one takes itself."""
     place, right, graph = state.places[0], state.matches.reference, state.matches.candidate.graph
     own, meant = graph.nodes[place.own], right.nodes[place.right]
@@ -385,5 +403,5 @@ def _is_lacking(state: _State, tensor: Array, runs: Runs) -> bool:
     given = {each: right.arrays[other] for each, other in zip(own.inputs, meant.inputs, strict=True)}
     if any(array.shape != state.matches.candidate.arrays[each].shape for each, array in given.items()):
         return False
-    (made,) = runs.run(graph, given.pop(0, tensor), [place.own], given)
+    (made,) = state.runs.run(graph, given.pop(0, state.tensor), [place.own], given)
     return distance(made, right.arrays[place.right]) <= right.limits[place.right]

@@ -16,7 +16,8 @@ from pytest_ocrparity.compare.borderline import boxes_of_map
 from pytest_ocrparity.compare.box_pairs import box_pair_limits
 from pytest_ocrparity.compare.scores import detections_with_expected_scores, expected_scores
 from pytest_ocrparity.contract import HasLaterSteps, pipeline_of
-from pytest_ocrparity.diagnose.laboratory import Frame, Laboratory
+from pytest_ocrparity.diagnose.laboratory import Laboratory
+from pytest_ocrparity.diagnose.page_frame import Frame
 from pytest_ocrparity.diagnose.parameter_experiments import by_parameters
 from pytest_ocrparity.diagnose.patched_candidate import PatchedCandidate
 from pytest_ocrparity.diagnose.postprocessing.coordinates import by_coordinates
@@ -91,9 +92,9 @@ def _other_ratios(
     if trace.shape is not None and tuple(trace.shape[:2]) != page:
         given = float(trace.shape[0]), float(trace.shape[1])
         words = f"in px of a page of {given[1]:.0f}x{given[0]:.0f}"
-        yield Frame(given[1] / width, given[0] / height, 0.0, 0.0), given, words
+        yield Frame(given[1] / width, given[0] / height), given, words
     words = "scaled by the size of the whole picture, with the border around the page"
-    yield Frame(page[1] / width, page[0] / height, 0.0, 0.0), page, words
+    yield Frame(page[1] / width, page[0] / height), page, words
 
 
 def _are_at(right: Detections, found: Detections, frame: Frame, size: Sequence[float]) -> bool:
@@ -209,11 +210,10 @@ def _is_repeated(lab: Laboratory, own: Detections, found: Detections) -> bool:
     if source is None or image is None or trace.probability_map is None:
         return False
     with lab.budget.network_run(lab.tensor.size):
-        again = lab.attempt(lambda: source.trace(image))
-    is_run = again is not None and again is not trace  # and not taken from a store of the candidate's
-    return (
-        is_run and again is not None and again.detections == found and boxes_of_map(trace, trace.probability_map) == own
-    )
+        again = lab.attempt(lambda: source.trace(image))  # its own, whose `trace_anew` may leave out what follows
+    if again is None or again is trace:  # a store of the candidate's returns the same, and then nothing ran
+        return False
+    return again.detections == found and boxes_of_map(trace, trace.probability_map) == own
 
 
 def _later_stage(lab: Laboratory, own: Detections, found: Detections) -> Diagnosis:

@@ -24,6 +24,7 @@ from pytest_ocrparity.diagnose.postprocessing.rules import (
     roundest_rule_value,
     rule_values_between_levels,
 )
+from pytest_ocrparity.stages import DETECTIONS
 from pytest_ocrparity.trace import Detections
 
 Fit: TypeAlias = "tuple[Rule, Span]"
@@ -74,7 +75,7 @@ def combinations_of_values(
 def _changes_nothing(bench: Bench, fit: Fit) -> bool:
     """Return whether the reference's own value is among those that fit."""
     rule, span = fit
-    own = bench.lab.reference.parameters.get("detections", {}).get(rule.name)
+    own = bench.lab.reference.parameters.get(DETECTIONS, {}).get(rule.name)
     return isinstance(own, int | float) and not isinstance(own, bool) and span.low <= own <= span.high
 
 

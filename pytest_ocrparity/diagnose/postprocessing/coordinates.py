@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from pytest_ocrparity.diagnose.laboratory import Laboratory
 from pytest_ocrparity.diagnose.patched_candidate import PatchedCandidate
 from pytest_ocrparity.diagnosis import Diagnosis
 from pytest_ocrparity.stages import DETECTIONS
-from pytest_ocrparity.trace import Detections, Shape
+from pytest_ocrparity.trace import Array, Detections, Shape
 
-Array: TypeAlias = "npt.NDArray[Any]"
 Size: TypeAlias = "tuple[int, int]"
 Undo: TypeAlias = Callable[[Detections, Size, Shape], Detections]
 
@@ -109,7 +107,7 @@ def by_coordinates(
 
 
 def _says_the_same(way: Distortion, other: Distortion) -> bool:
-    """Tell whether a later way is the numbers of this one: each but the order of x and y scales and moves each axis.
+    """Return whether a later way is this one in numbers: each but the order of x and y scales and moves each axis.
 
     So does a wrap of all boxes, by 65536 px to a hair: no other numbers are undone by it.
     """
@@ -125,7 +123,7 @@ def _rivals(lab: Laboratory, ways: list[Distortion]) -> Diagnosis:
 
 
 def _may_be_of_the_map(lab: Laboratory, made: Detections, undone: Detections, size: Size, shape: Shape) -> bool:
-    """Tell whether the boxes of a candidate that shows nothing else moved by no more than a map may lie beside."""
+    """Return whether the boxes are off by no more than a map may lie beside its page, and no map is recorded."""
     if made is not lab.candidate.detections or lab.candidate.probability_map is not None:
         return False
     moved = max(float(np.abs(one - two).max()) for one, two in zip(made.polygons, undone.polygons, strict=True))
@@ -134,9 +132,9 @@ def _may_be_of_the_map(lab: Laboratory, made: Detections, undone: Detections, si
 
 
 def _map_size_and_shape(lab: Laboratory) -> tuple[Size, Shape]:
-    """Return the (h, w) of the map and the shape row; ones where the reference records no map or no row."""
+    """Return the (h, w) of the map and the shape row; ones where the reference records no map, or no size of a page."""
     probability_map, shape = lab.reference.probability_map, lab.reference.shape
-    if probability_map is None or shape is None:
+    if probability_map is None or shape is None or not probability_map.size or not all(shape[:2]):
         return (1, 1), (1.0, 1.0, 1.0, 1.0)
     return (int(probability_map.shape[-2]), int(probability_map.shape[-1])), shape
 

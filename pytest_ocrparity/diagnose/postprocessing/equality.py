@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final, TypeAlias
+from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
-from pytest_ocrparity.trace import Detections, Shape
-
-Array: TypeAlias = "npt.NDArray[Any]"
+from pytest_ocrparity.trace import Array, Detections, Shape
 
 SCORE: Final = 2e-6
 """How far two float32 means over the same pixels lie apart at most, whichever library adds them up."""
@@ -91,6 +88,8 @@ def indices_of_equal_boxes(found: Detections, made: Detections, page: Page) -> l
 def canonical(polygon: Array) -> Array:
     """Return a polygon's points clockwise from its first one in reading order, wherever its maker began."""
     points = np.asarray(polygon, np.float64)
+    if not len(points):
+        return points
     if _signed_area(points) < 0:
         points = points[::-1]
     start = int(np.lexsort((points[:, 0], points[:, 0] + points[:, 1]))[0])
@@ -99,7 +98,7 @@ def canonical(polygon: Array) -> Array:
 
 def area(polygons: Sequence[Array]) -> float:
     """Return the sum of the polygons' areas."""
-    return float(sum(abs(_signed_area(np.asarray(polygon))) for polygon in polygons))
+    return float(sum(abs(_signed_area(np.asarray(polygon))) for polygon in polygons if len(polygon)))
 
 
 def _signed_area(points: Array) -> float:

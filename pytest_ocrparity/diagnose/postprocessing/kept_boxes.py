@@ -13,12 +13,12 @@ import numpy as np
 
 from pytest_ocrparity.contract import Pipeline
 from pytest_ocrparity.diagnose.kept_state import kept_state_diagnosis
-from pytest_ocrparity.diagnose.laboratory import Array, Laboratory
+from pytest_ocrparity.diagnose.laboratory import Laboratory
 from pytest_ocrparity.diagnose.postprocessing.equality import Page, are_equal, indices_of_equal_boxes
 from pytest_ocrparity.diagnose.postprocessing.rules import subset
 from pytest_ocrparity.diagnosis import Diagnosis
 from pytest_ocrparity.stages import DETECTIONS
-from pytest_ocrparity.trace import Detections
+from pytest_ocrparity.trace import Array, Detections
 from pytest_ocrparity.wording import number_of_boxes
 
 RUNS: Final = 2
@@ -48,7 +48,7 @@ def by_kept_boxes(lab: Laboratory, first: Detections) -> list[Diagnosis]:
     added = [_added(lab, before, after) for before, after in pairwise(runs)]
     if not all(each is not None and len(each) and lab.is_same_boxes(each) for each in added):
         return []
-    candidate, reference = lab.names.candidate, lab.names.reference
+    reference, candidate = lab.names
     counts = ", then ".join(str(len(each)) for each in runs[1:])
     proof = f"the same map again and again through {candidate}'s post-process gives {number_of_boxes(len(first))}, "
     proof += f"then {counts}: each time {reference}'s {len(added[0] or ())} more, beside all of those before"
@@ -97,4 +97,4 @@ def kept_boxes_of_map_before(lab: Laboratory, side: Pipeline) -> Diagnosis | Non
         f"after an empty map, {candidate}'s post-process makes {reference}'s boxes of {reference}'s map; right after "
         f"it, these {number_of_boxes(len(left))} of an empty map, and after the mirrored map those of that one"
     )
-    return kept_state_diagnosis(lab, DETECTIONS, proof, "{candidate} returns boxes of the image before")
+    return kept_state_diagnosis(lab, DETECTIONS, proof, "{candidate} returns boxes of the previous image")

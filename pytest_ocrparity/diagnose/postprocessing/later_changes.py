@@ -6,16 +6,13 @@ Each changes the reference's boxes of the candidate's own map, and must make the
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 
 from pytest_ocrparity.diagnose.postprocessing.equality import Page, canonical, indices_of_equal_boxes
 from pytest_ocrparity.diagnose.postprocessing.rules import Changed, Placed, Read, Rule, subset
-from pytest_ocrparity.trace import Detections
-
-Array: TypeAlias = "npt.NDArray[Any]"
+from pytest_ocrparity.trace import Array, Detections
 
 
 def _each(made: Detections, change: Callable[[Array], Array]) -> Detections:

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 
 from pytest_ocrparity.diagnose.postprocessing.equality import Page, area
 from pytest_ocrparity.diagnose.postprocessing.later_changes import LATER, without_inner
 from pytest_ocrparity.diagnose.postprocessing.rules import Changed, Choice, Cut, Quantity, Rule, Searched
-from pytest_ocrparity.trace import Detections
-
-Array: TypeAlias = "npt.NDArray[Any]"
+from pytest_ocrparity.trace import Array, Detections
 
 
 def _box_scores(made: Detections, page: Page) -> Array | None:

@@ -13,15 +13,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from pytest_ocrparity.contract import PostprocessesWith
 from pytest_ocrparity.diagnose.laboratory import Laboratory
 from pytest_ocrparity.diagnose.postprocessing.equality import Page, are_equal, area, indices_of_equal_boxes
 from pytest_ocrparity.geometry import match_polygons
-from pytest_ocrparity.trace import Detections, Shape
+from pytest_ocrparity.trace import Array, Detections, Shape
 
-Array: TypeAlias = "npt.NDArray[Any]"
 Make: TypeAlias = "Callable[[Array, Shape], Detections]"
 
 

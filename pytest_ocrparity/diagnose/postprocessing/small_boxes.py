@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -13,9 +13,7 @@ from pytest_ocrparity.contract import pipeline_of
 from pytest_ocrparity.diagnose.laboratory import Laboratory
 from pytest_ocrparity.diagnosis import Diagnosis
 from pytest_ocrparity.stages import DETECTIONS
-from pytest_ocrparity.trace import Detections, Trace
-
-Array: TypeAlias = "npt.NDArray[Any]"
+from pytest_ocrparity.trace import Array, Detections, Trace
 
 MOST: Final = 3
 """PaddleOCR's own filter drops boxes with a side of up to so many whole px."""
@@ -81,6 +79,8 @@ def _find_cut(lab: Laboratory, trace: Trace, right: Detections) -> Cut | None:
     """Return the cut that leaves a trace's boxes of the right ones; None where no cut does."""
     made = trace.detections
     assert made is not None
+    if not all(len(polygon) for polygon in right.polygons):
+        return None  # a box without points has no side
     sides = sorted((_shortest_side(polygon), index) for index, polygon in enumerate(right.polygons))
     count = len(right) - len(made)
     if count <= 0:

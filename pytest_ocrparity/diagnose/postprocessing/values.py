@@ -166,7 +166,7 @@ def _claims(bench: Bench, found: Sequence[Sequence[Fit]], pages: list[Page]) -> 
     proof = f"{bench.name}, varied to {varied}, makes exactly {candidate}'s boxes and scores: {_places(lab, pages)}"
     proof += "; none of them does alone"
     if SAME_BOXES in varied:
-        proof += f"; that any of them {SAME_BOXES} holds for {number_of_images(images)}, one varied at a time"
+        proof += f"; where any value {SAME_BOXES}, that was tried on {number_of_images(images)}, one value at a time"
     together = "; or ".join(f"{_words(fits)} together" for fits in found)
     texts = {_texts(fits) for fits in found}
     stated = []
@@ -256,7 +256,9 @@ def _page_of_trace(bench: Bench, trace: Trace, found: Detections | None) -> Page
         return None
     page = Page(values, shape, found, found)
     right = bench.make({}, page)
-    return None if right is None else replace(page, right=right)
+    if right is None or not all(len(box) for box in (*found.polygons, *right.polygons)):
+        return None  # a box without points has no side by which a rule could keep it
+    return replace(page, right=right)
 
 
 def _shape_of_page(lab: Laboratory, trace: Trace) -> Shape | None:

@@ -9,13 +9,10 @@ from typing import Any
 import numpy as np
 
 from pytest_ocrparity.diagnose.laboratory import BEFORE_NETWORK, Laboratory
-from pytest_ocrparity.diagnose.parameter_experiments import (
-    by_parameters,
-    parameter_experiment_groups,
-    with_reference_parameters,
-)
+from pytest_ocrparity.diagnose.parameter_experiments import by_parameters, with_reference_parameters
 from pytest_ocrparity.diagnose.patched_candidate import PatchedCandidate
-from pytest_ocrparity.diagnose.preprocessing import decoding, normalizing, resizing
+from pytest_ocrparity.diagnose.preprocessing import normalizing, resizing
+from pytest_ocrparity.diagnose.preprocessing.decoding import by_decoder, by_reference_pixels, by_reversed_channels
 from pytest_ocrparity.diagnose.preprocessing.padded_tensor import by_padded_tensor
 from pytest_ocrparity.diagnose.preprocessing.pictures import by_decoded_picture, by_pictures
 from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis
@@ -23,7 +20,7 @@ from pytest_ocrparity.stages import DECODE, PREPROCESSING, RESIZE, TENSOR
 from pytest_ocrparity.trace import Trace
 
 EXPERIMENTS: Mapping[str, tuple[Callable[[Laboratory, PatchedCandidate], Any], ...]] = {
-    DECODE: (*decoding.experiments[:-1], by_decoded_picture, decoding.experiments[-1]),
+    DECODE: (by_decoder, by_reversed_channels, by_decoded_picture, by_reference_pixels),
     RESIZE: resizing.experiments,
     TENSOR: (*normalizing.experiments, by_pictures, by_padded_tensor),
 }
@@ -129,14 +126,10 @@ def examine_preprocessing_stage(lab: Laboratory, stage: str) -> list[Diagnosis]:
     if found:
         return found
     start = lab.patched
+    with_parameters = with_reference_parameters(lab, stage, start)
     for experiment in EXPERIMENTS[stage]:
-        for base, own in (
-            (start, []),
-            (with_reference_parameters(lab, stage, start), parameter_experiment_groups(lab, stage)),
-        ):
-            if base is None:
-                continue
-            made = experiment(lab, base)
+        for base in (start, with_parameters):
+            made = None if base is None else experiment(lab, base)
             if made is None:
                 continue
             stated, patched = made
@@ -144,7 +137,7 @@ def examine_preprocessing_stage(lab: Laboratory, stage: str) -> list[Diagnosis]:
             # Where parameters had to change too, they are searched again with this cause put right.
             lab.patched = start
             lab.adopt_patch(stage, also[0].cause, replace(patched, pipeline=start.pipeline))
-            parameters = by_parameters(lab, stage, fixes_stage) if own else []
+            parameters = by_parameters(lab, stage, fixes_stage) if base is not start else []
             lab.reset_notes()
             return [*parameters, *also]
     lab.patched = start

@@ -5,22 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from pytest_ocrparity.backends.decoders import STANDARD, pixels_by_decoder
 from pytest_ocrparity.contract import HasSettingsTable, offered
 from pytest_ocrparity.diagnose.laboratory import Laboratory, bgr
-from pytest_ocrparity.diagnose.patched_candidate import PatchedCandidate
-from pytest_ocrparity.diagnosis import Diagnosis
+from pytest_ocrparity.diagnose.page_frame import TURNS
+from pytest_ocrparity.diagnose.patched_candidate import PatchedCandidate, Proved
 from pytest_ocrparity.errors import OcrParityError
 from pytest_ocrparity.stages import DECODE
-from pytest_ocrparity.trace import Decoded, Trace
-
-Array: TypeAlias = "npt.NDArray[Any]"
-Made: TypeAlias = "tuple[Diagnosis, PatchedCandidate] | None"
+from pytest_ocrparity.trace import Array, Decoded, Trace
 
 _DOES = {
     "decode.orientation": ("turns the image as its EXIF tag says", "ignores the EXIF orientation"),
@@ -36,8 +32,10 @@ _INSTEAD = {
 }
 """By cause, how to decode in the standard way."""
 
+EXCHANGED: Final = "with red and blue exchanged"
 
-def by_decoder(lab: Laboratory, base: PatchedCandidate) -> Made:
+
+def by_decoder(lab: Laboratory, base: PatchedCandidate) -> Proved:
     """Find the ways in which both sides decode this file; the candidate must agree if given the reference's pixels."""
     trace = lab.run_preprocessing(base)
     if trace is None:
@@ -71,7 +69,7 @@ def by_decoder(lab: Laboratory, base: PatchedCandidate) -> Made:
     return lab.proven_cause(DECODE, cause, summary, [proof], fix), patched
 
 
-def by_reversed_channels(lab: Laboratory, base: PatchedCandidate) -> Made:
+def by_reversed_channels(lab: Laboratory, base: PatchedCandidate) -> Proved:
     """Give the candidate the reference's pixels with reversed channels; one that swaps red and blue then agrees."""
     if _reference_pixels(lab.reference) is None:
         return None
@@ -91,7 +89,7 @@ def by_reversed_channels(lab: Laboratory, base: PatchedCandidate) -> Made:
     ), patched
 
 
-def by_reference_pixels(lab: Laboratory, base: PatchedCandidate) -> Made:
+def by_reference_pixels(lab: Laboratory, base: PatchedCandidate) -> Proved:
     """Give the candidate the pixels that the reference decoded, and relate its own to them."""
     reference_name, candidate_name = lab.names
     trace = lab.run_preprocessing(base)
@@ -108,7 +106,7 @@ def by_reference_pixels(lab: Laboratory, base: PatchedCandidate) -> Made:
             lab.tried.append(text)
         else:
             lab.not_tried.append(f"decode.pixels: {candidate_name} takes no pixels in the place of the file")
-        lab.noticed.append(_pixel_difference_text(_pixel_difference(lab.reference, trace)).removeprefix("before, "))
+        lab.noticed.append(_pixel_difference_text(lab.reference, trace))
         return None
     if trace.decode is None:
         return _by_file_suffix(
@@ -116,7 +114,7 @@ def by_reference_pixels(lab: Laboratory, base: PatchedCandidate) -> Made:
         )
     proof = [
         f"given the pixels that {reference_name} decoded, {candidate_name} agrees at this stage",
-        _pixel_difference_text(_pixel_difference(lab.reference, trace)),
+        f"before, {_pixel_difference_text(lab.reference, trace)}",
     ]
     relation = _relation_of(lab.reference, trace)
     cause, summary, fix = _cause_of_relation(lab, relation)
@@ -131,33 +129,24 @@ def _cause_of_relation(lab: Laboratory, relation: str) -> tuple[str, str, str]:
         fix = f"load images in {candidate} as {reference} does, cv2.imread(path, cv2.IMREAD_COLOR), "
         fix += "with the same library and version, and change no pixel before the resize"
         return "decode.pixels", f"{candidate} loads other pixels than {reference}", fix
-    cause = "decode.channel_order" if relation == "with red and blue exchanged" else "decode.orientation"
+    cause = "decode.channel_order" if relation == EXCHANGED else "decode.orientation"
     fix = f"take out what leaves images {relation} where {candidate} loads them"
     return cause, f"{candidate} loads images {relation}", fix
 
 
 def _relation_of(reference: Trace, candidate: Trace) -> str:
     """Return in words the change that turns the reference's pixels exactly into the candidate's, or ""."""
-    reference_pixels = _reference_pixels(reference)
-    candidate_pixels = bgr(candidate) if candidate.decode is not None and candidate.decode.pixels is not None else None
-    if reference_pixels is None or candidate_pixels is None:
+    right, own = _reference_pixels(reference), _recorded_pixels(candidate)
+    if right is None or own is None:
         return ""
-    for words, changed in (
-        ("with red and blue exchanged", reference_pixels[..., ::-1]),
-        ("turned by 90 degrees", np.rot90(reference_pixels, -1)),
-        ("turned by 180 degrees", np.rot90(reference_pixels, 2)),
-        ("turned by 270 degrees", np.rot90(reference_pixels, 1)),
-        ("mirrored left to right", reference_pixels[:, ::-1]),
-        ("mirrored top to bottom", reference_pixels[::-1]),
-    ):
-        if np.array_equal(candidate_pixels, changed):
-            return words
-    return ""
+    changes = {EXCHANGED: right[..., ::-1], **{words: turn.picture(right) for words, turn in TURNS.items()}}
+    return next((words for words, changed in changes.items() if np.array_equal(own, changed)), "")
 
 
-def _by_file_suffix(lab: Laboratory, patched: PatchedCandidate, error: str) -> Made:
+def _by_file_suffix(lab: Laboratory, patched: PatchedCandidate, error: str) -> Proved:
     """Return a file suffix that is not that of the content as the cause, as paddlex reads files by suffix."""
-    kind, suffix = _content_format(lab), Path(lab.candidate.image).suffix
+    path = Path(lab.candidate.image)
+    kind, suffix = _image_format(path), path.suffix
     reference, candidate = lab.names
     if kind is None or suffix.lower() in _SUFFIXES[kind]:
         lab.ruled_out.append(
@@ -172,9 +161,6 @@ def _by_file_suffix(lab: Laboratory, patched: PatchedCandidate, error: str) -> M
     fix = "give the file the suffix of its content, or convert it to PNG"
     summary = f"{candidate} does not read this file, whose suffix is not that of its content"
     return lab.proven_cause(DECODE, "decode.file_type", summary, proof, fix), patched
-
-
-experiments = (by_decoder, by_reversed_channels, by_reference_pixels)
 
 
 def _if_decoded_equally(lab: Laboratory, patched: PatchedCandidate) -> PatchedCandidate | None:
@@ -192,11 +178,12 @@ def _ways_of_both(reference: Trace, candidate: Trace) -> tuple[str | None, str |
     return _way_of(reference.decode, ways), _way_of(candidate.decode, ways)
 
 
-def _pixel_difference_text(difference: Array | None) -> str:
-    if difference is None:
-        return "before, the pixels had another shape or type"
-    size = np.abs(difference).max(axis=2)
-    return f"before, {float(np.mean(size > 0)):.1%} of the pixels differed, by up to {size.max()} of 255"
+def _pixel_difference_text(reference: Trace, candidate: Trace) -> str:
+    right, own = _reference_pixels(reference), _recorded_pixels(candidate)
+    if right is None or own is None or right.shape != own.shape or own.dtype != np.uint8:
+        return "the pixels had another shape or type"
+    off = np.abs(own.astype(np.int16) - right).max(axis=2)
+    return f"{float(np.mean(off > 0)):.1%} of the pixels differed, by up to {off.max()} of 255"
 
 
 def _is_grey(reference: Trace) -> bool:
@@ -205,27 +192,18 @@ def _is_grey(reference: Trace) -> bool:
     return pixels is not None and bool(np.array_equal(pixels[..., 0], pixels[..., 2]))
 
 
-def _pixel_difference(reference: Trace, candidate: Trace) -> Array | None:
-    """Return the candidate's pixels minus the reference's, int16; None where shape or type differ."""
-    reference_pixels = _reference_pixels(reference)
-    candidate_pixels = bgr(candidate) if candidate.decode is not None and candidate.decode.pixels is not None else None
-    if reference_pixels is None or candidate_pixels is None:
-        return None
-    if reference_pixels.shape != candidate_pixels.shape or candidate_pixels.dtype != np.uint8:
-        return None
-    return np.asarray(candidate_pixels.astype(np.int16) - reference_pixels)
+def _recorded_pixels(trace: Trace) -> Array | None:
+    """Return the pixels that a trace holds, in BGR; None where it holds none."""
+    return None if trace.decode is None or trace.decode.pixels is None else bgr(trace)
 
 
 def _reference_pixels(reference: Trace) -> Array | None:
     """Return the reference's decoded pixels in BGR; a baseline has them where the file still decodes to its digest."""
-    if reference.decode is None:
-        return None
-    if reference.decode.pixels is None:
+    pixels = _recorded_pixels(reference)
+    if pixels is None and reference.decode is not None:
         ways = ways_of_decoding(reference)
         way = _way_of(reference.decode, ways)
         pixels = None if way is None else ways[way]
-    else:
-        pixels = bgr(reference)
     return pixels if pixels is not None and pixels.dtype == np.uint8 else None
 
 
@@ -245,10 +223,6 @@ def _way_of(decoded: Decoded, ways: Mapping[str, Array]) -> str | None:
         if way == decoded:
             return name
     return None
-
-
-def _content_format(lab: Laboratory) -> str | None:
-    return _image_format(Path(lab.candidate.image))
 
 
 def _image_format(path: Path) -> str | None:

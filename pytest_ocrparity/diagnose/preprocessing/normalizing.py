@@ -5,22 +5,17 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 
 from pytest_ocrparity.diagnose.laboratory import Laboratory
-from pytest_ocrparity.diagnose.patched_candidate import PatchedCandidate
-from pytest_ocrparity.diagnosis import Diagnosis
+from pytest_ocrparity.diagnose.patched_candidate import PatchedCandidate, Proved
 from pytest_ocrparity.stages import TENSOR
-from pytest_ocrparity.trace import Trace
-
-Array: TypeAlias = "npt.NDArray[Any]"
-Made: TypeAlias = "tuple[Diagnosis, PatchedCandidate] | None"
+from pytest_ocrparity.trace import Array, Trace
 
 
-def by_tensor_channels(lab: Laboratory, base: PatchedCandidate) -> Made:
+def by_tensor_channels(lab: Laboratory, base: PatchedCandidate) -> Proved:
     """Reverse the channels of the candidate's tensor, before or after its normalisation."""
     if _is_grey(lab.before):
         lab.not_tried.append("decode.channel_order: this page is grey and can't show it")
@@ -43,11 +38,14 @@ def by_tensor_channels(lab: Laboratory, base: PatchedCandidate) -> Made:
     return None
 
 
-def by_affine_fit(lab: Laboratory, base: PatchedCandidate) -> Made:
+def by_affine_fit(lab: Laboratory, base: PatchedCandidate) -> Proved:
     """Fit y = a x + b per channel; an exact fit with known numbers is another mean, std or scale."""
     trace, right = lab.run_preprocessing(base), lab.before.tensor
     if trace is None or trace.tensor is None or right is None or trace.tensor.shape != right.shape:
         return None
+    if count := int(np.count_nonzero(~np.isfinite(trace.tensor))):
+        whole = f"{count} of {trace.tensor.size} values"
+        lab.noticed.append(f"{lab.names.candidate}'s tensor holds NaN or infinity: {whole}")
     fit = _fit_per_channel(right, trace.tensor)
     if fit is None:
         lab.tried.append("normalize: no mean, std and scale turn one tensor into the other")
@@ -63,11 +61,13 @@ def by_affine_fit(lab: Laboratory, base: PatchedCandidate) -> Made:
     cause, summary, fix = named
     proof = f"worked out from the two tensors: {reference}'s, normalised by {candidate}'s numbers, "
     proof += f"is {candidate}'s, channel by channel (largest difference {residual:.1e})"
-    undone = (slope.reshape(1, -1, 1, 1), offset.reshape(1, -1, 1, 1))
-    patched = replace(base, tensor=lambda tensor: ((tensor - undone[1]) / undone[0]).astype(np.float32))
+    slope, offset = slope.reshape(1, -1, 1, 1), offset.reshape(1, -1, 1, 1)
+    patched = replace(base, tensor=lambda tensor: ((tensor - offset) / slope).astype(np.float32))
     return lab.proven_cause(TENSOR, cause, summary, [proof], fix), patched
 
 
+SCALE: Final = 1 / 255
+"""That of NormalizeImage, where a side states none."""
 MEANS: Final = ([0.5] * 3, [0.0] * 3, [0.485, 0.456, 0.406], [0.449] * 3, [0.48145466, 0.4578275, 0.40821073])
 STDS: Final = ([0.5] * 3, [1.0] * 3, [0.229, 0.224, 0.225], [0.226] * 3, [0.26862954, 0.26130258, 0.27577711])
 """Means and deviations that libraries use, such as ImageNet's and CLIP's. Others that fit may be a change of contrast
@@ -91,12 +91,14 @@ def _cause_of_affine_map(lab: Laboratory, slope: Array, offset: Array) -> tuple[
     None where no known normalisation has its numbers.
     """
     reference, candidate = lab.names
-    parameters = lab.reference.parameters.get(TENSOR, {})
+    right = _reported_mean_std(lab.reference, slope)
     try:
-        mean, std = (np.asarray(parameters[name], np.float64).reshape(slope.shape) for name in ("mean", "std"))
-        scale = float(parameters.get("scale", 1.0))
-    except (KeyError, TypeError, ValueError):
+        scale = float(lab.reference.parameters.get(TENSOR, {}).get("scale", SCALE))
+    except (TypeError, ValueError):
         return None
+    if right is None:
+        return None
+    mean, std = right
     reported = _reported_mean_std(lab.candidate, slope)
     is_contradicted = reported is not None and not _explains_affine_map(reported, slope, offset, mean, std)
     if is_contradicted and not _explains_affine_map(reported, np.ones_like(slope), np.zeros_like(offset), mean, std):
@@ -165,7 +167,7 @@ def _explains_affine_map(
     )
 
 
-def by_tensor_axes(lab: Laboratory, base: PatchedCandidate) -> Made:
+def by_tensor_axes(lab: Laboratory, base: PatchedCandidate) -> Proved:
     """Permute the axes of the candidate's tensor, or read its buffer in another layout."""
     for words, change in _possible_layouts():
         made = _if_tensor_agrees(lab, base, change)
@@ -183,14 +185,27 @@ def by_tensor_axes(lab: Laboratory, base: PatchedCandidate) -> Made:
 LEVELS = 16
 """Least number of different values in a channel: with few grey levels a line fits any curve."""
 
+
+def _as_bfloat16(tensor: Array) -> Array:
+    """Round float32 values to the nearest ones that have 8 bits of mantissa."""
+    bits = np.ascontiguousarray(tensor, np.float32).view(np.uint32)
+    bits = bits + (0x7FFF + ((bits >> 16) & 1))
+    return (bits & np.uint32(0xFFFF0000)).astype(np.uint32).view(np.float32)
+
+
+def _cut_to_bfloat16(tensor: Array) -> Array:
+    """Cut float32 values to 8 bits of mantissa, as a copy of their upper halves does."""
+    return (np.ascontiguousarray(tensor, np.float32).view(np.uint32) & np.uint32(0xFFFF0000)).view(np.float32)
+
+
 PRECISIONS: Final[Mapping[str, Callable[[Array], Array]]] = {
     "float16": lambda tensor: np.asarray(tensor.astype(np.float16)),
-    "bfloat16": lambda tensor: _as_bfloat16(tensor),
-    "bfloat16, the rest cut off": lambda tensor: _cut_to_bfloat16(tensor),
+    "bfloat16": _as_bfloat16,
+    "bfloat16, the rest cut off": _cut_to_bfloat16,
 }
 
 
-def by_precision(lab: Laboratory, base: PatchedCandidate) -> Made:
+def by_precision(lab: Laboratory, base: PatchedCandidate) -> Proved:
     """Round the reference's tensor to half precision; one that was rounded so is the candidate's."""
     trace, right = lab.run_preprocessing(base), lab.before.tensor
     if trace is None or trace.tensor is None or right is None or trace.tensor.shape != right.shape:
@@ -214,7 +229,9 @@ def by_precision(lab: Laboratory, base: PatchedCandidate) -> Made:
     return None
 
 
-def _rounded_before(name: str) -> Any:
+def _rounded_before(name: str) -> Callable[[Laboratory], Trace | None]:
+    """Return what makes the reference's trace of another image with its tensor rounded."""
+
     def before(lab: Laboratory) -> Trace | None:
         right = lab.reference.tensor
         rounded = None if right is None else PRECISIONS[name](right).astype(np.float32)
@@ -223,23 +240,11 @@ def _rounded_before(name: str) -> Any:
     return before
 
 
-def _as_bfloat16(tensor: Array) -> Array:
-    """Round float32 values to the nearest ones that have 8 bits of mantissa."""
-    bits = np.ascontiguousarray(tensor, np.float32).view(np.uint32)
-    bits = bits + (0x7FFF + ((bits >> 16) & 1))
-    return (bits & np.uint32(0xFFFF0000)).astype(np.uint32).view(np.float32)
-
-
-def _cut_to_bfloat16(tensor: Array) -> Array:
-    """Cut float32 values to 8 bits of mantissa, as a copy of their upper halves does."""
-    return (np.ascontiguousarray(tensor, np.float32).view(np.uint32) & np.uint32(0xFFFF0000)).view(np.float32)
-
-
 MOST_STEPS: Final = 256
 """Of so many values a tensor in 8 bits consists."""
 
 
-def by_steps(lab: Laboratory, base: PatchedCandidate) -> Made:
+def by_steps(lab: Laboratory, base: PatchedCandidate) -> Proved:
     """Find steps of one size to which the reference's tensor is rounded; all values must be the nearest step's."""
     trace, right = lab.run_preprocessing(base), lab.before.tensor
     if trace is None or trace.tensor is None or right is None or trace.tensor.shape != right.shape:
@@ -266,7 +271,7 @@ def by_steps(lab: Laboratory, base: PatchedCandidate) -> Made:
 
 def _steps_between(right: Array, own: Array) -> tuple[int, float] | None:
     """Return the number and the size of the steps to which `right` is rounded in `own`; None where it is not."""
-    if right.shape != own.shape:
+    if right.shape != own.shape or not np.isfinite((right, own)).all():
         return None
     values = np.unique(own).astype(np.float64)
     if not LEVELS <= len(values) <= MOST_STEPS or len(np.unique(right)) <= 1.5 * len(values):
@@ -321,6 +326,8 @@ def reversed_before_normalizing(tensor: Array, reference: Trace) -> Array:
 def _fit_per_channel(reference: Array, candidate: Array) -> tuple[Array, Array, float] | None:
     """Return slope and offset per channel and the largest residual; None where the fit is not exact."""
     channels = [array[0].reshape(array.shape[1], -1).astype(np.float64) for array in (reference, candidate)]
+    if not np.isfinite(channels).all():
+        return None
     slopes, offsets, worst = [], [], 0.0
     for x, y in zip(*channels, strict=True):
         spread = x - x.mean()

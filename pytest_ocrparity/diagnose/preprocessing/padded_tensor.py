@@ -4,19 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from pytest_ocrparity.diagnose.laboratory import Frame, Laboratory
-from pytest_ocrparity.diagnose.patched_candidate import PatchedCandidate
-from pytest_ocrparity.diagnosis import Diagnosis
+from pytest_ocrparity.diagnose.laboratory import Laboratory
+from pytest_ocrparity.diagnose.page_frame import Frame
+from pytest_ocrparity.diagnose.patched_candidate import PatchedCandidate, Proved
 from pytest_ocrparity.stages import RESIZE, TENSOR
 from pytest_ocrparity.trace import Trace
-
-Array: TypeAlias = "npt.NDArray[Any]"
-Made: TypeAlias = "tuple[Diagnosis, PatchedCandidate] | None"
 
 
 class Place(NamedTuple):
@@ -27,7 +23,7 @@ class Place(NamedTuple):
     fill: tuple[float, ...]
 
 
-def by_padded_tensor(lab: Laboratory, base: PatchedCandidate) -> Made:
+def by_padded_tensor(lab: Laboratory, base: PatchedCandidate) -> Proved:
     """Find the reference's tensor within the candidate's larger one, as batches and fixed inputs are padded."""
     trace = lab.run_preprocessing(base)
     before = None if trace is None else _padded(lab, trace)
@@ -64,7 +60,7 @@ def _padded(lab: Laboratory, trace: Trace) -> tuple[Trace, Place] | None:
     if right is None or own is None or own.ndim != 4 or own.shape[:2] != right.shape[:2] or own.shape == right.shape:
         return None
     rest = own.shape[2] - right.shape[2], own.shape[3] - right.shape[3]
-    if min(rest) < 0 or np.ptp(right) == 0:
+    if min(rest) < 0 or not right.size or np.ptp(right) == 0:
         return None
     for top, left in _corners(rest):
         part = own[:, :, top : top + right.shape[2], left : left + right.shape[3]]

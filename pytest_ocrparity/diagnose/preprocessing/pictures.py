@@ -11,55 +11,49 @@ import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
-from pytest_ocrparity.contract import ChangesPictures, ResizesPictures, ResizesTo, offered, pipeline_of
-from pytest_ocrparity.diagnose.laboratory import Frame, Laboratory, bgr
-from pytest_ocrparity.diagnose.patched_candidate import PatchedCandidate
-from pytest_ocrparity.diagnose.preprocessing.decoding import ways_of_decoding
-from pytest_ocrparity.diagnose.preprocessing.normalizing import reversed_before_normalizing
-from pytest_ocrparity.diagnose.preprocessing.placements import (
-    Way,
-    best_placement,
-    matches_placement,
-    placements,
-    scaled_placements,
+from pytest_ocrparity.contract import ResizesTo, offered, pipeline_of
+from pytest_ocrparity.diagnose.laboratory import Laboratory, bgr
+from pytest_ocrparity.diagnose.page_frame import Frame
+from pytest_ocrparity.diagnose.patched_candidate import PatchedCandidate, Proved
+from pytest_ocrparity.diagnose.preprocessing.decoding import EXCHANGED, ways_of_decoding
+from pytest_ocrparity.diagnose.preprocessing.fed_picture import (
+    Fed,
+    is_same_picture,
+    recoded,
+    resampled,
+    resized,
     size_of,
 )
+from pytest_ocrparity.diagnose.preprocessing.normalizing import SCALE, reversed_before_normalizing
+from pytest_ocrparity.diagnose.preprocessing.placements import Way, best_placement, placements, scaled_placements
 from pytest_ocrparity.diagnosis import Diagnosis
 from pytest_ocrparity.stages import DECODE, RESIZE, TENSOR
-from pytest_ocrparity.trace import Trace
+from pytest_ocrparity.trace import Array, Trace
 
-Array: TypeAlias = "npt.NDArray[Any]"
-Size: TypeAlias = "tuple[int, int]"
-Made: TypeAlias = "tuple[Diagnosis | tuple[Diagnosis, ...], PatchedCandidate] | None"
 Before: TypeAlias = "Callable[[Laboratory], Trace | None]"
 
 
-def by_pictures(lab: Laboratory, base: PatchedCandidate) -> Made:
+def by_pictures(lab: Laboratory, base: PatchedCandidate) -> Proved:
     """Find the only way to make the picture that is exactly the candidate's."""
-    trace, page = lab.run_preprocessing(base), page_for_pictures(lab)
-    if trace is None or trace.tensor is None or trace.tensor.ndim != 4 or page is None:
+    trace = lab.run_preprocessing(base)
+    fed = None if trace is None else fed_picture(lab, trace)
+    if trace is None or trace.tensor is None or trace.tensor.ndim != 4 or fed is None:
         return None
     if lab.before is not lab.reference or offered(lab.reference.source, ResizesTo) is None:
         return None
-    own, right = picture_of(lab, trace), picture_of(lab, lab.reference)
-    if own is None or right is None or matches_placement(own, right):
+    right = picture_of(lab, lab.reference)
+    if right is None or is_same_picture(fed.own, right) or fed.is_plain:
         return None  # the picture is right, and what follows is not
-    if _is_plain(lab, page, own):
-        return None
-    ways = (
-        _ways_to_make_picture(lab, trace, page, own)
-        if picture_is_more_than_stripes(page) and picture_is_more_than_stripes(own)
-        else iter(())
-    )
-    # A border around a page of its own size is the same thing before and after the resize.
-    found = {(way.cause, _rounded_frame(way.to_page)): way for way in ways if matches_placement(own, way.picture)}
-    if not found and picture_is_more_than_stripes(page) and picture_is_more_than_stripes(own):
-        found = {(way.cause, None): way for way in _scaled_by_clients(lab, trace, page, own)}
+    found: dict[tuple[str, object], Way] = {}
+    if picture_is_more_than_stripes(fed.page) and picture_is_more_than_stripes(fed.own):
+        # A border around a page of its own size is the same thing before and after the resize.
+        ways = (way for way in _ways_to_make_picture(fed) if is_same_picture(fed.own, way.picture))
+        found |= {(way.cause, _rounded_frame(way.to_page)): way for way in ways}
+        found |= {} if found else {(way.cause, None): way for way in scaled_placements(fed)}
     fitting = list(found.values())
     before = trace_of(lab, trace, fitting[0].picture) if fitting else None
     shown = None if before is None else adopt_same_picture(lab, trace, before)
@@ -84,12 +78,6 @@ def by_pictures(lab: Laboratory, base: PatchedCandidate) -> Made:
     return lab.proven_cause(stage, first.cause, summary, [proof], first.fix), patched
 
 
-def _is_plain(lab: Laboratory, page: Array, own: Array) -> bool:
-    """Tell whether a picture is the page as it is, at a size of its own: what changes nothing explains nothing."""
-    plain = resized(lab, page, size_of(own))
-    return plain is not None and matches_placement(own, plain)
-
-
 def picture_is_more_than_stripes(picture: Array) -> bool:
     """Return whether a picture has more than stripes; a blank page is within a border, or cut, what it is without."""
     return bool((picture != picture[:1]).any() and (picture != picture[:, :1]).any())
@@ -103,67 +91,49 @@ def _same_picture_kind(cause: str, kinds: frozenset[str]) -> Before:
     """Return what finds the same sort of picture on another image."""
 
     def before(lab: Laboratory) -> Trace | None:
-        trace, page = lab.candidate, page_for_pictures(lab)
-        own = None if trace.tensor is None or page is None else picture_of(lab, trace)
-        if own is None or page is None or _is_plain(lab, page, own):
+        fed = fed_picture(lab, lab.candidate)
+        if fed is None or fed.is_plain:
             return None
-        ways = itertools.chain(_ways_to_make_picture(lab, trace, page, own), _scaled_by_clients(lab, trace, page, own))
-        for way in ways:
-            if way.cause == cause and way.kinds & kinds and matches_placement(own, way.picture):
-                return trace_of(lab, trace, way.picture)
+        for way in itertools.chain(_ways_to_make_picture(fed), scaled_placements(fed)):
+            if way.cause == cause and way.kinds & kinds and is_same_picture(fed.own, way.picture):
+                return trace_of(lab, fed.trace, way.picture)
         return None
 
     return before
 
 
-def _ways_to_make_picture(lab: Laboratory, trace: Trace, page: Array, own: Array) -> Iterator[Way]:
+def _ways_to_make_picture(fed: Fed) -> Iterator[Way]:
     """Yield ways to make a picture of this size; of those without a placement, only what makes this very picture."""
-    candidate = lab.names.candidate
-    if (interpolated := _interpolation(lab, page, own)) is not None:
+    if (interpolated := _interpolation(fed)) is not None:
         yield interpolated
-    sized = (
-        (name, resized(lab, changed, size_of(own)))
-        for name, changed in _offered_pictures(lab, lambda s: s.recoded(page))
-    )
-    if (made := _equal_ones(own, sized)) is not None:
+    sized = ((name, fed.resized(changed)) for name, changed in recoded(fed.lab, fed.page))
+    if (made := _equal_ones(fed.own, sized)) is not None:
         names, picture = made
-        fix = f"let {candidate} resize the page as it is in the file; here it is {names} before the resize"
-        yield Way(
-            "resize.pixels", _picture_kinds(names), picture, f"{names} before the resize", f"feeds a page {names}", fix
-        )
-    yield from _otherwise_decoded(lab, page, own)
-    yield from placements(lab, trace, page, own, lambda pixels, to: resized(lab, pixels, to))
+        words, summary = f"{names} before the resize", f"feeds a page {names}"
+        fix = f"let {fed.lab.names.candidate} resize the page as it is in the file; here it is {words}"
+        yield Way("resize.pixels", _picture_kinds(names), picture, words, summary, fix)
+    yield from _otherwise_decoded(fed)
+    yield from placements(fed)
 
 
-def _interpolation(lab: Laboratory, page: Array, own: Array) -> Way | None:
-    made = _by_interpolation(lab, page, own)
+def _interpolation(fed: Fed) -> Way | None:
+    made = _equal_ones(fed.own, resampled(fed.lab, fed.page, fed.size))
     if made is None:
         return None
     names, picture = made
-    fix = f"resize in {lab.names.candidate} as PaddleOCR does: cv2.resize(image, (width, height))"
-    text = f"resizes by {names}, {lab.names.reference} by cv2.INTER_LINEAR"
+    reference, candidate = fed.lab.names
+    fix = f"resize in {candidate} as PaddleOCR does: cv2.resize(image, (width, height))"
+    text = f"resizes by {names}, {reference} by cv2.INTER_LINEAR"
     return Way("resize.interpolation", _picture_kinds(names), picture, f"resized by {names}", text, fix)
 
 
-def _scaled_by_clients(lab: Laboratory, trace: Trace, page: Array, own: Array) -> Iterator[Way]:
-    """Yield pages that were scaled by a client: to the size of the shape row, or by factors, which takes longest."""
-    return scaled_placements(
-        lab,
-        trace,
-        page,
-        own,
-        lambda pixels, to: resized(lab, pixels, to),
-        lambda pixels, to: _offered_pictures(lab, lambda side: side.resampled(pixels, to)),
-    )
-
-
-def _otherwise_decoded(lab: Laboratory, page: Array, own: Array) -> Iterator[Way]:
+def _otherwise_decoded(fed: Fed) -> Iterator[Way]:
     """Yield the file decoded in other ways and resized, where the candidate's own decoding is not recorded."""
-    if lab.candidate.decode is not None:
+    if fed.lab.candidate.decode is not None:
         return
-    for cause, pixels in ways_of_decoding(lab.reference).items():
-        picture = resized(lab, pixels, size_of(own)) if cause in DECODINGS and pixels.dtype == np.uint8 else None
-        if picture is not None and not np.array_equal(pixels, page):
+    for cause, pixels in ways_of_decoding(fed.lab.reference).items():
+        picture = fed.resized(pixels) if cause in DECODINGS and pixels.dtype == np.uint8 else None
+        if picture is not None and not np.array_equal(pixels, fed.page):
             words, fix = DECODINGS[cause]
             yield Way(cause, frozenset({cause}), picture, words, f"feeds the file {words}", fix)
 
@@ -178,13 +148,9 @@ DECODINGS: Final = {
 """By cause, another way to decode, and what to do instead."""
 
 
-def _by_interpolation(lab: Laboratory, page: Array, own: Array) -> tuple[str, Array] | None:
-    return _equal_ones(own, _offered_pictures(lab, lambda side: side.resampled(page, size_of(own))))
-
-
 def _equal_ones(own: Array, made: Iterable[tuple[str, Array | None]]) -> tuple[str, Array] | None:
     """Return the names of the pictures that are this one, as "A or B", with the picture; None where none is."""
-    same = [(name, picture) for name, picture in made if picture is not None and matches_placement(own, picture)]
+    same = [(name, picture) for name, picture in made if picture is not None and is_same_picture(own, picture)]
     return (" or ".join(name for name, _ in same), same[0][1]) if same else None
 
 
@@ -205,10 +171,10 @@ def picture_shows_interpolation(lab: Laboratory, trace: Trace) -> Interpolated |
 
     If there is one, `lab.before` becomes what the reference's operators make of that picture.
     """
-    page, own = page_for_pictures(lab), picture_of(lab, trace)
-    if page is None or own is None or not picture_is_more_than_stripes(page) or _is_plain(lab, page, own):
+    fed = fed_picture(lab, trace)
+    if fed is None or not picture_is_more_than_stripes(fed.page) or fed.is_plain:
         return None
-    way = _interpolation(lab, page, own)
+    way = _interpolation(fed)
     before = None if way is None else trace_of(lab, trace, way.picture)
     shown = None if before is None else adopt_same_picture(lab, trace, before)
     if way is None or shown is None:
@@ -218,31 +184,11 @@ def picture_shows_interpolation(lab: Laboratory, trace: Trace) -> Interpolated |
     return Interpolated(cause, f"{way.words}, the {shown}", _same_picture_kind(way.cause, way.kinds))
 
 
-def _offered_pictures(
-    lab: Laboratory, give: Callable[[ChangesPictures], Iterator[tuple[str, Array]]]
-) -> Iterator[tuple[str, Array]]:
-    side = offered(lab.reference.source, ChangesPictures)
-    made = None if side is None else lab.attempt(lambda: list(give(side)))
-    return iter(made or ())
-
-
 def page_for_pictures(lab: Laboratory) -> Array | None:
     """Return the page as the reference decoded it, in BGR, or None where its pixels are not kept."""
     decode = lab.reference.decode
     is_kept = decode is not None and decode.pixels is not None and decode.channel_order in ("BGR", "RGB")
     return bgr(lab.reference) if is_kept else None
-
-
-def resized(lab: Laboratory, pixels: Array, size: Size) -> Array | None:
-    """Return pixels resized by the reference's own operator to (h, w)."""
-    lab.budget.check()
-    source = offered(lab.reference.source, ResizesTo)
-    if source is None or min(size) < 1 or pixels.shape[0] < 1 or pixels.shape[1] < 1:
-        return None
-    if (alone := offered(lab.reference.source, ResizesPictures)) is not None:
-        return lab.attempt(lambda: alone.resized_to(np.ascontiguousarray(pixels), size))
-    made = lab.attempt(lambda: source.preprocess_at(np.ascontiguousarray(pixels), size))
-    return None if made is None or made.error is not None or made.resize is None else made.resize
 
 
 def trace_of(lab: Laboratory, trace: Trace, picture: Array) -> Trace | None:
@@ -276,6 +222,12 @@ def adopt_same_picture(lab: Laboratory, trace: Trace, before: Trace) -> str | No
     return None
 
 
+def fed_picture(lab: Laboratory, trace: Trace) -> Fed | None:
+    """Return what a candidate feeds beside the page; None where either is not known."""
+    page, own = page_for_pictures(lab), picture_of(lab, trace)
+    return None if trace.tensor is None or page is None or own is None else Fed(lab, trace, page, own)
+
+
 def picture_of(lab: Laboratory, trace: Trace) -> Array | None:
     """Return the picture that a candidate feeds: recorded, or its tensor with the reference's normalisation undone.
 
@@ -288,17 +240,16 @@ def picture_of(lab: Laboratory, trace: Trace) -> Array | None:
         return None
     try:
         mean, std = (np.asarray(own[name], np.float64).reshape(3) for name in ("mean", "std"))
-        scale = float(own.get("scale", 1 / 255))
+        scale = float(own.get("scale", SCALE))
     except (KeyError, TypeError, ValueError):
         return None
     values = (trace.tensor[0].transpose(1, 2, 0).astype(np.float64) * std + mean) / scale
     whole = np.round(values)
-    if np.max(np.abs(values - whole), initial=0.0) > 0.02 or whole.min() < 0 or whole.max() > 255:
-        return None
-    return np.asarray(whole, np.uint8)
+    is_picture = np.max(np.abs(values - whole), initial=0.0) <= 0.02 and whole.min() >= 0 and whole.max() <= 255
+    return np.asarray(whole, np.uint8) if is_picture else None  # NaN, too, is no pixel
 
 
-def by_decoded_picture(lab: Laboratory, base: PatchedCandidate) -> Made:
+def by_decoded_picture(lab: Laboratory, base: PatchedCandidate) -> Proved:
     """Find the change of the page that makes exactly what the candidate decoded; what follows is compared with that."""
     found = _decoded_change(lab, lab.run_preprocessing(base))
     if found is None:
@@ -331,7 +282,7 @@ def _frame_of_decoded(lab: Laboratory, cause: str, text: str, changed: Array) ->
         return None
     height, width = tensor.shape[2:]
     if cause == "decode.scaled":
-        return Frame(page.shape[1] / width, page.shape[0] / height, 0.0, 0.0)
+        return Frame(page.shape[1] / width, page.shape[0] / height)
     left, top = (float(each) for each in _ORIGIN.findall(text)[-1])
     return Frame(changed.shape[1] / width, changed.shape[0] / height, left, top)
 
@@ -359,11 +310,11 @@ def _decoded_change(lab: Laboratory, trace: Trace | None) -> tuple[str, str, Arr
 
     if size == page.shape[:2]:
         if np.array_equal(own, page[..., ::-1]) and not np.array_equal(own, page):
-            return "decode.channel_order", "reversed", own, "with red and blue exchanged"
-        names = "" if np.array_equal(own, page) else name(_offered_pictures(lab, lambda side: side.recoded(page)))
+            return "decode.channel_order", "reversed", own, EXCHANGED
+        names = "" if np.array_equal(own, page) else name(recoded(lab, page))
         return ("decode.pixels", names, own, names) if names else None
     plain = ("cv2.INTER_LINEAR", resized(lab, page, size))
-    if names := name((plain, *_offered_pictures(lab, lambda side: side.resampled(page, size)))):
+    if names := name((plain, *resampled(lab, page, size))):
         return "decode.scaled", names, own, f"scaled to {size[1]}x{size[0]} by {names}"
     if size[0] <= page.shape[0] and size[1] <= page.shape[1]:
         top, left = best_placement(page, own)

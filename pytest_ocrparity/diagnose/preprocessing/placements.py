@@ -2,38 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Final, NamedTuple, TypeAlias
+import math
+from collections.abc import Iterator
+from typing import Final, NamedTuple, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
-from pytest_ocrparity.diagnose.laboratory import Frame, Laboratory
-from pytest_ocrparity.trace import Trace
-
-Array: TypeAlias = "npt.NDArray[Any]"
-Size: TypeAlias = "tuple[int, int]"
-Placed: TypeAlias = "tuple[Array, str, Frame]"
-Resize: TypeAlias = "Callable[[Array, Size], Array | None]"
-
-
-Factors: TypeAlias = "Iterable[tuple[str, Array]]"
-
-
-class Turn(NamedTuple):
-    """A way to turn or mirror a page."""
-
-    words: str
-    picture: Callable[[Array], Array]
-
-
-TURNS: Final = (
-    Turn("turned by 90 degrees to the left", lambda page: np.rot90(page, 1)),
-    Turn("turned by 90 degrees to the right", lambda page: np.rot90(page, -1)),
-    Turn("turned by 180 degrees", lambda page: np.rot90(page, 2)),
-    Turn("mirrored left to right", lambda page: page[:, ::-1]),
-    Turn("mirrored top to bottom", lambda page: page[::-1]),
+from pytest_ocrparity.diagnose.page_frame import TURNS, Frame
+from pytest_ocrparity.diagnose.preprocessing.fed_picture import (
+    Fed,
+    Size,
+    is_same_picture,
+    resampled,
+    resized,
+    size_of,
 )
+from pytest_ocrparity.trace import Array
+
+Placed: TypeAlias = "tuple[Array, str, Frame]"
 
 
 class Way(NamedTuple):
@@ -63,108 +49,63 @@ FACTORS: Final = (0.5, 0.25, 0.75, 1.5, 2.0)
 """By how much clients scale pages before they send them, where no shape row says it."""
 
 
-def placements(
-    lab: Laboratory,
-    trace: Trace,
-    page: Array,
-    own: Array,
-    resize: Resize,
-) -> Iterator[Way]:
-    """Yield the pictures in which a page lies within a border, is turned, or is cut.
-
-    Args:
-        lab: the diagnosis.
-        trace: the candidate's, whose shape row may say which size it takes the page for.
-        page: the reference's decoded pixels.
-        own: the candidate's picture, from which offsets and fill are read.
-        resize: the reference's own resize of pixels to (h, w).
-    """
-    names = lab.names
-    fix = f"give {names.candidate}'s network the page as {names.reference} does: resized, and nothing around it"
-    for placed in (_bordered_pages(page, own, resize), _padded_first(page, own, resize)):
+def placements(fed: Fed) -> Iterator[Way]:
+    """Yield the pictures in which a page lies within a border, is turned, or is cut."""
+    reference, candidate = fed.lab.names
+    fix = f"give {candidate}'s network the page as {reference} does: resized, and nothing around it"
+    for placed in (_bordered_pages(fed), _padded_first(fed)):
         for picture, text, frame in placed:
             yield Way("resize.padding", _BORDER, picture, text, f"pads the page: {text}", fix, frame)
-    yield from _turned(lab, page, own, resize)
-    for size in _sizes_of_crop(trace, page, own):
-        whole = f"take the crop out of {names.candidate}, or compare pages that are cut so"
-        for picture, text, frame in _cropped_pages(page, own, size, resize):
-            yield Way("decode.cropped", _CROP, picture, text, f"feeds a part of the page: {text}", whole, frame)
+    yield from _turned(fed)
+    for size in _sizes_of_crop(fed):
+        fix = f"take the crop out of {candidate}, or compare pages that are cut so"
+        for picture, text, frame in _cropped_pages(fed, size):
+            yield Way("decode.cropped", _CROP, picture, text, f"feeds a part of the page: {text}", fix, frame)
 
 
-def _turned(lab: Laboratory, page: Array, own: Array, resize: Resize) -> Iterator[Way]:
+def _turned(fed: Fed) -> Iterator[Way]:
     """Yield the page turned or mirrored, and then resized."""
-    height, width = size_of(page)
-    for turn in TURNS:
-        picture = resize(turn.picture(page), size_of(own))
+    fix = f"let {fed.lab.names.candidate} feed the page as it stands, or turn it for both sides"
+    for words, turn in TURNS.items():
+        turned = turn.picture(fed.page)
+        picture = fed.resized(turned)
         if picture is not None:
-            side = size_of(turn.picture(page))
-            frame = Frame(side[1] / own.shape[1], side[0] / own.shape[0], 0.0, 0.0, turn.words, (height, width))
-            fix = f"let {lab.names.candidate} feed the page as it stands, or turn it for both sides"
-            yield Way(
-                "decode.orientation",
-                frozenset({turn.words}),
-                picture,
-                turn.words,
-                f"feeds the page {turn.words}",
-                fix,
-                frame,
-            )
+            frame = Frame(*fed.scale_of(size_of(turned)), turn=words, page=size_of(fed.page))
+            summary = f"feeds the page {words}"
+            yield Way("decode.orientation", frozenset({words}), picture, words, summary, fix, frame)
 
 
-def scaled_placements(
-    lab: Laboratory,
-    trace: Trace,
-    page: Array,
-    own: Array,
-    resize: Resize,
-    resampled: Callable[[Array, Size], Factors],
-) -> Iterator[Way]:
-    """Yield the ways to scale the page to the size of the shape row, or by known factors, that make this picture."""
-    row = None if trace.shape is None else (int(trace.shape[0]), int(trace.shape[1]))
+def scaled_placements(fed: Fed) -> Iterator[Way]:
+    """Yield the ways in which a client may have scaled the page that make this picture, which takes longest to find.
+
+    To the size of the shape row; or, where there is none, by known factors.
+    """
+    lab, page, shape = fed.lab, fed.page, fed.trace.shape
+    row = None if shape is None else (int(shape[0]), int(shape[1]))
     if row is not None and (row == page.shape[:2] or min(row) < 8):
         return
     sizes = [row] if row is not None else [(round(page.shape[0] * f), round(page.shape[1] * f)) for f in FACTORS]
-    frame = Frame(page.shape[1] / own.shape[1], page.shape[0] / own.shape[0], 0.0, 0.0)
+    frame = Frame(*fed.scale_of(size_of(page)))
     fix = f"give {lab.names.candidate} the page in its own size, {page.shape[1]}x{page.shape[0]}"
     for size in sizes:
-        plain = resize(page, size)
-        made = [*([("cv2.INTER_LINEAR", plain)] if plain is not None else []), *resampled(page, size)]
-        for name, scaled in made:
-            twice = resize(scaled, size_of(own))
-            if twice is not None and matches_placement(own, twice):
+        plain = resized(lab, page, size)
+        made = [] if plain is None else [("cv2.INTER_LINEAR", plain)]
+        for name, scaled in (*made, *resampled(lab, page, size)):
+            twice = fed.resized(scaled)
+            if twice is not None and is_same_picture(fed.own, twice):
                 text = f"scaled to {size[1]}x{size[0]} by {name} before the resize"
                 yield Way("decode.scaled", _SCALED, twice, text, f"gets the page {text}", fix, frame)
 
 
-def size_of(picture: Array) -> Size:
-    """Return (h, w)."""
-    return int(picture.shape[0]), int(picture.shape[1])
-
-
-def matches_placement(own: Array, made: Array) -> bool:
-    """Return whether two pictures are equal, in whatever order each holds its channels."""
-    return _are_equal(own, made) or _are_equal(own, made[..., ::-1])
-
-
-SOME_ROWS: Final = 32
-"""Every how many rows two pictures are looked at first: nearly all that differ do so there."""
-
-
-def _are_equal(own: Array, made: Array) -> bool:
-    if own.shape != made.shape or not np.array_equal(own[::SOME_ROWS], made[::SOME_ROWS]):
-        return False
-    return np.array_equal(own, made)
-
-
-def _bordered_pages(page: Array, own: Array, resize: Resize) -> Iterator[Placed]:
-    """Yield the page resized and put into a border of one value."""
-    height, width = size_of(own)
+def _bordered_pages(fed: Fed) -> Iterator[Placed]:
+    """Yield the page resized and put into a border of one value, which is read from the picture."""
+    page, own, (height, width) = fed.page, fed.own, fed.size
     for top, left, h, w in _places_of_page(page, own):
         fill = _border_value(own, top, left, h, w)
         if fill is None:
             continue
-        inner = resize(page, (h, w))
-        if inner is None or not matches_placement(own[top : top + h, left : left + w], inner):
+        inner = resized(fed.lab, page, (h, w))
+        if inner is None or not is_same_picture(own[top : top + h, left : left + w], inner):
             continue
         picture = np.empty_like(own)
         picture[:] = fill
@@ -201,11 +142,11 @@ def _places_of_page(page: Array, own: Array) -> list[tuple[int, int, int, int]]:
             found[top, left, h, w] = None
 
     ratio = min(height / page_h, width / page_w)
-    sizes = {(whole(page_h * ratio), whole(page_w * ratio)) for whole in (round, int, _rounded_up)} | {(page_h, page_w)}
+    sizes = {(whole(page_h * ratio), whole(page_w * ratio)) for whole in (round, int, math.ceil)} | {(page_h, page_w)}
     for fill in {tuple(own[-1, -1].tolist()), tuple(own[0, 0].tolist())}:
         top, left, h, w = _not_of(own, fill)
         add(top, left, h, w)
-        for whole in (round, int, _rounded_up):  # one edge of the page may be of the border's colour
+        for whole in (round, int, math.ceil):  # one edge of the page may be of the border's colour
             sizes |= {(h, whole(page_w * h / page_h)), (whole(page_h * w / page_w), w)}
             sizes |= {(h + top, whole(page_w * (h + top) / page_h)), (whole(page_h * (w + left) / page_w), w + left)}
         sizes |= {(h + top, w + left), (height, w + left), (h + top, width), (height, w), (h, width)}
@@ -217,10 +158,6 @@ def _places_of_page(page: Array, own: Array) -> list[tuple[int, int, int, int]]:
     return list(found)
 
 
-def _rounded_up(value: float) -> int:
-    return int(np.ceil(value))
-
-
 def _not_of(own: Array, fill: tuple[int, ...]) -> tuple[int, int, int, int]:
     """Return (top, left, height, width) of what is not of one colour."""
     other = np.any(own != np.asarray(fill, own.dtype), axis=2)
@@ -230,9 +167,9 @@ def _not_of(own: Array, fill: tuple[int, ...]) -> tuple[int, int, int, int]:
     return int(rows[0]), int(columns[0]), int(rows[-1] - rows[0] + 1), int(columns[-1] - columns[0] + 1)
 
 
-def _padded_first(page: Array, own: Array, resize: Resize) -> Iterator[Placed]:
+def _padded_first(fed: Fed) -> Iterator[Placed]:
     """Yield the page put into a border of one value and then resized."""
-    height, width = size_of(page)
+    page, own, (height, width) = fed.page, fed.own, size_of(fed.page)
     side = max(height, width)
     canvases = {
         (side, side, 0, 0),
@@ -252,19 +189,20 @@ def _padded_first(page: Array, own: Array, resize: Resize) -> Iterator[Placed]:
             canvas = np.empty((canvas_h, canvas_w, 3), np.uint8)
             canvas[:] = np.asarray(fill, np.uint8)
             canvas[top : top + height, left : left + width] = page
-            picture = resize(canvas, size_of(own))
+            picture = fed.resized(canvas)
             if picture is not None:
                 text = f"placed at x {left}, y {top} of {canvas_w}x{canvas_h}, the rest filled with "
-                frame = Frame(canvas_w / own.shape[1], canvas_h / own.shape[0], float(-left), float(-top))
+                frame = Frame(*fed.scale_of((canvas_h, canvas_w)), float(-left), float(-top))
                 yield picture, f"{text}{_fill_text(np.asarray(fill))}, and then resized", frame
 
 
-def _cropped_pages(page: Array, own: Array, size: Size, resize: Resize) -> Iterator[Placed]:
+def _cropped_pages(fed: Fed, size: Size) -> Iterator[Placed]:
     """Yield parts of the page of one size: the middle, the corners, and where the picture resembles the page most."""
+    page, own = fed.page, fed.own
     rest = page.shape[0] - size[0], page.shape[1] - size[1]
     tries = {(rest[0] // 2, rest[1] // 2): None, (0, 0): None, rest: None, (0, rest[1]): None, (rest[0], 0): None}
     scale = own.shape[0] / size[0], own.shape[1] / size[1]
-    whole = resize(page, (round(page.shape[0] * scale[0]), round(page.shape[1] * scale[1])))
+    whole = resized(fed.lab, page, (round(page.shape[0] * scale[0]), round(page.shape[1] * scale[1])))
     if whole is not None and whole.shape[0] >= own.shape[0] and whole.shape[1] >= own.shape[1]:
         row, column = best_placement(whole, own)
         middle = round(row / scale[0]), round(column / scale[1])
@@ -272,9 +210,9 @@ def _cropped_pages(page: Array, own: Array, size: Size, resize: Resize) -> Itera
         tries |= {(middle[0] + down, middle[1] + right): None for down in around for right in around}
     for top, left in tries:
         if 0 <= top <= rest[0] and 0 <= left <= rest[1]:
-            picture = resize(page[top : top + size[0], left : left + size[1]], size_of(own))
+            picture = fed.resized(page[top : top + size[0], left : left + size[1]])
             if picture is not None:
-                frame = Frame(size[1] / own.shape[1], size[0] / own.shape[0], float(left), float(top))
+                frame = Frame(*fed.scale_of(size), float(left), float(top))
                 yield picture, f"cut to {size[1]}x{size[0]} from x {left}, y {top} on", frame
 
 
@@ -285,12 +223,12 @@ NEAR: Final = 3.0
 """Steps of 255 by which interpolated pixels may lie off on average, before the reference's own resize decides."""
 
 
-def _sizes_of_crop(trace: Trace, page: Array, own: Array) -> list[Size]:
+def _sizes_of_crop(fed: Fed) -> list[Size]:
     """Return the (h, w) to which the page may have been cut: by the shape row, its ratios, or equal margins."""
-    height, width = size_of(page)
+    page, own, (height, width) = fed.page, fed.own, size_of(fed.page)
     found: dict[Size, None] = {}
-    if trace.shape is not None:
-        row, ratios = (int(trace.shape[0]), int(trace.shape[1])), trace.shape[2:]
+    if fed.trace.shape is not None:
+        row, ratios = (int(fed.trace.shape[0]), int(fed.trace.shape[1])), fed.trace.shape[2:]
         found[row] = None
         if min(ratios) > 0:
             found[round(own.shape[0] / ratios[0]), round(own.shape[1] / ratios[1])] = None

@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 import numpy as np
 
 from pytest_ocrparity.diagnose.laboratory import Laboratory
-from pytest_ocrparity.diagnose.patched_candidate import PatchedCandidate
+from pytest_ocrparity.diagnose.patched_candidate import PatchedCandidate, Proved
 from pytest_ocrparity.diagnose.preprocessing.padded_tensor import by_padded_tensor
 from pytest_ocrparity.diagnose.preprocessing.pictures import (
     adopt_same_picture,
@@ -36,10 +36,11 @@ from pytest_ocrparity.diagnosis import Diagnosis
 from pytest_ocrparity.stages import RESIZE
 from pytest_ocrparity.trace import Trace
 
-Made: TypeAlias = "tuple[Diagnosis | tuple[Diagnosis, ...], PatchedCandidate] | None"
+SeveralProved: TypeAlias = "tuple[tuple[Diagnosis, ...], PatchedCandidate] | None"
+"""As `Proved`, of a size and an interpolation that differ together."""
 
 
-def by_size_rounding(lab: Laboratory, base: PatchedCandidate) -> Made:
+def by_size_rounding(lab: Laboratory, base: PatchedCandidate) -> SeveralProved:
     """Find the only rounding that predicts the candidate's sizes.
 
     The reference's own resize at this size must also make the candidate's pixels: a page that is padded to a multiple
@@ -76,7 +77,7 @@ def by_size_rounding(lab: Laboratory, base: PatchedCandidate) -> Made:
 PADDLEOCR_CODE: Final = "max(int(round(int(side * ratio) / 32) * 32), 32)"
 
 
-def by_known_size(lab: Laboratory, base: PatchedCandidate) -> Made:
+def by_known_size(lab: Laboratory, base: PatchedCandidate) -> SeveralProved:
     """Find the limits, or the one fixed size, that predict the candidate's sizes.
 
     The reference's own resize at this size must make the candidate's pixels, or a known interpolation must. If so and
@@ -111,26 +112,23 @@ def _rule_of_sizes(
     if size is None or len(asked) < len(sizes):
         return None  # it takes files only, or refuses some sizes
     reference, candidate = lab.names
-    fix = _fix_of_limits(lab, limits)
-    sizes_differ = _sizes_text(lab, size)
+    fix, sizes_text = _fix_of_limits(lab, limits), _sizes_text(lab, size)
     if set(sizes.values()) == {size}:
         proof = f"{candidate} resizes all of {len(sizes)} images of different sizes to {size[1]}x{size[0]}"
-        summary = f"{sizes_differ}: to one size, whatever the image"
+        summary = f"{sizes_text}: to one size, whatever the image"
         found = lab.proven_cause(RESIZE, "resize.image_shape", summary, [proof, shown], fix)
         return found, lambda _, other: _tensor_size(other) == size
-    rules = simplest_size_rules(fitting_size_rules(sizes, (limits.get("limit_side_len"), limits.get("limit_type"))))
+    rules = simplest_size_rules(fitting_size_rules(sizes, _limits_of(limits)))
     if not rules or len({(rule.kind, rule.rounding) for rule in rules}) > 1:
         return None
     rule = next((each for each in rules if (each.side, each.kind) in DEFAULTS), rules[0])
-    right = lab.reference.tensor.shape if lab.reference.tensor is not None else size
     proof = (
         f"of {len(SIDES) * len(KINDS)} pairs of limits and {len(ROUNDINGS)} roundings only {size_rules_text(rules)} "
     )
     proof += f"gives {candidate}'s sizes, here and for {len(PROBES)} other images"
-    own_limits = f"{limits.get('limit_side_len')}/{limits.get('limit_type')}"
-    summary = f"{candidate} resizes to {size[1]}x{size[0]}, which {rule} gives; "
-    summary += f"{reference} to {right[-1]}x{right[-2]}, by {own_limits}"
-    cause = "resize.rounding" if (rule.side, rule.kind) == _limits_of(limits) else "resize.limits"
+    limit, kind = _limits_of(limits)
+    summary = f"{sizes_text}: {candidate}'s is the size of {rule}, and {reference} has {limit}/{kind}"
+    cause = "resize.rounding" if (rule.side, rule.kind) == (limit, kind) else "resize.limits"
     if rule.rounding != PADDLEOCR:
         fix += f"; and round as PaddleOCR does: {PADDLEOCR_CODE}"
     found = lab.proven_cause(RESIZE, cause, summary, [proof, shown], fix)
@@ -220,7 +218,7 @@ def _shown_at_its_size(lab: Laboratory, trace: Trace) -> Shown | None:
     return None
 
 
-def by_shape_row(lab: Laboratory, base: PatchedCandidate) -> Made:
+def by_shape_row(lab: Laboratory, base: PatchedCandidate) -> Proved:
     """Replace the candidate's shape row by the reference's, where the resized image is right."""
     trace = lab.run_preprocessing(base)
     patched = replace(base, has_row=True)
@@ -256,7 +254,10 @@ def _preprocess_blank(base: PatchedCandidate, size: tuple[int, int]) -> Trace | 
 
 
 def _tensor_size(trace: Trace | None) -> tuple[int, int] | None:
-    return None if trace is None or trace.tensor is None else (trace.tensor.shape[2], trace.tensor.shape[3])
+    """Return the (h, w) of a trace's tensor; None where it has none, or one without an axis for the batch."""
+    if trace is None or trace.tensor is None or trace.tensor.ndim != 4:
+        return None
+    return trace.tensor.shape[2], trace.tensor.shape[3]
 
 
 def _source_size(trace: Trace) -> tuple[int, int]:

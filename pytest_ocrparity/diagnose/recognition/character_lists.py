@@ -36,7 +36,7 @@ def differing_classes(lab: Laboratory) -> list[int]:
     if one.characters is None or two.characters is None:
         return []
     pairs = enumerate(zip(one.characters, two.characters, strict=False), 1)
-    return [each for each, (one, two) in pairs if one != two][:SHOWN]
+    return [each for each, (right, own) in pairs if right != own][:SHOWN]
 
 
 def _stated(lab: Laboratory) -> tuple[Stated, Stated]:

@@ -6,10 +6,9 @@ A picture is normalised and then filled up, so that what is one function of the 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Final, TypeAlias
+from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from pytest_ocrparity.compare import Comparisons
 from pytest_ocrparity.diagnose.laboratory import Laboratory
@@ -17,9 +16,7 @@ from pytest_ocrparity.diagnose.patched_candidate import PatchedCandidate, Record
 from pytest_ocrparity.diagnose.preprocessing import normalizing
 from pytest_ocrparity.diagnosis import Diagnosis
 from pytest_ocrparity.stages import TENSOR
-from pytest_ocrparity.trace import Trace
-
-Array: TypeAlias = "npt.NDArray[Any]"
+from pytest_ocrparity.trace import Array, Trace
 
 NORMALISED: Final = {"mean": [0.5] * 3, "std": [0.5] * 3, "scale": 1 / 255}
 """How PaddleOCR's operators normalise a line; no key of a YAML file sets it."""
@@ -101,9 +98,9 @@ def _of_picture(lab: Laboratory, trace: Trace, content: int) -> Laboratory | Non
         return None
     is_alike = right.ndim == own.ndim == 4 and right.shape[3] == own.shape[3]
     parts = (right[..., :content], own[..., :content]) if is_alike else (right, own)  # else its axes may be others
-    parameters = {**lab.before.parameters}
-    if not parameters.get(TENSOR) and lab.before.resize is not None and is_alike:
-        pixels = np.asarray(lab.before.resize, np.float32).transpose(2, 0, 1)[None] / 255
+    parameters, picture = {**lab.before.parameters}, lab.before.resize
+    if not parameters.get(TENSOR) and picture is not None and picture.ndim == 3 and is_alike:
+        pixels = np.asarray(picture, np.float32).transpose(2, 0, 1)[None] / 255
         usual = (pixels - np.float32(0.5)) / np.float32(0.5)
         if usual.shape == parts[0].shape and np.allclose(usual, parts[0], rtol=0, atol=1e-6):
             parameters[TENSOR] = NORMALISED  # as was just seen

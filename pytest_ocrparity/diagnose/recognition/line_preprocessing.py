@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 
 from pytest_ocrparity.contract import (
     ChangesPictures,
@@ -49,9 +48,7 @@ from pytest_ocrparity.diagnose.recognition.line_sizes import columns_of_picture,
 from pytest_ocrparity.diagnose.recognition.scaled_lines import SCALED, scaled_line_cause, with_scaled_line
 from pytest_ocrparity.diagnosis import UNKNOWN, Change, Diagnosis, Fix
 from pytest_ocrparity.stages import DECODE, PREPROCESSING, RESIZE, TENSOR
-from pytest_ocrparity.trace import Image, Trace
-
-Array: TypeAlias = "npt.NDArray[Any]"
+from pytest_ocrparity.trace import Array, Image, Trace
 
 AS_DEPLOYED: Final = Fix(
     "evaluate as you deploy: in the training YAML file, set eval_mode: true under RecResizeImg in "
@@ -149,7 +146,8 @@ def _are_same_pictures(reference: Trace, trace: Trace) -> bool:
 
 def _by_options(lab: Laboratory, trace: Trace) -> list[Diagnosis]:
     """Return the option of the candidate without which, or with the reference's value of which, its line is right."""
-    side = offered(lab.own, TakesParameters)
+    if offered(lab.own, TakesParameters) is None:
+        return []
     right, own = (each.parameters.get(RESIZE, {}) for each in (lab.reference, trace))
     changes: list[tuple[str, dict[str, Any]]] = []
     shapes = right.get("image_shape"), own.get("image_shape")
@@ -161,7 +159,7 @@ def _by_options(lab: Laboratory, trace: Trace) -> list[Diagnosis]:
         wanted = list(shapes[0] or ())
         cause = "resize.height" if wanted[1:2] != list(shapes[1] or ())[1:2] else "resize.width"
         changes.append((cause, {"image_shape": wanted}))
-    for cause, values in changes if side is not None else ():
+    for cause, values in changes:
         patched = lab.attempt(lambda values=values: lab.patched.varied({RESIZE: values}), cause)  # type: ignore[misc]
         made = None if patched is None else lab.run_preprocessing(patched)
         if patched is None or made is None or made.tensor is None or size_of_line(made) == size_of_line(trace):
@@ -267,9 +265,8 @@ def _shown_at_its_size(lab: Laboratory, trace: Trace, size: Made) -> tuple[Trace
     if source is None or image is None:
         lab.not_tried.append(f"resize: {reference}'s own resize at {candidate}'s size, which it can't be asked for")
         return None
-    given = image
-    made = lab.attempt(lambda: source.line_stretched(given, (size[0], size[1])), "resize at another size")
-    if made is None or made.tensor is None:
+    made = lab.attempt(lambda: source.line_stretched(image, size[:2]), "resize at another size")
+    if made is None or made.tensor is None or made.tensor.shape[3] > size[2]:  # it may state more columns than it has
         return None
     filled = np.zeros((*made.tensor.shape[:3], size[2]), made.tensor.dtype)
     filled[..., : made.tensor.shape[3]] = made.tensor
@@ -287,7 +284,7 @@ def _shown_at_its_size(lab: Laboratory, trace: Trace, size: Made) -> tuple[Trace
     if trace.resize is None or lab.reference.decode is None or lab.reference.decode.pixels is None:
         return None
     pixels = bgr(lab.reference)
-    others = lab.ask(lab.reference, ChangesPictures, lambda s: list(s.resampled(pixels, (size[0], size[1]))))
+    others = lab.ask(lab.reference, ChangesPictures, lambda side: list(side.resampled(pixels, size[:2])))
     for name, picture in others or []:
         if np.array_equal(picture, trace.resize) or np.array_equal(picture[..., ::-1], trace.resize):
             proof = f"resized to {here} by {name}, {reference}'s line is {candidate}'s, pixel by pixel"
@@ -383,15 +380,13 @@ def _rule_of(lab: Laboratory, side: Any, trace: Trace, here: dict[Size, Made]) -
 def _as_deployed(lab: Laboratory, trace: Trace) -> list[str]:
     """Return the proof that the reference's operators with eval_mode make the candidate's tensor; nothing if not."""
     source, image = offered(lab.reference.source, ResizesLines), lab.image
-    shape = lab.reference.tensor
-    if source is None or image is None or shape is None or trace.tensor is None:
+    right, own = lab.reference.tensor, trace.tensor
+    if source is None or image is None or right is None or own is None:
         return []
-    given, right = image, line_rule_of_parameters(lab.reference.parameters.get(RESIZE, {}))
-    base = right.base if right is not None else int(shape.shape[3])
-    made = lab.attempt(lambda: source.line_as_wide(given, (int(trace.tensor.shape[2]), base)))  # type: ignore[union-attr]
-    if made is None or made.tensor is None or made.tensor.shape != trace.tensor.shape:
-        return []
-    if not np.array_equal(made.tensor, trace.tensor):
+    rule = line_rule_of_parameters(lab.reference.parameters.get(RESIZE, {}))
+    base = int(right.shape[3]) if rule is None else rule.base
+    made = lab.attempt(lambda: source.line_as_wide(image, (int(own.shape[2]), base)))
+    if made is None or made.tensor is None or not np.array_equal(made.tensor, own):
         return []
     reference, candidate = lab.names
     return [f"with eval_mode, {reference}'s tensor is {candidate}'s, bit for bit"]

@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Final, TypeAlias
+from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from pytest_ocrparity.artifacts.model_files import CONFIG
 from pytest_ocrparity.compare.characters import dictionary_difference
@@ -45,8 +44,6 @@ from pytest_ocrparity.report.dictionary_lines import dictionaries_text
 from pytest_ocrparity.stages import PROBABILITY_MAPS, TEXT
 from pytest_ocrparity.trace import Recognition
 from pytest_ocrparity.wording import quoted
-
-Array: TypeAlias = "npt.NDArray[Any]"
 
 MOST_CLASSES: Final = 120
 """Most classes of a line that decoders are asked about; a line of 80 characters has about 40."""
@@ -175,7 +172,7 @@ def _causes_of_text(lab: Laboratory, own: Decoder, read: str | None) -> list[Dia
     measured = _measured(lab, own, read)
     if measured is None:
         return []
-    rules = _fitting_rules(lab, measured)
+    rules = _fitting_rules(measured)
     if not rules and measured.rule == Rule() and keeps_some(own, measured.right, measured.shown):
         return [repeats_cause(own, KEPT_IN_PART)]
     if not rules:
@@ -219,7 +216,7 @@ def _measured(lab: Laboratory, own: Decoder, read: str | None) -> Decoders | Non
     two = measure_ctc_decoder(side.read, asked, count), measure_ctc_decoder(own.read, asked, count)
     orders = {**PLAIN_ORDERS, **side.orders, **own.orders}
     if not all(each.is_steady for each in two) or two[0].blank != 0 or two[0].refused:
-        lab.tried.append("text: a class is read otherwise alone than between others, so no list of characters shows")
+        lab.tried.append("text: a class is read otherwise alone than between others, so its character is not known")
         return None
     shown: list[tuple[Sequence[int], str | None]] = [(best, read)]
     if lab.candidate.probability_map is not None:
@@ -266,7 +263,7 @@ def _measured_by_recording(lab: Laboratory, own: Decoder, read: str | None) -> D
     return Decoders(characters, measured, Rule(), {**PLAIN_ORDERS, **own.orders}, shown)
 
 
-def _fitting_rules(lab: Laboratory, measured: Decoders) -> list[Rule]:
+def _fitting_rules(measured: Decoders) -> list[Rule]:
     """Return the rules that explain all that the candidate reads, those nearest to the reference's first."""
     base, blank = measured.rule, measured.own.blank
     known = set(measured.own.characters)
@@ -331,8 +328,7 @@ def _dictionary_cause(lab: Laboratory, own: Decoder, measured: Decoders) -> Diag
     where = f", in {place}" if place else ""
     if not place and has_exported_weights(lab):
         where = f", in PostProcess.character_dict of {CONFIG}"
-    fix = f"{found.fix}{where}"
-    return lab.proven_cause(TEXT, found.cause, f"{found.summary.format(candidate=candidate)}", proof, fix)
+    return lab.proven_cause(TEXT, found.cause, found.summary.format(candidate=candidate), proof, f"{found.fix}{where}")
 
 
 def _examine_score(lab: Laboratory, own: Decoder, read: Recognition) -> list[Diagnosis]:
@@ -359,9 +355,7 @@ def _examine_score(lab: Laboratory, own: Decoder, read: Recognition) -> list[Dia
     proof = f"{given}; {formula} makes this score and those of {len(made) - 1} other maps"
     fix = f"in {lab.names.candidate}'s decoder, take {usual[0].text} for the score"
     lab.reset_notes()
-    return [
-        lab.proven_cause(TEXT, "text.score", f"{lab.names.candidate}'s score is {formula}", [proof], fix),
-    ]
+    return [lab.proven_cause(TEXT, "text.score", f"{lab.names.candidate}'s score is {formula}", [proof], fix)]
 
 
 def _is_within(lab: Laboratory, read: Recognition) -> bool:

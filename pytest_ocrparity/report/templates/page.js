@@ -76,7 +76,6 @@ function sortBy(head) {
 }
 
 if (form) {
-  form.hidden = false;
   form.addEventListener("input", filter);
   form.addEventListener("reset", () => setTimeout(filter));
   form.addEventListener("submit", (event) => event.preventDefault());

@@ -20,7 +20,7 @@ def findings(tmp_path: Path, **changes: Any) -> list[str]:
         "train": (train, train["Eval"]["dataset"]["transforms"]),
         "export": (export, export["PreProcess"]["transform_ops"]),
     }
-    options = changes.pop("options", {})
+    options, api = changes.pop("options", {}), changes.pop("api", "TextDetection")
     for place, arguments in changes.items():
         document, transforms = sides[place.partition("__")[0]]
         name = place.partition("__")[2]
@@ -34,7 +34,7 @@ def findings(tmp_path: Path, **changes: Any) -> list[str]:
     (tmp_path / "train.yml").write_text(yaml.safe_dump(train))
     (tmp_path / "inference").mkdir()
     (tmp_path / "inference" / "inference.yml").write_text(yaml.safe_dump(export))
-    settings = {"model_dir": tmp_path / "inference", "options": options}
+    settings = {"model_dir": tmp_path / "inference", "options": options, "api": api}
     return lint_findings({"config": tmp_path / "train.yml"}, settings)
 
 
@@ -102,8 +102,9 @@ def test_what_cannot_be_read_is_left_to_the_loader(tmp_path: Path) -> None:
     ],
     ids=["cpu", "precision", "onnxruntime", "engine_config", "tensorrt", "unknown-device", "usual"],
 )
+@pytest.mark.parametrize("api", ["TextDetection", "PaddleOCR"])
 def test_an_engine_that_is_asked_for_and_passed_over_is_told(
-    tmp_path: Path, options: dict[str, Any], idle: list[str]
+    tmp_path: Path, options: dict[str, Any], idle: list[str], api: str
 ) -> None:
-    found = [text for text in findings(tmp_path, options=options) if "passes over" in text]
+    found = [text for text in findings(tmp_path, options=options, api=api) if "passes over" in text]
     assert found == [f"inference.options: paddleocr passes over {each}: the network runs without it" for each in idle]

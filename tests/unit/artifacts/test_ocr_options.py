@@ -100,6 +100,19 @@ def test_the_switches_decide_on_the_whole_preprocessor_where_paddleocr_merges_th
     assert running({orientation: True}, has_preprocessor=False) == ([orientation, unwarping] if merges else [])
 
 
+@pytest.mark.parametrize(
+    ("former", "absent"),
+    [
+        ({"use_angle_cls": True}, ["lines"]),
+        ({"use_angle_cls": None}, ["lines"]),
+        ({"use_angle_cls": False}, []),
+        ({"use_angle_cls": True, "cls_model_dir": "lines"}, []),
+    ],
+)
+def test_an_argument_counts_by_its_former_name(former: dict[str, object], absent: list[str]) -> None:
+    assert [each.name for each in absent_models_of_ocr_options({"paddlex_config": PIPELINE, **former}, {})] == absent
+
+
 def test_both_models_of_the_preprocessor_are_one_line() -> None:
     options = {"paddlex_config": {"use_textline_orientation": False, "SubModules": {}}}
     (line,) = ocr_options_not_judged(options, {})

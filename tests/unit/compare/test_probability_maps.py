@@ -124,8 +124,9 @@ class TestProbabilityMaps:
         with pytest.raises(DifferenceError, match="1 pixels lie on the other side of thresh in inference, limit 0"):
             assert_same_probability_maps(reference, candidate, atol="off", max_crossings=0)
 
-    def test_crossings_without_thresh_cannot_pass(self) -> None:
-        reference, candidate = (replace(trace, parameters={}) for trace in traces())
+    @pytest.mark.parametrize("said", [{}, {"thresh": "0.3"}, {"thresh": [0.3]}])
+    def test_crossings_without_thresh_cannot_pass(self, said: dict[str, Any]) -> None:
+        reference, candidate = (replace(trace, parameters={"detections": said}) for trace in traces())
         with pytest.raises(DifferenceError, match="NaN pixels lie on the other side"):
             assert_same_probability_maps(reference, candidate, max_crossings=5)
 

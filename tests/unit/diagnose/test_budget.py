@@ -215,3 +215,10 @@ def test_the_pace_is_that_of_the_last_run(time: Time, budget: Budget) -> None:
             time.passes(seconds, working=1.0)
         assert budget.pace == pytest.approx(seconds / 100)
     assert budget.used == pytest.approx(4.0)
+
+
+def test_a_run_on_an_empty_tensor_counts_as_one(time: Time, budget: Budget) -> None:
+    with budget.network_run(0):
+        time.passes(1.0, working=1.0)
+    assert budget.runs == 1
+    assert budget.used == pytest.approx(1.0)

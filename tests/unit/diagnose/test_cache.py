@@ -124,6 +124,12 @@ class TestTheCache:
         first, second = (remembered(cache, reference, candidate) for _ in range(2))
         assert first[0] is second[0]
 
+    def test_traces_of_other_parameters_alone_are_looked_at_apart(self) -> None:
+        cache, reference, candidate = DiagnosisCache(60), on(Toy()), on(Squares(name="port"))
+        other = replace(candidate, parameters={**candidate.parameters, "detections": {"thresh": 0.4}})
+        first, second, third = (remembered(cache, reference, each) for each in (candidate, other, other))
+        assert first[0] is not second[0] and second[0] is third[0]
+
     def test_what_stays_unknown_is_looked_for_on_three_images_only(self) -> None:
         cache, train, port = DiagnosisCache(60), Toy(), Squares(name="port")
         *first, last = [

@@ -77,7 +77,7 @@ def test_no_experiment_takes_the_memory_that_a_side_was_refused(refused: str) ->
     traces[refused] = replace(traces[refused], probability_map=None, detections=None, error=error)
     runs = sides["train"].runs, sides["inference"].runs
     reference, candidate = traces["train"], traces["inference"]
-    told = f"{refused} did not run, and no experiment was made, for want of memory"
+    told = f"{refused} did not run, and no experiment was made, as too little memory was left"
     assert only(reference, candidate).summary == told
     cache = DiagnosisCache(60)
     for number in range(5):
@@ -87,6 +87,45 @@ def test_no_experiment_takes_the_memory_that_a_side_was_refused(refused: str) ->
     assert (sides["train"].runs, sides["inference"].runs) == runs
     other = replace(candidate, error=StageError("probability_map", "it broke"), probability_map=None, detections=None)
     assert cache.diagnose(Comparisons(seen(sides["train"]), other, BUILT_IN))[0].summary != told
+
+
+def test_a_tensor_that_a_side_leaves_empty_ends_no_diagnosis() -> None:
+    class Skips(Toy):
+        def preprocess(self, image: Image) -> Trace:
+            return replace(super().preprocess(image), tensor=np.zeros(0, np.float32))
+
+        def infer(self, tensor: Array) -> Array:
+            return super().infer(tensor) if tensor.size else np.zeros((1, 1, 64, 96), np.float32)
+
+    found = diagnose(reference=seen(Toy()), candidate=seen(Skips(name="port")))
+    assert all(each.cause == UNKNOWN for each in found) and found
+
+
+@pytest.mark.parametrize("is_resize_recorded", [True, False])
+def test_a_tensor_without_an_axis_for_the_batch_ends_no_diagnosis(is_resize_recorded: bool) -> None:
+    class Single(Toy):
+        def preprocess(self, image: Image) -> Trace:
+            trace = super().preprocess(image)
+            assert trace.tensor is not None
+            return replace(trace, tensor=trace.tensor[0], resize=trace.resize if is_resize_recorded else None)
+
+        def infer(self, tensor: Array) -> Array:
+            return super().infer(tensor[None] if tensor.ndim == 3 else tensor)
+
+    assert cause_of(seen(Toy()), seen(Single(name="port"))).cause == UNKNOWN
+
+
+def test_a_box_without_points_ends_no_diagnosis() -> None:
+    class Adds(Toy):
+        def postprocess(self, probability_map: Array, shape: Shape) -> Detections:
+            made = super().postprocess(probability_map, shape)
+            assert made.scores is not None
+            return Detections((*made.polygons, np.zeros((0, 2))), np.append(made.scores, 0.9))
+
+    found = cause_of(on_spread(Toy()), on_spread(Adds(name="port")))
+    assert (found.stage, found.cause) == ("detections", UNKNOWN)
+    found = cause_of(on_spread(Adds()), on_spread(Toy(name="port")))
+    assert (found.stage, found.cause) == ("detections", UNKNOWN)
 
 
 class OnlyTraces(Toy):

@@ -18,7 +18,6 @@ from pytest_ocrparity.compare.probability_maps import compare_probability_maps
 from pytest_ocrparity.diagnose import diagnose
 from pytest_ocrparity.diagnose.budget import BudgetSpentError
 from pytest_ocrparity.diagnose.laboratory import (
-    Frame,
     Laboratory,
     are_equal_maps,
     bgr,
@@ -188,27 +187,6 @@ class TestStages:
         assert trace.resize is not None and trace.tensor is not None
         assert lab.is_same_stage("tensor", replace(trace, resize=trace.resize + 1, decode=None))
         assert not lab.is_same_stage("tensor", replace(trace, tensor=trace.tensor + np.float32(0.1)))
-
-
-@pytest.mark.parametrize(
-    ("turn", "turned"),
-    [
-        ("", lambda page: page),
-        ("turned by 90 degrees to the left", lambda page: np.rot90(page)),
-        ("turned by 90 degrees to the right", lambda page: np.rot90(page, -1)),
-        ("turned by 180 degrees", lambda page: np.rot90(page, 2)),
-        ("mirrored left to right", np.fliplr),
-        ("mirrored top to bottom", np.flipud),
-    ],
-)
-def test_a_point_of_a_turned_page_is_found_on_the_page(turn: str, turned: Any) -> None:
-    page = np.zeros((40, 60))
-    page[7, 21] = 1
-    picture = np.pad(turned(page), ((5, 0), (3, 0))).repeat(2, 0).repeat(2, 1)  # twice as large, and lower to the right
-    rows, columns = np.nonzero(picture)
-    centre = np.array([[columns.mean() + 0.5, rows.mean() + 0.5]])  # of four pixels
-    frame = Frame(0.5, 0.5, -3, -5, turn, page.shape)
-    assert frame.of(centre) == pytest.approx(np.array([[21.5, 7.5]]))
 
 
 def test_an_unknown_cause_has_every_note_once_and_clears_them() -> None:

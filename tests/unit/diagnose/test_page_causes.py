@@ -131,7 +131,7 @@ def test_a_step_that_raises_is_not_named() -> None:
     ("stage", "text"),
     [
         ("crop", "page stops where it cuts lines out: boom, at"),
-        ("text", "no line stops its recogniser alone: boom, at"),
+        ("text", "page stops, and no line stops its recogniser alone: boom, at"),
     ],
 )
 def test_a_step_that_stops_is_told_on_one_line(stage: str, text: str) -> None:
@@ -149,5 +149,5 @@ def test_against_a_baseline_steps_are_named_and_recognisers_are_not() -> None:
             return recorded
 
     assert said(Side("page", turned=1), Recorded()) == [("pipeline", "crop", "pipeline.textline_orientation")]
-    with pytest.raises(DifferenceError, match="which baseline \\(train\\) has not"):
+    with pytest.raises(DifferenceError, match="and baseline \\(train\\) gives none"):
         assert_same_page(recorded, Side("page", greys=(10, 21, 30)).trace())

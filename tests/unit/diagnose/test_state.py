@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from diagnosing import Varied, on
+from PIL import Image as Picture
 from toy import PAGE, Toy, page
 
 from pytest_ocrparity import Trace
@@ -20,7 +21,7 @@ from pytest_ocrparity.compare import Comparisons
 from pytest_ocrparity.diagnose import examine
 from pytest_ocrparity.diagnose.cache import DiagnosisCache
 from pytest_ocrparity.diagnose.laboratory import Laboratory
-from pytest_ocrparity.diagnose.state import _sizes_beside, examine_state
+from pytest_ocrparity.diagnose.state import _sequences, _sizes_beside, examine_state
 from pytest_ocrparity.diagnosis import Diagnosis
 from pytest_ocrparity.tolerance import BUILT_IN
 from pytest_ocrparity.trace import Image
@@ -113,6 +114,14 @@ class TestNewlyLoaded:
         assert "large.npy what it returned in this run: 2 times of 2" in proof
         assert diagnosis.fix is not None and "a buffer that only grows" in diagnosis.fix.text
 
+    def test_a_buffer_whose_edges_are_no_numbers_is_named_as_well(self, files: dict[str, str]) -> None:
+        class Unset(Grows):
+            def infer(self, tensor: Array) -> Array:
+                made, right = super().infer(tensor), Toy.infer(self, tensor)
+                return np.where(made == right, made, np.float32(np.nan))
+
+        assert [each.cause for each in found(Unset(name="port"), [files["large"], files["small"]])] == ["engine.state"]
+
     def test_it_is_the_largest_page_before_and_not_the_last(self, files: dict[str, str]) -> None:
         (diagnosis,) = found(Grows(name="port"), [files["large"], files["small"], files["small"]])
         assert diagnosis.cause == "engine.state"
@@ -179,6 +188,32 @@ class TestNewlyLoaded:
         assert _sizes_beside(tmp_path / "a.png") == {tmp_path / "d.png": (4, 5)}
         assert max(read) == 1 << 16
         assert _sizes_beside(tmp_path / "gone" / "a.png") == {}
+
+    def test_of_the_files_that_ran_before_no_more_than_the_header_is_read(
+        self, tmp_path: Path, files: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """They may be thousands; the largest is the one that states most pixels, else the longest."""
+        names = {name: tmp_path / name for name in ("gone.png", "wide.png", "long.dat", "last.png")}
+        Picture.new("RGB", (300, 200)).save(names["wide.png"])
+        names["last.png"].write_bytes(names["wide.png"].read_bytes()[:20])
+        names["long.dat"].write_bytes(bytes(50_000))
+        names["gone.png"].write_bytes(b"")
+        lab = laboratory(trace(Grows(name="port", offset=1.0), files["small"]), files["small"])
+        lab.earlier = [str(path) for path in names.values()]
+        opened = Path.open
+
+        def refused(path: Path, *given: Any) -> Any:
+            if path.name == "gone.png":
+                raise PermissionError(path)
+            return opened(path, *given)
+
+        monkeypatch.setattr(Path, "open", refused)
+        monkeypatch.setattr(Path, "read_bytes", lambda path: pytest.fail(f"read all of {path}"))
+        last, largest, first, several = _sequences(lab)
+        assert ([last, largest, first], several) == (
+            [[str(names[name])] for name in ("last.png", "wide.png", "gone.png")],
+            [str(names[name]) for name in ("wide.png", "long.dat", "last.png")],
+        )
 
     def test_an_engine_that_is_wrong_and_keeps_nothing_is_unknown(self, files: dict[str, str]) -> None:
         class Wrong(Toy):

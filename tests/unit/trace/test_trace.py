@@ -20,6 +20,8 @@ QUAD = np.array([[0.0, 0], [9, 0], [9, 5], [0, 5]])
 def test_the_scale_of_a_map(shape: tuple[int, ...], scale: tuple[float, float]) -> None:
     trace = Trace(pipeline="x", image="a", shape=(20.0, 40.0, 1.0, 1.0), probability_map=np.zeros(shape, np.float32))
     assert trace.map_scale == scale
+    for row in ((0.0, 40.0, 1.0, 1.0), (20.0, 0.0, 1.0, 1.0)):  # which judges shifts in px of the map by no page
+        assert replace(trace, shape=row).map_scale == (1.0, 1.0)
 
 
 class TestEquality:

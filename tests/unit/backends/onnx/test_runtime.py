@@ -93,12 +93,13 @@ SAYS = (
 
 
 def test_an_error_about_the_size_names_both_sizes() -> None:
-    text = runtime.runtime_size_error(RuntimeError(SAYS))
+    text = runtime.runtime_shape_error(RuntimeError(SAYS))
     assert text is not None
     assert "takes one size of tensor alone: height 640, width 640 px; it was given height 736, width 992." in text
-    assert runtime.runtime_size_error(RuntimeError(SAYS.replace("index: 2 Got: 736", "index: 0 Got: 1"))) is None
-    assert runtime.runtime_size_error(RuntimeError(SAYS.replace("Got:", "Has:"))) is None
-    assert runtime.runtime_size_error(RuntimeError("index: 2 Got: 736 Expected: 640")) is None
+    batch = runtime.runtime_shape_error(RuntimeError(SAYS.replace("index: 2 Got: 736", "index: 0 Got: 1")))
+    assert batch is not None and "exported for a batch of 640 alone, and was given 1 images" in batch
+    assert runtime.runtime_shape_error(RuntimeError(SAYS.replace("Got:", "Has:"))) is None
+    assert runtime.runtime_shape_error(RuntimeError("index: 2 Got: 736 Expected: 640")) is None
 
 
 @pytest.mark.skipif(find_spec("onnx") is not None, reason="where it is installed, weights are read")

@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from pytest_ocrparity.backends.paddlex.deployed import PADDLE_OCR, TEXT_DETECTION, Deployed
+from pytest_ocrparity.backends.paddlex.deployed_page import DeployedPage
 from pytest_ocrparity.backends.paddlex.engines import without_onednn
-from pytest_ocrparity.backends.paddlex.fixes import deployment_fix, given_options_to_fix
+from pytest_ocrparity.backends.paddlex.fixes import deployment_fix, given_options
+from pytest_ocrparity.contract.page_readers import BATCH, TURN
 from pytest_ocrparity.diagnosis import Change
 from pytest_ocrparity.stages import DETECTIONS, RESIZE
 
@@ -130,18 +132,16 @@ def test_an_object_of_a_function_is_put_right_where_it_is_made(api: object) -> N
 
 def test_who_set_a_value_is_named() -> None:
     given = replace(FULL, options={"det_db_thresh": 0.5, "text_det_box_thresh": 0}, name="full")
-    found = given_options_to_fix(given)
+    found = given_options(given)
     assert found[DETECTIONS] == {
         "thresh": "candidates.full.options",
         "box_thresh": "paddleocr.PaddleOCR, from its own OCR.yaml",
         "unclip_ratio": "paddleocr.PaddleOCR, from its own OCR.yaml",
     }
-    own = given_options_to_fix(
-        replace(given, options={"paddlex_config": "a.yaml"}, predict_options={"text_det_thresh": 0.2})
-    )
+    own = given_options(replace(given, options={"paddlex_config": "a.yaml"}, predict_options={"text_det_thresh": 0.2}))
     assert own[RESIZE]["max_side_limit"] == "paddleocr.PaddleOCR, from SubModules.TextDetection of a.yaml"
     assert own[DETECTIONS]["thresh"] == "candidates.full.predict_options"
-    assert given_options_to_fix(ALONE) == {}
+    assert given_options(ALONE) == {}
 
 
 MADE = replace(
@@ -160,17 +160,17 @@ OBJECT = "the object that app.ocr:make returns"
     ids=["as it was made", "an argument that is overruled", "a value that no argument sets"],
 )
 def test_of_a_factorys_object_only_what_is_known_is_said(running: dict[str, float], words: dict[str, str]) -> None:
-    assert given_options_to_fix(MADE, {DETECTIONS: running}) == {DETECTIONS: words}
+    assert given_options(MADE, {DETECTIONS: running}) == {DETECTIONS: words}
 
 
 def test_a_value_that_predict_is_given_is_its_own() -> None:
-    found = given_options_to_fix(replace(MADE, predict_options={"thresh": 0.4}), {DETECTIONS: {"thresh": 0.4}})
+    found = given_options(replace(MADE, predict_options={"thresh": 0.4}), {DETECTIONS: {"thresh": 0.4}})
     assert found == {DETECTIONS: {"thresh": "inference.predict_options"}}
 
 
 def test_without_a_factory_other_values_that_run_change_no_words() -> None:
     given = replace(MADE, factory="")
-    assert given_options_to_fix(given, {DETECTIONS: {"thresh": 0.5}}) == given_options_to_fix(given)
+    assert given_options(given, {DETECTIONS: {"thresh": 0.5}}) == given_options(given)
 
 
 @pytest.mark.parametrize(
@@ -191,3 +191,23 @@ def test_a_fix_of_an_object_that_sets_a_value_itself_says_so(fields: dict[str, b
     fix = deployment_fix(DETECTIONS, {"thresh": 0.4}, given)
     assert fix.text.startswith(told)
     assert fix.changes == (Change("inference.factory", {"thresh": 0.4}),)
+
+
+@pytest.mark.parametrize(
+    ("step", "options", "told", "values"),
+    [
+        (TURN, {"use_angle_cls": True}, "=False in the place of use_angle_cls", {"use_angle_cls": None}),
+        (BATCH, {"rec_batch_num": 6}, "=1 in the place of rec_batch_num", {"rec_batch_num": None}),
+        (TURN, {"use_angle_cls": None}, "=False", {}),
+    ],
+)
+def test_a_step_of_a_page_is_changed_where_its_former_name_was_given(
+    step: str, options: dict[str, Any], told: str, values: dict[str, Any]
+) -> None:
+    """paddleocr stops where both names are given."""
+    nobody: Any = None
+    page = DeployedPage(nobody, nobody, nobody, Deployed(name="page", api=PADDLE_OCR, options=options))
+    fix = page.step_fix(step)
+    assert f"{told} to paddleocr.PaddleOCR" in fix.text
+    (change,) = fix.changes
+    assert {name: value for name, value in change.values.items() if value is None} == values

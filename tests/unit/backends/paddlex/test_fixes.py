@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from pytest_ocrparity.backends.paddlex.deployed import Deployed, Values
-from pytest_ocrparity.backends.paddlex.fixes import deployment_fix, given_options_to_fix
+from pytest_ocrparity.backends.paddlex.fixes import deployment_fix, given_options
 from pytest_ocrparity.diagnosis import Change
 from pytest_ocrparity.stages import DECODE, DETECTIONS, RESIZE, TENSOR
 
@@ -124,7 +124,7 @@ def test_an_option_is_told_by_the_setting_that_has_the_last_word() -> None:
         options={"limit_side_len": 736, "thresh": 0, "box_thresh": 0.5},
         predict_options={"limit_side_len": 640},
     )
-    assert given_options_to_fix(deployed) == {
+    assert given_options(deployed) == {
         RESIZE: {"limit_side_len": "candidates.onnx.predict_options"},
         DETECTIONS: {"box_thresh": "candidates.onnx.options"},
     }

@@ -19,7 +19,7 @@ from pytest_ocrparity.diagnosis import FeatureMaps
 
 
 def found(reference: ToyGraph, candidate: ToyGraph, tensor: Array = TENSOR) -> FeatureMaps:
-    search = search_layers(reference, candidate, tensor, lambda off: off < 1e-5)
+    search = search_layers(reference, candidate, tensor, 1e-5)
     layer = layer_of_search(search)
     maps = feature_maps(search, layer, "page.png")
     assert (maps.layer, maps.image) == (layer, "page.png")
@@ -63,7 +63,7 @@ def test_of_an_operator_too_many_what_it_changes(behind: int, name: str) -> None
     rows = [*ROWS[:behind], (Node("scale", (behind,)), lambda array: array * 1.3)]
     for node, function in ROWS[behind:]:
         rows.append((Node(node.operator, tuple(each + (each >= behind) for each in node.inputs)), function))
-    search = search_layers(network(), export(rows=rows), TENSOR, lambda off: off < 1e-5)
+    search = search_layers(network(), export(rows=rows), TENSOR, 1e-5)
     assert search.places[0].is_one_too_many, search.why
     maps = feature_maps(search, layer_of_search(search), "page.png")
     assert maps.made.text.startswith(f"scale in the export alone, behind {name}, channel ")

@@ -14,7 +14,7 @@ from pytest_ocrparity.diagnose.layers.search import search_layers
 
 def words(**given: object) -> dict[str, str]:
     """Return the word of each layer's last operator."""
-    found = search_layers(network(), export(**given), TENSOR, lambda off: off < 1e-5)  # type: ignore[arg-type]
+    found = search_layers(network(), export(**given), TENSOR, 1e-5)  # type: ignore[arg-type]
     rows = list(layer_rows(found))
     assert all(len(row) == len(HEAD) for row in rows)
     return {row[0]: row[3] for row in rows}
@@ -39,7 +39,7 @@ def test_what_an_export_folds_is_not_found() -> None:
 
 
 def test_what_is_not_known_of_a_whole_page_is_left_empty() -> None:
-    found = search_layers(network(), export(faults={6: moved}), TENSOR, lambda off: off < 1e-5)
+    found = search_layers(network(), export(faults={6: moved}), TENSOR, 1e-5)
     assert all(row[-1] for row in layer_rows(found))
     rows = list(layer_rows(replace(found, reference=replace(found.reference, movements=()))))
     assert {row[-1] for row in rows} == {""}
@@ -47,7 +47,7 @@ def test_what_is_not_known_of_a_whole_page_is_left_empty() -> None:
 
 @pytest.mark.parametrize(("place", "first", "count"), [(1, "stem.conv", 6), (6, "stem.act", 7), (9, "neck", 4)])
 def test_the_steps_around_a_fault(place: int, first: str, count: int) -> None:
-    found = search_layers(network(), export(faults={place: moved}), TENSOR, lambda off: off < 1e-5)
+    found = search_layers(network(), export(faults={place: moved}), TENSOR, 1e-5)
     steps = steps_around(found)
     assert (steps[0].layer, len(steps)) == (first, count)
     assert count <= BEFORE + 1 + AFTER

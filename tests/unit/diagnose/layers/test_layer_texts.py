@@ -21,7 +21,7 @@ NAMES = Names("train", "inference")
 
 
 def found(faults: dict[int, Function], rows: object = ROWS) -> Search:
-    return search_layers(network(), export(faults, rows), TENSOR, lambda off: off < 1e-5)  # type: ignore[arg-type]
+    return search_layers(network(), export(faults, rows), TENSOR, 1e-5)  # type: ignore[arg-type]
 
 
 def moved(array: np.ndarray) -> np.ndarray:
@@ -74,7 +74,7 @@ def test_another_order_is_said() -> None:
     rows: list[tuple[Node, Function]] = [*ROWS[:5], (Node("subtract", (4, 5), "neck"), np.subtract), *ROWS[6:]]
     turned = [*rows]
     turned[5] = (Node("subtract", (5, 4), "neck"), np.subtract)
-    search = search_layers(ToyGraph(rows), export(rows=turned), TENSOR, lambda off: off < 1e-5)
+    search = search_layers(ToyGraph(rows), export(rows=turned), TENSOR, 1e-5)
     _, wiring = search_evidence(search, layer_of_search(search), NAMES)
     assert wiring == "inference's operator there takes the arrays in another order than train's"
 
@@ -82,7 +82,7 @@ def test_another_order_is_said() -> None:
 def test_an_operator_that_is_not_there_is_named_and_not_what_follows() -> None:
     rows: list[tuple[Node, Function]] = [*ROWS[:4], (Node("slice", (4,), "head"), ROWS[7][1])]
     without = [*rows[:2], (Node("conv2d", (2,)), ROWS[3][1]), (Node("slice", (3,)), ROWS[7][1])]
-    search = search_layers(ToyGraph(rows), ToyGraph(without), TENSOR, lambda off: off < 1e-5)
+    search = search_layers(ToyGraph(rows), ToyGraph(without), TENSOR, 1e-5)
     layer = layer_of_search(search)
     assert (layer.name, layer.operator, layer.same_as, layer.is_proved) == ("stem.act", "relu", (), True)
     (proof,) = search_evidence(search, layer, NAMES)
@@ -91,7 +91,7 @@ def test_an_operator_that_is_not_there_is_named_and_not_what_follows() -> None:
     several = replace(layer, same_as=("stem.norm", "stem.conv"))
     assert describe_layer(several) == "stem.act (relu), stem.norm, stem.conv: not in the export"
     other = [*without[:2], (Node("conv2d", (2,)), ROWS[4][1]), without[3]]  # near miss: it is another one as well
-    search = search_layers(ToyGraph(rows), ToyGraph(other), TENSOR, lambda off: off < 1e-5)
+    search = search_layers(ToyGraph(rows), ToyGraph(other), TENSOR, 1e-5)
     other_layer = layer_of_search(search)
     assert (other_layer.same_as, other_layer.attribute) == (("stem.act",), "")
 

@@ -139,7 +139,7 @@ def searched(kind: str, seed: int) -> tuple[Search, frozenset[str]] | None:
     if fault is None:
         return None
     export = ToyGraph([(Node(node.operator, node.inputs), function) for node, function in fault.rows])
-    return search_layers(ToyGraph(rows), export, TENSOR, lambda off: off <= 1e-4), fault.layers
+    return search_layers(ToyGraph(rows), export, TENSOR, 1e-4), fault.layers
 
 
 def outcomes(kind: str, seeds: Sequence[int]) -> list[str]:

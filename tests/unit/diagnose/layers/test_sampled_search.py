@@ -33,9 +33,7 @@ def search(
     runs = Runs(most=4)
     candidate = SampledToyGraph([(Node(node.operator, node.inputs), function) for node, function in rows], faults)
     right = SampledToyGraph(reference)
-    found = search_whole_page(
-        right, candidate, tensor, STEP, [2e-5] * (len(reference) + 1), lambda off: off <= 1e-5, runs
-    )
+    found = search_whole_page(right, candidate, tensor, STEP, [2e-5] * (len(reference) + 1), 1e-5, runs)
     assert found is not None
     assert found.runs == runs.count == candidate.runs + right.runs
     return found, runs.count
@@ -118,4 +116,4 @@ def test_an_operator_too_many_is_proved_where_no_array_may_belong_there(is_meant
 @pytest.mark.parametrize("has_samples", [(False, False), (True, False), (False, True)])
 def test_a_graph_without_samples_is_not_searched(has_samples: tuple[bool, bool]) -> None:
     right, own = (SampledToyGraph(ROWS) if each else network() for each in has_samples)
-    assert search_whole_page(right, own, PAGE, STEP, [2e-5] * 10, lambda off: off <= 1e-5, Runs(most=0)) is None
+    assert search_whole_page(right, own, PAGE, STEP, [2e-5] * 10, 1e-5, Runs(most=0)) is None

@@ -12,16 +12,12 @@ from pytest_ocrparity.contract.network_graph import Node
 from pytest_ocrparity.diagnose.layers.search import NOT_SHOWN, Runs, Search, search_layers
 
 
-def is_same(off: float) -> bool:
-    return off <= 1e-5
-
-
 def moved(array: np.ndarray) -> np.ndarray:
     return array * 1.3 + 0.2
 
 
 def search(candidate: ToyGraph, reference: ToyGraph | None = None, runs: Runs | None = None) -> Search:
-    return search_layers(reference or network(), candidate, TENSOR, is_same, runs)
+    return search_layers(reference or network(), candidate, TENSOR, 1e-5, runs)
 
 
 def own_places(found: Search) -> list[int]:
@@ -218,11 +214,11 @@ def test_what_an_engine_rounds_otherwise_is_not_named_where_it_moves_no_map() ->
         (Node("slice", (4,), "head"), lambda array: array[:, :1]),  # 5
     ]
     faults: dict[int, Function] = {2: lambda array: array * 1.0005, 4: moved}
-    found = search_layers(ToyGraph(rows), export(faults, rows), TENSOR, lambda off: off <= 1e-3)
+    found = search_layers(ToyGraph(rows), export(faults, rows), TENSOR, 1e-3)
     assert found.is_proved, found.why
     assert own_places(found) == [4]
     faults[2] = lambda array: array * 100  # near miss: this moves it
-    found = search_layers(ToyGraph(rows), export(faults, rows), TENSOR, lambda off: off <= 1e-3)
+    found = search_layers(ToyGraph(rows), export(faults, rows), TENSOR, 1e-3)
     assert found.is_proved, found.why
     assert own_places(found) == [2, 4]
 

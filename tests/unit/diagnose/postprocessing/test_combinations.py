@@ -56,7 +56,7 @@ class TestTwoAtOnce:
         assert (
             found[0]
             .evidence[0]
-            .endswith("that any of them makes the same boxes holds for 1 image, one varied at a time")
+            .endswith("where any value makes the same boxes, that was tried on 1 image, one value at a time")
         )
         low, high = map(
             float, found[0].evidence[0].split("thresh 0.44 (any value from ")[1].split(" makes")[0].split(" to ")

@@ -211,3 +211,12 @@ def test_the_scale_of_a_map_is_that_of_its_last_two_axes() -> None:
     for shape in ((8, 64), (1, 8, 64), (1, 1, 8, 64)):
         page = replace(PAGE, probability_map=np.zeros(shape, np.float32), shape=(16.0, 192.0, 1.0, 1.0))
         assert page.scale == (3.0, 2.0)
+
+
+def test_a_box_without_points_equals_another_one_alone() -> None:
+    none = np.zeros((0, 2))
+    found = Detections((*BOXES, none))
+    assert are_equal(found, Detections((none, *BOXES)), PAGE)
+    assert not are_equal(found, Detections((*BOXES, BOXES[0])), PAGE)
+    assert not are_equal(Detections((*BOXES, BOXES[0])), found, PAGE)
+    assert area([none, BOXES[0]]) == 50

@@ -110,7 +110,7 @@ def test_boxes_of_the_map_before_are_found_in_an_empty_one() -> None:
     lab = laboratory(Last(name="port"))
     diagnosis = state_cause(lab, "detections")
     assert diagnosis is not None
-    assert (diagnosis.cause, diagnosis.summary) == ("engine.state", "port returns boxes of the image before")
+    assert (diagnosis.cause, diagnosis.summary) == ("engine.state", "port returns boxes of the previous image")
     assert "after an empty map, port's post-process makes train's boxes of train's map" in diagnosis.evidence[0]
 
 

@@ -16,7 +16,8 @@ from pytest_ocrparity import Detections, Trace
 from pytest_ocrparity.compare import Comparisons
 from pytest_ocrparity.diagnose import diagnose
 from pytest_ocrparity.diagnose.cache import DiagnosisCache
-from pytest_ocrparity.diagnose.laboratory import Frame, Laboratory
+from pytest_ocrparity.diagnose.laboratory import Laboratory
+from pytest_ocrparity.diagnose.page_frame import Frame
 from pytest_ocrparity.diagnose.postprocessing.values import by_known_values
 from pytest_ocrparity.diagnosis import UNKNOWN
 from pytest_ocrparity.tolerance import BUILT_IN

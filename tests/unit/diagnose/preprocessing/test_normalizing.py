@@ -69,6 +69,20 @@ class TestNormalizing:
         assert "layout.axes: no order of the axes turns one tensor into the other" in diagnosis.tried
         assert not says(diagnosis.tried, "normalize")
 
+    @pytest.mark.parametrize("value", [np.nan, np.inf, None])
+    def test_of_numbers_that_are_not_finite_no_fit_is_told(self, value: float | None) -> None:
+        class Divides(Scales):
+            def changed(self, tensor: Array) -> Array:
+                made = super().changed(tensor)
+                made[0, :, 3, 4] = made[0, :, 3, 4] if value is None else value
+                return made
+
+        diagnosis = only(seen(Toy(), RAMP), seen(Divides(name="port"), RAMP))
+        assert judged(diagnosis) == ("tensor", UNKNOWN)
+        assert says(diagnosis.evidence, "port's tensor is [2.0, 2.0, 2.0] x train's") == (value is None)
+        told = f"port's tensor holds NaN or infinity: 3 of {RAMP.size} values"
+        assert (told in diagnosis.evidence) == (value is not None)
+
     @pytest.mark.parametrize("parameters", [{}, None], ids=["not recorded", "recorded"])
     def test_numbers_that_no_normalisation_has_are_told_and_not_blamed(self, parameters: Any) -> None:
         reference = seen(Toy(), RAMP)
@@ -166,6 +180,27 @@ class TestPrecision:
         )
         assert all_judged(found) == [("tensor", "normalize.precision")]
         assert found[0].summary == "port's tensor was rounded to steps of 0.04, as 8 bits are"
+
+    def test_a_scale_that_is_left_out_is_told_beside_that_of_paddleocr(self) -> None:
+        class Unscaled(Changes):
+            def changed(self, tensor: Array) -> Array:
+                return np.asarray(tensor * np.float32(255) + np.float32(508))
+
+        diagnosis = only(seen(Toy(), RAMP), seen(Unscaled(name="port"), RAMP))
+        assert (*judged(diagnosis), diagnosis.summary) == (
+            *("tensor", "normalize.scale"),
+            "scale 0.00392157 in train, 1 in port",
+        )
+
+    def test_steps_with_a_value_that_is_not_finite_stay_unknown(self) -> None:
+        class Divides(Steps):
+            def changed(self, tensor: Array) -> Array:
+                made = super().changed(tensor)
+                made[0, 0, 3, 4] = np.nan
+                return made
+
+        found = diagnose(reference=seen(Toy(), SLOPED), candidate=seen(Divides(name="port"), SLOPED))
+        assert all_judged(found)[0] == ("tensor", UNKNOWN)
 
     @pytest.mark.parametrize("spoil", [0.03, -0.05])
     def test_steps_of_another_tensor_stay_unknown(self, spoil: float) -> None:

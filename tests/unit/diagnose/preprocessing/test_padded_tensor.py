@@ -53,3 +53,11 @@ def test_a_tensor_in_a_border_of_two_values_is_not_called_padded(has_source: boo
         candidate=candidate if has_source else replace(candidate, source=None, resize=None),
     )
     assert {each.cause for each in found if each.stage in ("decode", "resize", "tensor")} == {UNKNOWN}
+
+
+def test_in_an_empty_tensor_nothing_lies() -> None:
+    reference, candidate = seen(Resizes(), PAGE), seen(Resizes(name="port"), PAGE)
+    assert candidate.probability_map is not None
+    changed = replace(candidate, probability_map=candidate.probability_map * np.float32(0.9))
+    empty = replace(reference, tensor=np.zeros((1, 3, 0, 0), np.float32))
+    assert {each.cause for each in diagnose(reference=empty, candidate=changed)} == {UNKNOWN}

@@ -140,7 +140,11 @@ class TestResizing:
         ("wrong", "cause", "told"),
         [
             (OneSize, "resize.image_shape", "port resizes to 96x64, train to 96x32: to one size, whatever the image"),
-            (By64Min, "resize.limits", "port resizes to 128x64, which 64/min gives; train to 96x32, by 96/max"),
+            (
+                By64Min,
+                "resize.limits",
+                "port resizes to 128x64, train to 96x32: port's is the size of 64/min, and train has 96/max",
+            ),
             (ByNoRule, UNKNOWN, "port resizes to 97x45, train to 96x32, and which rule port follows is not known"),
         ],
     )

@@ -57,6 +57,16 @@ class TestSizes:
         assert [each.cause for each in found] == expected
         assert all((each.fix is None) == (each.cause == UNKNOWN) for each in found)
 
+    def test_a_side_that_states_more_columns_than_its_tensor_has_is_unknown(self) -> None:
+        class Cuts(Resizes):
+            def preprocess(self, image: Image) -> Trace:
+                trace = super().preprocess(image)
+                assert trace.tensor is not None
+                return replace(trace, tensor=np.ascontiguousarray(trace.tensor[..., :9]))
+
+        (found,) = causes(Resizes(**EVALUATED), Cuts(), WIDE)
+        assert (found.stage, found.cause) == ("resize", UNKNOWN)
+
     def test_equal_sizes_have_no_cause(self) -> None:
         assert found_in(NARROW) == []
 
