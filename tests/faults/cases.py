@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import metadata
 from typing import Any
+
+from real.features import HAS_STALE_PROGRAMS, IS_PADDLEX_3_1, PADDLE
 
 from faults import exports, later_ports, pipelines, ports
 from faults.deployment import EXPORT_YML, TRAIN_YML, Deployment
@@ -395,13 +396,9 @@ OTHERS = [
     ),
     fault("boxes scaled by 1.02", port(ports.ScalesBoxes), "detections:rescale.ratio", mend=unwrap),
 ]
-PADDLE = metadata.version("paddlepaddle")
-# A program of 3.0 lists weights that it does not use, so another export's do not load with it: an error from the start.
-HAS_STALE_PROGRAMS = not PADDLE.startswith("3.0.")
 if HAS_STALE_PROGRAMS:
     OTHERS += [fault("W10 stale inference.json", exports.stale_program, "probability_map:network.stale_program")]
-DROPS_BOXES = not metadata.version("paddlex").startswith("3.1.")  # which divides by the height of each crop
-if DROPS_BOXES:
+if not IS_PADDLEX_3_1:
     dropped = port(pipelines.full_pipeline(pipelines.drops_a_box))
     OTHERS += [fault("a box dropped by a pipeline", dropped, "detections:pipeline.boxes", mend=unwrap)]
 HAS_WRONG_BILINEAR = PADDLE.startswith("3.2.")

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from real.features import HAS_STALE_PROGRAMS
 
 from faults import exports
-from faults.cases import HAS_STALE_PROGRAMS, NO_LIMITS, Inject, both, export_yml, image, options
+from faults.cases import NO_LIMITS, Inject, both, export_yml, image, options
 from faults.deployment import EXAMPLE, Deployment, first_failure
 from pytest_ocrparity import DifferenceError
 from pytest_ocrparity.golden.baseline_file import load_baseline_file

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+from real.features import HAS_STALE_PROGRAMS
 
 from faults import exports
-from faults.cases import HAS_STALE_PROGRAMS
 from faults.deployment import EXAMPLE, Deployment, save, trained
 from faults.ports import Port
 from pytest_ocrparity.backends.paddlex.program import program_arrays

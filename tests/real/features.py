@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from pytest_ocrparity.artifacts.ocr_options import is_paddleocr_merging_switches
 from pytest_ocrparity.backends.isolation import isolated
+
+PADDLE, PADDLEX = metadata.version("paddlepaddle"), metadata.version("paddlex")
+
+HAS_STALE_PROGRAMS = not PADDLE.startswith("3.0.")
+"""A program of 3.0 lists weights that it does not use, so another export's do not load with it."""
+IS_PADDLEX_3_1 = PADDLEX.startswith("3.1.")
+"""It has no boxes of words, reorders no text, and divides by the height of an empty crop, which later ones drop."""
+
+
+MERGES_SWITCHES = is_paddleocr_merging_switches()
+"""Older ones keep a document preprocessor of which both models are off."""
 
 
 def needs_suffix(path: str | Path) -> None:
@@ -18,7 +32,7 @@ def needs_suffix(path: str | Path) -> None:
 
 
 def needs_engines() -> None:
-    """Skip where `TextDetection` has no option `engine`."""
+    """Skip where `TextDetection` has no option `engine`, and none for its `engine_config`."""
     with isolated():
         import paddleocr
 
@@ -26,3 +40,8 @@ def needs_engines() -> None:
 
     if "engine" not in _known_options(paddleocr.TextDetection):
         pytest.skip("this paddleocr runs Paddle's own engine alone")
+
+
+def runner_attribute(predictor: Any) -> str:
+    """Return the attribute in which a predictor of paddlex has what runs its network, older ones another than newer."""
+    return "runner" if hasattr(predictor, "runner") else "infer"

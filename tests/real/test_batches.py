@@ -22,6 +22,7 @@ from pytest_ocrparity.diagnose.batch_runs import BatchRun
 from pytest_ocrparity.errors import ModelError, StageError
 from pytest_ocrparity.tolerance import BUILT_IN
 from real.blob import LIMITS
+from real.features import runner_attribute
 from real.test_example import EXAMPLE
 
 SAME_SIZE = [EXAMPLE / "images" / name for name in ("receipt.png", "border.png", "alpha.png")]
@@ -53,6 +54,12 @@ def side(request: pytest.FixtureRequest) -> Any:
     return SIDES[request.param]()
 
 
+def tap_of(side: Any) -> Any:
+    """Return what stands in the place of the side's runner."""
+    inner = side._predictor.inner
+    return getattr(inner, runner_attribute(inner))
+
+
 def run_of(side: Any, images: list[Path]) -> BatchRun:
     return BatchRun.of(side, images, [trace_anew(side, image) for image in images])
 
@@ -82,7 +89,7 @@ def test_the_network_runs_once_for_all_of_them(side: Any, monkeypatch: pytest.Mo
         return noted
 
     if isinstance(side, InferencePipeline):
-        monkeypatch.setattr(side._predictor.inner.runner, "_real", noting(side._predictor.runner))
+        monkeypatch.setattr(tap_of(side), "_real", noting(side._predictor.runner))
     else:
         monkeypatch.setattr(side, "infer", noting(side.infer))
     trace_batch(side, SAME_SIZE)
@@ -104,7 +111,7 @@ def test_pages_of_two_sizes_are_numpys_error(side: Any) -> None:
 
 def test_rows_in_another_order_are_found_and_named() -> None:
     side = on_paddle()
-    tap = side._predictor.inner.runner
+    tap = tap_of(side)
     real = tap._real
     tap._real = lambda x: [each[::-1] for each in real(x)]
     run = run_of(side, SAME_SIZE)
@@ -117,7 +124,7 @@ def test_rows_in_another_order_are_found_and_named() -> None:
 
 def test_an_engine_that_mixes_pages_is_found_and_named() -> None:
     side = on_paddle()
-    tap = side._predictor.inner.runner
+    tap = tap_of(side)
     real = tap._real
     tap._real = lambda x: [each * np.float32(0.8) + each[-1:] * np.float32(0.2) for each in real(x)]
     (found,) = run_of(side, SAME_SIZE).diagnose(0, BUILT_IN)
@@ -204,7 +211,7 @@ def test_lines_of_several_widths_run_as_one_batch_and_of_those_filled_up_the_tex
 
 def test_a_line_that_reads_otherwise_as_the_batch_fills_it_up_is_named_so(monkeypatch: pytest.MonkeyPatch) -> None:
     side = load_paddlex_pipeline(model_dir=EXAMPLE / "inference_rec")
-    tap = side._predictor.inner.runner
+    tap = tap_of(side)
     real = tap._real
 
     def attends(x: Any) -> list[Any]:

@@ -14,6 +14,7 @@ import yaml
 from paths import EXAMPLE
 
 from pytest_ocrparity.backends.isolation import isolated
+from real.features import runner_attribute
 
 CONFIG: dict[str, Any] = yaml.safe_load((EXAMPLE / "configs" / "tiny_rec.yml").read_text())
 EXPORT = EXAMPLE / "inference_rec"
@@ -51,7 +52,9 @@ class Deployed:
         )
         predictor = self.api.paddlex_predictor
         self.characters: list[str] = predictor.post_op.character
-        self._runner, predictor.runner = predictor.runner, self._run
+        place = runner_attribute(predictor)
+        self._runner = getattr(predictor, place)
+        setattr(predictor, place, self._run)
 
     def _run(self, x: list[Any]) -> list[Any]:
         (self.tensor,) = x

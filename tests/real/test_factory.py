@@ -21,6 +21,7 @@ from pytest_ocrparity.diagnosis import Change
 from pytest_ocrparity.errors import ModelError
 from pytest_ocrparity.tolerance import BUILT_IN
 from real.deployments import EXPORT, PLAIN, RECEIPT, RIGHT, TINY, causes, example_train, named
+from real.features import IS_PADDLEX_3_1, MERGES_SWITCHES
 
 ALONE = f'TextDetection(model_name="PP-OCRv5_mobile_det", model_dir={str(EXPORT)!r}, device="cpu", enable_mkldnn=False'
 Make = Callable[..., InferencePipeline]
@@ -258,6 +259,7 @@ p._sort_boxes = lambda polys: list(sort(polys))[::-1]
 """
 
 
+@pytest.mark.skipif(IS_PADDLEX_3_1, reason="it divides by the height of an empty crop")
 def test_a_box_that_the_pipeline_drops_is_a_cause_of_its_own(ocr: Make, trained: TrainingPipeline) -> None:
     """paddlex drops boxes whose crop is empty: here one is made so."""
     (found,) = causes(trained, ocr(DROPPING, **RIGHT))
@@ -266,6 +268,7 @@ def test_a_box_that_the_pipeline_drops_is_a_cause_of_its_own(ocr: Make, trained:
     assert found.evidence[0] == "with the 13 boxes of its detector in their place, all are within the limits"
 
 
+@pytest.mark.skipif(IS_PADDLEX_3_1, reason="it divides by the height of an empty crop")
 def test_dropped_boxes_are_proved_again_on_a_further_image(ocr: Make, trained: TrainingPipeline) -> None:
     side, cache = ocr(DROPPING, **RIGHT), DiagnosisCache(60)
     for image in (TINY, RECEIPT):
@@ -337,4 +340,6 @@ def test_the_frame_of_boxes_is_the_preprocessors_picture(ocr: Make) -> None:
     assert np.array_equal(picture, np.rot90(trace.decode.pixels, 1))
     assert trace.shape[:2] == picture.shape[:2]
     assert side.varied({"resize": {"doc_preprocessor": None}}).rectified(TINY) is None
-    assert ocr(**RIGHT).rectified(TINY) is None
+    idle = ocr(**RIGHT).rectified(TINY)
+    assert (idle is None) == MERGES_SWITCHES
+    assert idle is None or np.array_equal(idle, trace.decode.pixels)

@@ -14,6 +14,7 @@ from faults.deployment import EXAMPLE, Deployment, save, trained
 from pytest_ocrparity.backends.graphs import fake_quantised_program
 from pytest_ocrparity.backends.graphs.fake_quantised import FakeQuantisedProgram
 from pytest_ocrparity.backends.isolation import isolated
+from real.features import needs_engines
 
 SIDE = 128
 NO_FOLDING = {"delete_pass": ["constant_folding_pass"]}
@@ -116,6 +117,7 @@ def trained_map(network: Any, tensor: Any) -> Any:
 
 
 def test_its_diagnosis_names_what_is_rounded(folder: Path, tmp_path: Path) -> None:
+    needs_engines()  # and their engine_config
     deployment = Deployment.copy(tmp_path)
     for path in folder.glob("inference.*"):
         shutil.copy(path, tmp_path / "inference" / path.name)

@@ -15,13 +15,14 @@ import yaml
 
 from pytest_ocrparity import assert_same_detections, assert_same_preprocessing, assert_same_probability_maps
 from pytest_ocrparity.backends.paddlex.pipeline import InferencePipeline, load_inference
-from pytest_ocrparity.backends.paddlex.predictor import load_predictor
+from pytest_ocrparity.backends.paddlex.predictor import common_predictor_options, load_predictor
 from pytest_ocrparity.backends.ppocr.pipeline import TrainingPipeline
 from pytest_ocrparity.comparison import DifferenceError
 from pytest_ocrparity.diagnosis import Alternative, Change
 from pytest_ocrparity.errors import ModelError
 from pytest_ocrparity.stages import DECODE, DETECTIONS, RESIZE
 from real.blob import LIMITS, YML, Model, edited, export_yml, transforms, write_yml
+from real.features import needs_engines
 
 Page = npt.NDArray[np.uint8]
 
@@ -170,6 +171,7 @@ class Rounds:
 @pytest.fixture
 def rounding_bf16(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the engine round where the user asks for bf16, also on a processor that has no such unit."""
+    needs_engines()
 
     def load(export: Any, deployed: Any) -> Any:
         predictor = load_predictor(export, deployed)
@@ -244,6 +246,7 @@ def test_onednn_is_off_in_every_form(model: Model, tmp_path: Path, config: dict[
     "options", [{}, {"enable_mkldnn": False, "cpu_threads": 2}, {"engine_config": FORMS[1]}], ids=str
 )
 def test_a_pass_can_be_left_out_as_it_is_written(model: Model, tmp_path: Path, options: dict[str, Any]) -> None:
+    needs_engines()
     deployed = Deployed.of(model, tmp_path / "inference")
     deployed.options = {"device": "cpu", **options}
     side = deployed.load()
@@ -259,6 +262,13 @@ def test_a_pass_can_be_left_out_as_it_is_written(model: Model, tmp_path: Path, o
     assert {name: again[name] for name in ("engine", "cpu_threads")} == {
         name: before[name] for name in ("engine", "cpu_threads")
     }
+
+
+def test_only_what_paddleocr_takes_is_told_to_leave_a_pass_out(inference: InferencePipeline) -> None:
+    *_, last = inference.other_engines()
+    assert last.cause == "engine.optimization" and last.fix is not None
+    assert last.fix.text.startswith("deploy with another release of paddle")
+    assert ("engine_config" in last.fix.text) == ("engine_config" in common_predictor_options())
 
 
 def _pairs(table: str) -> list[tuple[str, str]]:

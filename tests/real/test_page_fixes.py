@@ -7,11 +7,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import yaml
 
 from pytest_ocrparity.__main__ import main
 from real.blob import operators_root
 from real.test_example import EXAMPLE, change
 
+RECOGNISER = yaml.safe_load((EXAMPLE / "configs" / "tiny_rec.yml").read_text())["Global"]["model_name"]
 Fix = Callable[..., tuple[int, str]]
 PAGE_TEST = ("-p", "no:xdist", "tests/test_page.py", "-k", "training and invoice", "--ocr-report=report")
 
@@ -84,7 +86,7 @@ def test_options_of_the_pipeline_are_printed_as_one_call(example: pytest.Pyteste
     assert said.count(" model = PaddleOCR(\n") == 1
     for model, name, folder in (
         ("text_detection", "PP-OCRv5_mobile_det", "inference"),
-        ("text_recognition", "en_PP-OCRv5_mobile_rec", "inference_rec"),
+        ("text_recognition", RECOGNISER, "inference_rec"),
     ):
         for line in (f'{model}_model_name="{name}",', f'{model}_model_dir="{folder}",'):
             assert said.count(f"           {line}\n") == 1

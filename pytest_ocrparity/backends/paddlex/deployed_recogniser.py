@@ -180,9 +180,12 @@ class DeployedRecogniser(DeployedSide, StagedRecogniser):
     def text_orders(self) -> Mapping[str, Callable[[str], str]]:
         """Return by name how paddlex can put the characters of a text into another order, whether it does so here."""
         with isolated():
-            from paddlex.inference.models.text_recognition.predictor import get_display
+            from paddlex.inference.models.text_recognition import predictor
 
-        return {"pred_reverse": self._predictor.post_process.pred_reverse, "get_display": get_display}
+        orders = {"pred_reverse": self._predictor.post_process.pred_reverse}
+        if hasattr(predictor, "get_display"):  # paddlex 3.1 reorders nothing
+            orders["get_display"] = predictor.get_display
+        return orders
 
     def _decode_nothing(self) -> None:
         """Let the predictor put two letters into its order."""

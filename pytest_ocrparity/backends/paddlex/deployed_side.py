@@ -250,7 +250,8 @@ class DeployedSide(NetworkFile):
         # What a subclass or a wrapper does to the map is not the engine's doing.
         yield Alternative("network.own_code", "the bare engine", lambda given: DeployedSide.infer(self, given))
         if self._program is not None and (not self._deployed.factory or self._runs_the_export):
-            yield from other_engines(self._export, self._deployed, self._engine_parameters(), self._infer_otherwise)
+            engine, known = self._engine_parameters(), common_predictor_options()
+            yield from other_engines(self._export, self._deployed, engine, known, self._infer_otherwise)
 
     def _infer_otherwise(self, changed: Mapping[str, Any], tensor: npt.NDArray[np.float32]) -> Any:
         """Run the export as paddleocr loads it with some options changed, of which None takes one away.

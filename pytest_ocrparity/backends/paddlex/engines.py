@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -32,7 +32,11 @@ CONFIG_CHOICES: Final = ("run_mode", "enable_cinn", "enable_new_ir", "trt_cfg_se
 
 
 def other_engines(
-    export: ExportFiles, deployed: Deployed, engine: Options, infer: Callable[[Options, Map], Map]
+    export: ExportFiles,
+    deployed: Deployed,
+    engine: Options,
+    known: Collection[str],
+    infer: Callable[[Options, Map], Map],
 ) -> Iterator[Alternative]:
     """Yield the other ways to run an export that Paddle Inference runs, each with the cause that it would prove.
 
@@ -42,6 +46,7 @@ def other_engines(
         export: its files.
         deployed: what the user gave paddleocr.
         engine: what the engine runs with.
+        known: the options that choose how a network runs, as far as paddleocr takes them.
         infer: runs the export with some options changed; None takes one away.
     """
 
@@ -59,7 +64,7 @@ def other_engines(
     if str(engine["engine"]).startswith("mkldnn"):
         yield under("engine.onednn", "oneDNN off", without_onednn(deployed))
     assert export.program is not None
-    fix = without_pass(deployed, engine)
+    fix = without_pass(deployed, engine) if "engine_config" in known else Fix("deploy with another release of paddle")
     yield Alternative("engine.optimization", "no engine pass", plain_program_run(export.program), fix)
 
 

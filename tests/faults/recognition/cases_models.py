@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from real.features import PADDLE
 
-from faults.cases import PADDLE
 from faults.near_miss import wrapped
 from faults.recognition import exports, hooks, wrappers
 from faults.recognition.case import Inject, LineCase, both, case, port

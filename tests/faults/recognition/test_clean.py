@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from real.features import IS_PADDLEX_3_1
 
 from faults.deployment import EXAMPLE
 from faults.recognition import exports, wrappers
@@ -93,7 +93,7 @@ VARIATIONS = {
     "arrays": Variation(form=as_array),
     "BMP": Variation(form=rewritten(".bmp")),
 }
-if not metadata.version("paddlex").startswith("3.1."):  # which has no boxes of words and reads fewer formats
+if not IS_PADDLEX_3_1:  # which has no boxes of words and reads fewer formats
     VARIATIONS |= {
         "boxes of words as well": Variation(with_words),
         "TIFF": Variation(form=rewritten(".tiff")),

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from pytest_ocrparity.artifacts import ocr_lint
+from pytest_ocrparity.artifacts import ocr_lint, ocr_options
 from pytest_ocrparity.artifacts.lint import lint_findings
 from pytest_ocrparity.artifacts.ocr_lint import ocr_lint_findings
 
@@ -87,7 +87,10 @@ def findings(said: dict[str, Any] | None = None, predict: dict[str, Any] | None 
         ),
     ],
 )
-def test_what_strikes_is_said_and_its_twin_is_not(wrong: dict[str, Any], told: str, right: dict[str, Any]) -> None:
+def test_what_strikes_is_said_and_its_twin_is_not(
+    wrong: dict[str, Any], told: str, right: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ocr_options, "is_paddleocr_merging_switches", lambda: True)
     (finding,) = findings(**wrong)
     assert told in finding
     assert findings(**right) == []

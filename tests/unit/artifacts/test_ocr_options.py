@@ -13,6 +13,7 @@ from pytest_ocrparity.artifacts.ocr_options import (
     all_ocr_options,
     base_ocr_options,
     detection_pipeline,
+    models_of_ocr_options,
     ocr_option_problems,
     ocr_options_not_judged,
     read_ocr_options,
@@ -82,6 +83,21 @@ def test_a_model_is_absent_where_neither_option_nor_cache_has_it(cache: Path, tm
     assert absent_models_of_ocr_options(options, {"use_textline_orientation": False}) == []
     (cache / "lines").mkdir(parents=True)
     assert absent_models_of_ocr_options(options, {}) == []
+
+
+@pytest.mark.parametrize(("version", "merges"), [("3.3.1", False), ("3.4.0", True), ("4", True)])
+def test_the_switches_decide_on_the_whole_preprocessor_where_paddleocr_merges_them(
+    monkeypatch: pytest.MonkeyPatch, version: str, merges: bool
+) -> None:
+    monkeypatch.setattr("importlib.metadata.version", lambda name: version)
+    orientation, unwarping = "use_doc_orientation_classify", "use_doc_unwarping"
+
+    def running(options: dict[str, bool], *, has_preprocessor: bool) -> list[str]:
+        config = {"use_doc_preprocessor": has_preprocessor, "use_textline_orientation": False}
+        return [each.switch for each in models_of_ocr_options(config, options, {})]
+
+    assert running({unwarping: False}, has_preprocessor=True) == ([] if merges else [orientation])
+    assert running({orientation: True}, has_preprocessor=False) == ([orientation, unwarping] if merges else [])
 
 
 @pytest.mark.parametrize(

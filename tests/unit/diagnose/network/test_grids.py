@@ -19,6 +19,11 @@ def half(array: Array) -> Array:
     return array.astype(np.float16).astype(np.float32)
 
 
+def cut_to_half(array: Array) -> Array:
+    bits = np.ascontiguousarray(array).view(np.uint32) & 0xFFFFE000
+    return np.asarray(bits.view(np.float32))
+
+
 def bfloat16(array: Array, *, is_cut: bool = False) -> Array:
     bits = array.view(np.uint32).astype(np.uint64)
     bits += 0 if is_cut else 0x7FFF + ((bits >> 16) & 1)
@@ -44,6 +49,7 @@ def trained_further(array: Array) -> Array:
     ("rounds", "cause", "text"),
     [
         (half, "precision.fp16", "half precision (fp16)"),
+        (cut_to_half, "precision.fp16", "half precision (fp16)"),
         (bfloat16, "precision.bf16", "bfloat16"),
         (lambda array: bfloat16(array, is_cut=True), "precision.bf16", "bfloat16"),
         (symmetric, "precision.int8", "8 bits per tensor, symmetric"),
@@ -73,6 +79,7 @@ def test_an_array_is_on_the_grid_to_which_it_was_rounded(
         lambda array: symmetric(array, steps=7),
         lambda array: symmetric(trained_further(array)),
         lambda array: half(trained_further(array)),
+        lambda array: cut_to_half(trained_further(array)),
         lambda array: bfloat16(trained_further(array)),
         lambda array: symmetric(array)[::-1],
         lambda array: np.zeros_like(array),
@@ -85,6 +92,7 @@ def test_an_array_is_on_the_grid_to_which_it_was_rounded(
         "4 bits",
         "trained further, then 8 bits",
         "other weights in fp16",
+        "other weights, cut to fp16",
         "other weights in bf16",
         "channels in reverse",
         "zeros",
