@@ -363,6 +363,7 @@ def _compare_pages_or_raise(reference: Trace, candidate: Trace, tolerance: Toler
 
 def _refuse_no_page(reference: Trace, candidate: Trace) -> None:
     """Raise DifferenceError where a trace that went to its end holds no texts of a page."""
+    __tracebackhide__ = True
     for trace in (reference, candidate):
         if trace.texts is None and trace.error is None:
             sort = "a recogniser" if trace.task == RECOGNITION else "a detector"
@@ -394,6 +395,7 @@ def _diagnoser(listener: Listener | None) -> Diagnoser:
 
 def _refuse_other_task(kind: str, reference: Trace, candidate: Trace) -> None:
     """Raise DifferenceError where the sides are of two tasks, or of another than that of the assertion."""
+    __tracebackhide__ = True
     names = [printable(each.pipeline) for each in (reference, candidate)]
     # One without boxes and text is taken for a detector's; what it lacks the comparison says.
     known = {
@@ -427,6 +429,7 @@ def _refuse_other_task(kind: str, reference: Trace, candidate: Trace) -> None:
 
 def _trace_of_text(text: Any, side: str) -> Trace:
     """Return a text of any accepted form as a trace. Raises TypeError for another."""
+    __tracebackhide__ = True
     if isinstance(text, Trace):
         return text
     if not isinstance(text, str | Recognition):
@@ -437,6 +440,7 @@ def _trace_of_text(text: Any, side: str) -> Trace:
 
 def _boxes_as_trace(boxes: Any, side: str) -> Trace:
     """Return boxes of any accepted form as a trace. Raises TypeError or ValueError for another."""
+    __tracebackhide__ = True
     if isinstance(boxes, Trace):
         return boxes
     if not isinstance(boxes, Iterable) and not isinstance(boxes, Detections):

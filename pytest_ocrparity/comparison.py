@@ -201,6 +201,7 @@ class Comparison:
 
     def __bool__(self) -> bool:
         """Refuse: `assert compare(...)` would pass whatever was found."""
+        __tracebackhide__ = True
         raise TypeError("a Comparison has no truth value: read its status, or use assert_same_...()")
 
     @property

@@ -93,8 +93,11 @@ def current_context() -> Context:
 
 
 def context_test_id() -> str:
-    """Return the id of the test that pytest runs, to which xdist adds "@group"; nothing outside of a test."""
-    return re.sub(r"(?<=\])@.*$", "", os.environ.get("PYTEST_CURRENT_TEST", "").rpartition(" (")[0])
+    """Return the id of the test that pytest runs, to which xdist adds "@group"; nothing outside of a test.
+
+    The name of an image may hold "]@" too, and is followed by a bracket.
+    """
+    return re.sub(r"(?<=\])@[^\]]*$", "", os.environ.get("PYTEST_CURRENT_TEST", "").rpartition(" (")[0])
 
 
 def exchange_context(context: Context) -> Context:

@@ -112,6 +112,7 @@ class Layer:
             reference's map.
         same_as: the other layers that cannot be told apart from it in the export, such as a batch norm that was folded
             into its convolution.
+        is_lacking: whether the export has no operator for it, and for those that `same_as` names.
         amounts: numbers by name: how far its output is off, of its largest value, and what of the map's difference is
             left with the reference's output in its place.
         attribute: how it differs: its attributes, where the trained network with the export's returns the export's map;
@@ -123,6 +124,7 @@ class Layer:
     operator: str
     is_proved: Annotated[bool, "false: a hint, which explains nothing"]
     same_as: Annotated[tuple[str, ...], "layers that cannot be told apart from it in the export"] = ()
+    is_lacking: Annotated[bool, "true: the export has no operator for it, and for those of `same_as`"] = False
     amounts: Mapping[str, float]
     attribute: Annotated[
         str, "its attributes that differ, where that is proved, or the operators behind it that training has not"

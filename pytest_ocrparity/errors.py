@@ -129,5 +129,7 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     import difflib  # only errors need it, and every pytest run loads this module
 
     known = sorted(known)
-    close = difflib.get_close_matches(word, known, n=1)
+    # text_det_thresh is thresh of another class, and further from it by letters than box_thresh.
+    same_end = [each for each in known if each.endswith(f"_{word}") or word.endswith(f"_{each}")]
+    close = sorted(same_end, key=lambda each: abs(len(each) - len(word))) or difflib.get_close_matches(word, known, n=1)
     return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known)}"

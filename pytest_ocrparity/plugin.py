@@ -20,6 +20,7 @@ from pytest_ocrparity.session.fixtures import (
     TRAINED,
     errors_as_fixture_failures,
 )
+from pytest_ocrparity.session.header import header_lines
 from pytest_ocrparity.session.parametrized import (
     IMAGE,
     is_parametrized_by_images,
@@ -83,7 +84,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
     """State the settings file and the versions under test, without importing them."""
-    return config.stash[RUN].header()
+    return header_lines(config.stash[RUN].settings)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

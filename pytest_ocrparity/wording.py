@@ -30,10 +30,10 @@ def image_label(name: str) -> str:
 
 
 def path_from(folder: str | os.PathLike[str], path: str | os.PathLike[str]) -> str:
-    """Return a path from a folder on, with forward slashes; the whole path where the two lie on two drives."""
+    """Return a path from a folder on, with forward slashes; the whole path where none leads there."""
     try:
         return Path(os.path.relpath(path, folder)).as_posix()
-    except ValueError:  # of Windows: no path leads from one drive to another
+    except (ValueError, FileNotFoundError):  # on another drive of Windows; or the working directory is gone
         return Path(os.path.abspath(path)).as_posix()  # noqa: PTH100 - links are not followed
 
 

@@ -326,6 +326,18 @@ def check_training_post_process(
     check_config_post_process(config, path, known, f". {way_out}" if is_named else "", purpose)
 
 
+def training_transforms(config: Mapping[str, Any], path: Path) -> tuple[str, list[Any]]:
+    """Return the operators of the evaluation in a training YAML file, after the key that they stand under.
+
+    Raises:
+        ModelError: there are none, as in an inference.yml, which is easily taken for one.
+    """
+    key = "Eval.dataset.transforms"
+    if "PreProcess" in config and "Eval" not in config:
+        raise ModelError(f"{path} has no {key}: it is an inference.yml, of an export: name the training YAML file")
+    return key, required_config_value(config, path, key, list, "they are the train side's preprocessing")
+
+
 def check_training_config(config: Mapping[str, Any], path: Path) -> None:
     """Check a training YAML file before PaddleOCR sees it.
 
@@ -333,8 +345,7 @@ def check_training_config(config: Mapping[str, Any], path: Path) -> None:
         ModelError: Eval.dataset.transforms, Architecture or PostProcess are missing or are not those of a DB detector,
             or an operator name or a scale is not plain.
     """
-    key = "Eval.dataset.transforms"
-    transforms = required_config_value(config, path, key, list, "they are the train side's preprocessing")
+    key, transforms = training_transforms(config, path)
     names = check_config_operators(transforms, path, key, OPERATORS, "detection")
     missing = [name for name in NEEDED if name not in names]
     if missing:

@@ -60,7 +60,8 @@ def lint_findings(train: Mapping[str, Any], inference: Mapping[str, Any]) -> lis
         found += _training_findings(image_label(str(train["config"])), *train_yaml)
     if inference_yaml is not None and folder is not None:
         found += _export_findings(image_label(str(folder / "inference.yml")), *inference_yaml, inference)
-    if train_yaml is not None and inference_yaml is not None:
+    # Files of a detector and of a recogniser are refused, and differ in everything.
+    if train_yaml and inference_yaml and _is_of_lines(train_yaml[0]) == _is_of_lines(inference_yaml[0]):
         found += _differing_arguments(train_yaml[0], inference_yaml[0])
     return [printable(each) for each in found + (_folder_findings(folder) if folder else [])]
 
@@ -76,6 +77,10 @@ def _read_operators(path: Path | None, key: str) -> tuple[Said, Mapping[str, Any
         return {**said, "PostProcess": dict(document["PostProcess"])}, dict(document.get("Global") or {})
     except (ModelError, KeyError, TypeError, ValueError):  # loading the model says what is wrong with the file
         return None
+
+
+def _is_of_lines(said: Said) -> bool:
+    return not said.keys().isdisjoint(recogniser_configs.RESIZES)
 
 
 def _training_findings(name: str, said: Said, settings: Mapping[str, Any]) -> Iterator[str]:

@@ -6,7 +6,7 @@ Knows names, bytes and folders; of contents it only recognises a git-lfs pointer
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,6 +17,7 @@ from pytest_ocrparity.artifacts.configs import is_config_of_recogniser, read_con
 from pytest_ocrparity.artifacts.dictionary import dictionary_fingerprint, find_dictionary
 from pytest_ocrparity.errors import ModelError
 from pytest_ocrparity.files import file_digest, refuse_pointer_file, text_file_digest
+from pytest_ocrparity.wording import listed
 
 PARAMS: Final = ".pdparams"
 PROGRAMS: Final = ("inference.json", "inference.pdmodel")
@@ -75,9 +76,17 @@ def find_checkpoint_file(
     tried = list(dict.fromkeys(folder / each for folder in folders for each in names))
     found = next((path for path in tried if path.is_file()), None)
     if found is None:
-        raise ModelError(f"no checkpoint at {' or '.join(map(str, tried))}, which {source} names")
+        raise ModelError(f"no checkpoint at {' or '.join(map(str, tried))}, which {source} names{_held_text(tried)}")
     refuse_pointer_file(found)
     return found
+
+
+def _held_text(tried: Sequence[Path]) -> str:
+    """Return which weights lie where a checkpoint was looked for: in a folder of its name, else beside."""
+    for folder in (*tried, *(path.parent for path in tried)):
+        if held := sorted(path.name for path in folder.glob(f"*{PARAMS}")):
+            return f"; {folder} holds {listed(held, 5)}"
+    return ""
 
 
 def fingerprint_training_files(

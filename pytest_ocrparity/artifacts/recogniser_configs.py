@@ -18,6 +18,7 @@ from pytest_ocrparity.artifacts.configs import (
     config_operators,
     read_config,
     required_config_value,
+    training_transforms,
 )
 from pytest_ocrparity.artifacts.dictionary import check_export_dictionary
 from pytest_ocrparity.errors import ModelError
@@ -67,8 +68,7 @@ def check_recogniser_training_config(config: Mapping[str, Any], path: Path) -> N
         ModelError: Eval.dataset.transforms, Architecture or PostProcess are missing or are not those of a recogniser
             with a CTC head, an operator name is not plain, or the dataset resizes by itself.
     """
-    key = "Eval.dataset.transforms"
-    transforms = required_config_value(config, path, key, list, "they are the train side's preprocessing")
+    key, transforms = training_transforms(config, path)
     check_training_post_process(config, path, POST_PROCESSES, TEXTS_ALONE, "text")
     names = check_config_operators(transforms, path, key, OPERATORS, _SORT)
     for needed in (("DecodeImage",), RESIZES, ("KeepKeys",)):

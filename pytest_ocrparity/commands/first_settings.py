@@ -300,10 +300,12 @@ def _images(part: Part, found: Survey) -> None:
         f"{_path(found.folder, first)} holds {number_of_images(count)} of {what}.{many}"
         f"{_others(found, others, part.name('images'))}"
     )
-    labels = [path for path in found.labels if path.parent in (first, first.parent)]
+    labels = [(path, base) for path, (image, base) in found.labels.items() if image.parent == first]
     if labels:
-        name = _path(found.folder, labels[0])
-        part.lacking[""].append(f"# labels = {toml_text(name)}")
+        path, base = labels[0]
+        name = _path(found.folder, path)
+        given = name if base == path.parent else {"files": [name], "data_dir": _path(found.folder, base)}
+        part.lacking[""].append(f"# labels = {toml_text(given)}")
         part.sentences.append(
             f"{name} labels images. Remove the # before {part.name('labels')}, and the accuracy is judged as well."
         )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -33,8 +34,8 @@ _OF_CHECKOUT: Final = frozenset(
     }
 )
 """Folders of a PaddleOCR checkout that hold its own files, and those of no user."""
-_LINES: Final = ("line", "crop", "rec", "word")
-"""In the name of a folder: its images are lines."""
+_LINES: Final = re.compile(r"(?<![a-z])(lines?|crops?|rec|words?)(?![a-z])")
+"""A word in the name of a folder: its images are lines. Folders named receipts and pipeline hold pages."""
 _LONG: Final = 3.0
 """Width by height: an image of a line is mostly longer, a page is not."""
 _LOOKED_AT: Final = 20
@@ -59,7 +60,7 @@ class Survey:
         folder: the folder, absolute.
         trained, exports, bare: by task; `bare` are `.onnx` files outside of export folders, of a task that nobody says.
         images: by task, folders with their images.
-        labels: label files.
+        labels: label files, each with the image that its first line names, and the folder that its paths start from.
         weights: all `.pdparams` files.
         checkouts: PaddleOCR's code.
         networks: "module:function" of what may make a network, by the name that the YAML file gives the backbone.
@@ -71,7 +72,7 @@ class Survey:
     exports: dict[str, list[Path]] = field(default_factory=dict)
     bare: list[Path] = field(default_factory=list)
     images: dict[str, dict[Path, list[Path]]] = field(default_factory=dict)
-    labels: list[Path] = field(default_factory=list)
+    labels: dict[Path, tuple[Path, Path]] = field(default_factory=dict)
     weights: list[Path] = field(default_factory=list)
     checkouts: list[Path] = field(default_factory=list)
     networks: dict[str, list[str]] = field(default_factory=dict)
@@ -203,8 +204,8 @@ def _find_images(found: Survey, files: Sequence[Path]) -> None:
     for path in files:
         if path.suffix.lower() in IMAGE_SUFFIXES and not (path.parent / CONFIG).is_file():
             by_folder.setdefault(path.parent, []).append(path)
-        elif path.suffix == ".txt" and _is_label_file(path, found.folder):
-            found.labels.append(path)
+        elif path.suffix == ".txt" and (labelled := _labelled_image(path, found.folder)):
+            found.labels[path] = labelled
     for folder in sorted(by_folder, key=_depth):
         task = RECOGNITION.name if _are_lines(folder, by_folder[folder]) else DETECTION.name
         found.images.setdefault(task, {})[folder] = by_folder[folder]
@@ -213,17 +214,19 @@ def _find_images(found: Survey, files: Sequence[Path]) -> None:
         found.images[tasks[0]] = next(iter(found.images.values()))
 
 
-def _is_label_file(path: Path, folder: Path) -> bool:
-    """Tell whether the first line of a file names an image that is there, as PaddleOCR's label files do."""
+def _labelled_image(path: Path, folder: Path) -> tuple[Path, Path] | None:
+    """Return the image that a file's first line names, as PaddleOCR's label files do, and where its path starts."""
     with suppress(OSError, ValueError):
         with path.open(encoding="utf-8") as file:
             name, tab, _ = file.readline(10_000).partition("\t")
-        return bool(tab) and bool(name) and any((base / name).is_file() for base in (path.parent, folder))
-    return False
+        for base in (path.parent, folder) if tab and name else ():
+            if (base / name).is_file():
+                return base / name, base
+    return None
 
 
 def _are_lines(folder: Path, images: Sequence[Path]) -> bool:
-    if any(word in folder.name.lower() for word in _LINES):
+    if _LINES.search(folder.name.lower()):
         return True
     sizes = []
     for path in images[:_LOOKED_AT]:

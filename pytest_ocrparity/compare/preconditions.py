@@ -113,8 +113,9 @@ def _describe_identity(identity: Mapping[str, Any]) -> str:
 
 def refuse_same_object(reference: object, candidate: object) -> None:
     """Raise DifferenceError where both sides are one object, or come from one, or are of two images."""
+    __tracebackhide__ = True
     if reference is candidate:
-        raise DifferenceError("reference and candidate are the same object: nothing was compared")
+        raise DifferenceError("reference and candidate are the same object: nothing was compared; trace two models")
     digests = {getattr(trace, "image_sha256", None) for trace in (reference, candidate)} - {None}
     if len(digests) > 1 and len(labels := {getattr(trace, "label", "") for trace in (reference, candidate)}) > 1:
         raise DifferenceError(f"the traces are of two images, {' and '.join(sorted(labels))}: nothing was compared")

@@ -186,7 +186,8 @@ def verdict_on_run_limits(compared: Sequence[RecordedComparison | Comparison]) -
             amounts: Sequence[float] = [value for _, value in members]
             amount, total = sum(amounts), len(members)
         else:
-            amounts = [each.counts[count] for each, _ in members]
+            # An image of which `judge` does not know how many differ is undecided by itself, and adds none.
+            amounts = [each.counts.get(count, 0) for each, _ in members]
             total = sum(each.counts[whole] for each, _ in members)
             amount = sum(amounts)
         if name == BORDERLINE_LINES and limit and amount <= 1:

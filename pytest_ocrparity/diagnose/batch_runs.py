@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from pytest_ocrparity.backends.batches import trace_batch
 from pytest_ocrparity.compare import Comparisons
+from pytest_ocrparity.compare.sensitivity import map_sensitivity, sensitivity_limit
 from pytest_ocrparity.comparison import Comparison
 from pytest_ocrparity.contract import Pipeline, trace_anew
 from pytest_ocrparity.diagnose import first_stage_to_diagnose
 from pytest_ocrparity.diagnose.batch_padding import batch_padding_columns, by_batch_padding
+from pytest_ocrparity.diagnose.chance import MOST_MAPS, RACES, Chance, Drawn, with_share_of_chance
 from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis, Fix
-from pytest_ocrparity.stages import TEXT
+from pytest_ocrparity.stages import PROBABILITY_MAP, STAGES, TEXT
 from pytest_ocrparity.tolerance import AUTO, OFF, Tolerance
 from pytest_ocrparity.trace import Image, Trace
 
@@ -66,18 +70,52 @@ class BatchRun:
         """Return whether an image has boxes alone, if only none of them, and the batch returns none at all."""
         return self.alone[index].detections is not None and self.together[index].detections is None
 
-    def diagnose(self, index: int, tolerance: Tolerance) -> Diagnosis:
+    def diagnose(self, index: int, tolerance: Tolerance) -> list[Diagnosis]:
         """Return why an image differs in the batch, by running it alone and in batches again."""
-        before = self.alone[index]
         stage = first_stage_to_diagnose(self.comparisons(index, tolerance))
-        again = replace(trace_anew(self.side, self.images[index]), pipeline=f"{before.pipeline} again")
-        if differing(before, replace(again, image=before.image), tolerance):
-            text = f"alone, {before.pipeline} does not return the same twice either, so the batch need not be the cause"
-            return Diagnosis(stage=stage, cause=UNKNOWN, summary=text)
+        return self._by_chance(index, tolerance, stage) or [self._not_kept_apart(index, tolerance, stage)]
+
+    def _by_chance(self, index: int, tolerance: Tolerance, stage: str) -> list[Diagnosis]:
+        """Return what is found where the image alone, or in this batch, does not come again; else nothing."""
+        before, together = self.alone[index], self.together[index]
+        runs = partial(self._alone_again, index), partial(self._in_batch_again, index)
+        traces = [(first, run()) for first, run in zip((before, together), runs, strict=True)]
+        changes = [differing(*pair, tolerance) or [] for pair in traces]
+        if not any(changes):
+            return []
+        text = f"{before.pipeline} does not return the same twice for the same batch"
+        if changes[0]:
+            text = f"alone, {before.pipeline} does not return the same twice either"
+        changing = first_stage_to_diagnose((*changes[0], *changes[1]))
+        if changing != PROBABILITY_MAP or STAGES.index(stage) < STAGES.index(PROBABILITY_MAP):
+            return [Diagnosis(stage=stage, cause=UNKNOWN, summary=f"{text}, so the batch need not be the cause")]
+        maps = [each.probability_map for pair in traces for each in pair if each.probability_map is not None]
+        chance = None
+        if len(maps) == 4 and len({each.shape for each in maps}) == 1:
+            draws = [partial(_map_of, run) if change else None for run, change in zip(runs, changes, strict=True)]
+            limit = sensitivity_limit(map_sensitivity(before))
+            chance = Chance(Drawn.of(maps[:2], draws[0]), Drawn.of(maps[2:], draws[1]), limit)
+            chance.draw(MOST_MAPS)
+        found = Diagnosis(stage=changing, cause="engine.not_repeatable", summary=text, fix=Fix(RACES))
+        found = with_share_of_chance(found, chance, f"{before.pipeline} alone", together.pipeline)
+        if chance is None or chance.explains_all:
+            return [found]
+        rest = "its maps alone and in the batch lie further apart than chance explains"
+        not_tried = ("experiments with the batch, which need maps that come again",)
+        return [found, Diagnosis(stage=changing, cause=UNKNOWN, summary=rest, not_tried=not_tried)]
+
+    def _alone_again(self, index: int) -> Trace:
+        before = self.alone[index]
+        again = trace_anew(self.side, self.images[index])
+        return replace(again, pipeline=f"{before.pipeline} again", image=before.image)
+
+    def _in_batch_again(self, index: int) -> Trace:
         repeated = _as_of(self.alone, trace_batch(self.side, self.images))[index]
-        if differing(self.together[index], replace(repeated, pipeline=f"{before.pipeline} again"), tolerance):
-            text = f"{before.pipeline} does not return the same twice for the same batch"
-            return Diagnosis(stage=stage, cause="engine.not_repeatable", summary=text, fix=Fix(_RACES))
+        return replace(repeated, pipeline=f"{self.alone[index].pipeline} again")
+
+    def _not_kept_apart(self, index: int, tolerance: Tolerance, stage: str) -> Diagnosis:
+        """Return why an image differs in the batch each time."""
+        before = self.alone[index]
         if (padded := by_batch_padding(self.side, before, self.together[index])) is not None:
             return padded
         count = len(self.images)
@@ -123,7 +161,8 @@ class BatchRun:
         return next((place for place, other in enumerate(self.alone) if _holds_result_of(trace, other)), None)
 
 
-_RACES = "look for dropout and other random layers (was eval() called before exporting?), then for races (cpu_threads)"
+def _map_of(run: Callable[[], Trace]) -> npt.NDArray[np.float32] | None:
+    return run().probability_map
 
 
 def _as_of(alone: Sequence[Trace], traces: Sequence[Trace]) -> list[Trace]:

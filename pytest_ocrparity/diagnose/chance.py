@@ -8,13 +8,13 @@ of a few runs, as what is clipped does.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from dataclasses import dataclass, field, replace
+from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
-Array: TypeAlias = "npt.NDArray[Any]"
+from pytest_ocrparity.diagnosis import Diagnosis
+from pytest_ocrparity.trace import Array
 
 NEVER: Final = 1 / 32
 """How little chance may reach in a few runs, of a gap that is left, so that it is taken for none of it in many. A gap
@@ -22,6 +22,15 @@ that is as small against the largest change of any value is none, as both sides 
 come the same in each run do not count where they are as few against those that change."""
 FEW: Final = 3
 """How many runs these are."""
+MOST_MAPS: Final = 6
+"""How many maps of one tensor are made at most, each of which takes a network run."""
+MOST_NOISE: Final = 0.125
+"""How far a side's own maps may lie apart, of what they leave unexplained, so that other experiments are made: what
+returns a map within that explains seven eighths."""
+RACES: Final = (
+    "look for dropout and other random layers (was eval() called before exporting?), then for races (cpu_threads)"
+)
+"""How a network is mended that returns another map of the same tensor."""
 
 
 @dataclass
@@ -61,41 +70,49 @@ class Drawn:
 
 @dataclass
 class Chance:
-    """What both sides returned of the same, of which values no further apart than `limit` are the same."""
+    """What both sides returned of the same, of which values no further apart than `limit` are the same.
+
+    Attributes:
+        noise: how far two results may lie apart by chance alone.
+        gap: how far all that one returned lies at most from all that the other did, of what chance does not explain:
+            0 where it explains all, and infinity of two shapes.
+    """
 
     reference: Drawn
     candidate: Drawn
     limit: float = 0.0
+    noise: float = field(init=False)
+    gap: float = field(init=False)
 
-    @property
-    def noise(self) -> float:
-        """How far two maps may lie apart by chance alone."""
-        return self.reference.noise + self.candidate.noise
+    def __post_init__(self) -> None:
+        self._measure()
 
-    @property
-    def gap(self) -> float:
-        """How far all that one returned lies at most from all that the other did, of what chance does not explain.
-
-        0 where it explains all, and infinity of two shapes.
-        """
-        one, other, noise = self.reference, self.candidate, self.noise
+    def _measure(self) -> None:
+        """Set what follows from what was returned so far."""
+        one, other = self.reference, self.candidate
+        self.noise, self.gap = one.noise + other.noise, float("inf")
         if one.low.shape != other.low.shape:
-            return float("inf")
+            return
         with np.errstate(invalid="ignore"):
             gaps = np.maximum(one.low - other.high, other.low - one.high)
             changes = (one.high - one.low) + (other.high - other.low)
-        is_left = ~(gaps <= max(noise, self.limit))  # what is no number, too
-        is_still = ~is_left & (gaps > max(NEVER * noise, self.limit)) & (changes <= NEVER * gaps)
+        is_left = ~(gaps <= max(self.noise, self.limit))  # what is no number, too
+        is_still = ~is_left & (gaps > max(NEVER * self.noise, self.limit)) & (changes <= NEVER * gaps)
         if np.count_nonzero(is_still) > NEVER * np.count_nonzero(changes):
             is_left |= is_still
-        return float(np.max(np.nan_to_num(gaps[is_left], nan=np.inf, posinf=np.inf), initial=0.0))
+        self.gap = float(np.max(np.nan_to_num(gaps[is_left], nan=np.inf, posinf=np.inf), initial=0.0))
 
     @property
     def explains_all(self) -> bool:
         """Whether chance may explain how far both lie apart."""
         return self.gap == 0
 
-    def draw(self, most: int, check: Callable[[], None]) -> None:
+    @property
+    def leaves_rest_to_examine(self) -> bool:
+        """Whether results that lie no further apart than by chance can be taken for the same, and most is left."""
+        return 0 < self.noise <= MOST_NOISE * self.gap
+
+    def draw(self, most: int, check: Callable[[], None] = lambda: None) -> None:
         """Run the sides that do not repeat themselves again, until chance may explain all, or next to nothing.
 
         Args:
@@ -114,3 +131,32 @@ class Chance:
                 if made is None or made.shape != side.low.shape:
                     return
                 side.add(made)
+                self._measure()
+
+
+def with_share_of_chance(diagnosis: Diagnosis, chance: Chance | None, reference: str, candidate: str) -> Diagnosis:
+    """Return a diagnosis of what does not come again that says how much of the difference chance explains.
+
+    Args:
+        diagnosis: of one of the two sides.
+        chance: what both returned, drawn often enough; None where that is not known.
+        reference: the name of one side.
+        candidate: the name of the other.
+    """
+    if chance is None:
+        proof = "how much of the difference chance explains is not known"
+        return replace(diagnosis, evidence=(*diagnosis.evidence, proof))
+    runs = max(chance.reference.runs, chance.candidate.runs)
+    moved = f"in {runs} runs, chance moved results by up to {chance.noise:.3g}"
+    if chance.explains_all:
+        beside = f"{moved}, which explains the difference, and would hide another fault that changes values by less"
+        return replace(diagnosis, noticed=(*diagnosis.noticed, *[beside] * (chance.noise > 0)))
+    far = f"in one place those of {candidate} lie {chance.gap:.3g} or more from those of {reference}"
+    if not np.isfinite(chance.gap):
+        far = f"those of {candidate} can't be compared with those of {reference} value by value"
+    proof = f"{moved}, and {far}: chance explains only a part"
+    return replace(
+        diagnosis,
+        summary=f"{diagnosis.summary}, which explains only a part of the difference",
+        evidence=(*diagnosis.evidence, proof),
+    )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Final, NamedTuple
 
@@ -11,7 +10,7 @@ import numpy as np
 
 from pytest_ocrparity.contract import UsesRandomOperators, pipeline_of
 from pytest_ocrparity.diagnose.budget import BudgetSpentError
-from pytest_ocrparity.diagnose.chance import Chance, Drawn
+from pytest_ocrparity.diagnose.chance import MOST_MAPS, RACES, Chance, Drawn, with_share_of_chance
 from pytest_ocrparity.diagnose.laboratory import Laboratory, are_equal_maps
 from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis
 from pytest_ocrparity.errors import NotEnoughMemory
@@ -20,11 +19,6 @@ from pytest_ocrparity.trace import Array, Trace
 
 MOST_TENSORS: Final = 12
 """How many tensors are made of one image at most, where those that were made do not explain the difference."""
-MOST_MAPS: Final = 6
-"""How many maps of one tensor, each of which takes a network run."""
-MOST_NOISE: Final = 0.125
-"""How far a side's own maps may lie apart, of what they leave unexplained, so that other experiments are made: what
-returns a map within that explains seven eighths."""
 
 
 _SUMMARY: Final = "{} returns something else for the same input each time"
@@ -51,12 +45,11 @@ def examine_repeatability_of_tensors(lab: Laboratory) -> list[Diagnosis]:
         for each, trace in zip(made, traces, strict=True)
     ]
     chance = _drawn_chance(lab, sides, MOST_TENSORS) if found else None
-    if chance is None:
-        return [_in_unknown_part(each) for each in found]
-    if chance.explains_all:
+    found = [with_share_of_chance(each, chance, *lab.names) for each in found]
+    if chance is None or chance.explains_all:
         return found
     lab.not_tried.append("experiments with the preprocessing, which need the same tensor each time")
-    return [*(_in_part(lab, each, chance) for each in found), _unexplained_rest(lab, TENSOR, "tensors")]
+    return [*found, _unexplained_rest(lab, TENSOR, "tensors")]
 
 
 def examine_repeatability_of_maps(lab: Laboratory) -> list[Diagnosis]:
@@ -75,14 +68,12 @@ def examine_repeatability_of_maps(lab: Laboratory) -> list[Diagnosis]:
     try:
         sides = [_drawn_maps(lab, each, trace) for each, trace in zip(made, traces, strict=True)]
     except BudgetSpentError:
-        return [_in_unknown_part(each) for each in found]
+        sides = [None, None]
     chance = _drawn_chance(lab, sides, MOST_MAPS, lab.map_limit)
-    if chance is None:
-        return [_in_unknown_part(each) for each in found]
-    if chance.explains_all:
+    found = [with_share_of_chance(each, chance, *lab.names) for each in found]
+    if chance is None or chance.explains_all:
         return found
-    found = [_in_part(lab, each, chance) for each in found]
-    if 0 < chance.noise <= MOST_NOISE * chance.gap:
+    if chance.leaves_rest_to_examine:
         lab.noise = chance.noise
         return found
     why = (
@@ -130,30 +121,6 @@ def _drawn_chance(lab: Laboratory, sides: Sequence[Drawn | None], most: int, lim
     except BudgetSpentError:
         return chance if chance.explains_all else None
     return chance
-
-
-def _in_unknown_part(diagnosis: Diagnosis) -> Diagnosis:
-    """Return a diagnosis of what does not come again, of which it is not known how much of the difference that is."""
-    if diagnosis.cause == UNKNOWN:
-        return diagnosis
-    return replace(diagnosis, evidence=(*diagnosis.evidence, "how much of the difference chance explains is not known"))
-
-
-def _in_part(lab: Laboratory, diagnosis: Diagnosis, chance: Chance) -> Diagnosis:
-    """Return a diagnosis of what does not come again and explains only a part of the difference."""
-    reference, candidate = lab.names
-    runs = max(chance.reference.runs, chance.candidate.runs)
-    far = f"and in one place {candidate}'s lie {chance.gap:.3g} or more from {reference}'s"
-    if not np.isfinite(chance.gap):
-        far = f"and {candidate}'s can't be compared with {reference}'s value by value"
-    proof = (
-        f"in {runs} runs, results of one side lie up to {chance.noise:.3g} apart, {far}: chance explains only a part"
-    )
-    return replace(
-        diagnosis,
-        summary=f"{diagnosis.summary}, which explains only a part of the difference",
-        evidence=(*diagnosis.evidence, proof),
-    )
 
 
 def _unexplained_rest(lab: Laboratory, stage: str, what: str) -> Diagnosis:
@@ -257,6 +224,5 @@ def _repeat_network(lab: Laboratory, trace: Trace) -> _Repeated | None:
 
 def not_repeatable(lab: Laboratory, trace: Trace, proof: list[str]) -> Diagnosis:
     """Return the diagnosis of a side whose network returns another map of the same tensor."""
-    fix = "look for dropout and other random layers (was eval() called before exporting?), then for races (cpu_threads)"
     cause = "reference.not_repeatable" if trace is lab.reference else "engine.not_repeatable"
-    return lab.proven_cause(PROBABILITY_MAP, cause, _SUMMARY.format(trace.pipeline), proof, fix)
+    return lab.proven_cause(PROBABILITY_MAP, cause, _SUMMARY.format(trace.pipeline), proof, RACES)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pytest_ocrparity.errors import ReportError
+from pytest_ocrparity.settings.report_pictures import OURS, PICTURES
 
 if TYPE_CHECKING:
     from pytest_ocrparity.report.document import RecordedComparison
@@ -16,9 +16,6 @@ if TYPE_CHECKING:
 PAGE, RESULTS, SUMMARY = "index.html", "results.json", "summary.md"
 MARK: Final = b'<meta name="generator" content="pytest-ocrparity'
 """The mark by which a page of this plugin is distinguished from a user's."""
-
-OURS: Final = re.compile(r"\S+-[0-9a-f]{10}(\.small)?\.(jpg|js|png|svg)|\.ocrparity-[0-9a-f]+\.tmp")
-"""The names of `album`'s pictures, of their values and of temporary files: nothing else is removed."""
 
 
 def check_report_folder(folder: Path) -> None:
@@ -79,7 +76,6 @@ def write_report(folder: Path, view: View) -> None:
     from pytest_ocrparity.report.document_text import report_document_parts
     from pytest_ocrparity.report.markdown import markdown_summary
     from pytest_ocrparity.report.page import report_page
-    from pytest_ocrparity.report.pictures.album import PICTURES
     from pytest_ocrparity.whole_files import write_whole_file
 
     try:

@@ -33,7 +33,7 @@ NEWER: Final = frozenset(
         *(("RecordedComparison", "rerun"), ("CandidateRecord", "files"), ("Diagnosis", "layer")),
         *(("Picture", "scale_limit"), ("Picture", "values_file"), ("RunRecord", "partial")),
         *(("RecordedComparison", "lines"), ("RecordedComparison", "of_detectors"), ("Layer", "steps")),
-        *(("Diagnosis", "model"), ("SettingsRecord", "page")),
+        *(("Diagnosis", "model"), ("SettingsRecord", "page"), ("Layer", "is_lacking")),
     }
 )
 """Keys that an older document may lack: all others are required, also those whose type has a default."""
@@ -85,7 +85,7 @@ class RecordedComparison(Struct, frozen=True, kw_only=True):
     file: str = ""
     line: int | None = None
     outcome: Annotated[
-        str, "how the test ended, which may expect a difference: passed, failed, error, skipped, crashed"
+        str, "how the test ended, which may expect a difference: passed, failed, error, skipped, crashed, not reached"
     ] = "passed"
     image: str
     reference: str
@@ -215,7 +215,7 @@ class Batched(Left, frozen=True, kw_only=True):
         size: how many ran with it, itself included: 1 where no other tensor has its size, 0 where it could not run.
         is_same: whether it came out as it does alone; also true of one that ran alone.
         text: what differs, or what stopped it, or why it did not run.
-        cause: the code, what is wrong and the fix, in words.
+        cause: the code, what is wrong, its proof and the fix, in words.
         largest: the largest difference of its map; `limit` is what permits it.
     """
 

@@ -27,6 +27,7 @@ from pytest_ocrparity.contract import (
 if TYPE_CHECKING:
     from pytest_ocrparity.compare.run_verdict import Fault
     from pytest_ocrparity.diagnose.batch_runs import BatchRun
+    from pytest_ocrparity.diagnosis import Diagnosis
     from pytest_ocrparity.report.document import Batched, Record
     from pytest_ocrparity.report.table import Tally
     from pytest_ocrparity.settings import Settings
@@ -35,7 +36,8 @@ if TYPE_CHECKING:
 
 Shape = tuple[int, ...]
 MOST_DIAGNOSES: Final = 3
-"""How many images of a side are diagnosed that differ in a batch; each takes two batches and a few runs more."""
+"""How many images of a side are diagnosed that differ in a batch; each takes two batches and a few runs more, or where
+it does not come again up to six of each."""
 
 
 @dataclass
@@ -199,9 +201,14 @@ class Batches:
         cause = ""
         if side.diagnoses < MOST_DIAGNOSES and self._settings.diagnosis_seconds > 0:
             side.diagnoses += 1
-            found = run.diagnose(index, heard.tolerance)
-            cause = f"{found.cause}, {found.summary}" + (f"; fix: {found.fix.text}" if found.fix else "")
+            cause = "; and ".join(_cause_text(each) for each in run.diagnose(index, heard.tolerance))
         return _record(side, heard, size=size, is_same=False, text=headline(failing[0]), cause=cause, **amounts)
+
+
+def _cause_text(diagnosis: Diagnosis) -> str:
+    """Return a cause in one line, with what shows it."""
+    texts = [f"{diagnosis.cause}, {diagnosis.summary}", *diagnosis.evidence, *diagnosis.noticed]
+    return "; ".join([*texts, *([f"fix: {diagnosis.fix.text}"] if diagnosis.fix else [])])
 
 
 def _tensor_shape(pipeline: Pipeline, file: str) -> Shape:

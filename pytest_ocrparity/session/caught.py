@@ -11,13 +11,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
+import pytest
+
 from pytest_ocrparity.session.forked import Forked
 from pytest_ocrparity.session.outcomes import RED
 from pytest_ocrparity.session.parametrized import is_marked
 
 if TYPE_CHECKING:
     from pytest_ocrparity.compare.run_verdict import Fault
-    from pytest_ocrparity.comparison import DifferenceError
+    from pytest_ocrparity.comparison import Comparison, DifferenceError
     from pytest_ocrparity.report.document import Caught, Record
     from pytest_ocrparity.session.outcomes import Outcomes
 
@@ -42,6 +44,10 @@ class Raised:
         """Begin with nothing."""
         self.is_recording = False
         """Whether something was recorded, which can't differ from itself."""
+        self._open: dict[int, Comparison] = {}
+        """By identity, those that fail and whose error is not raised yet: their causes are looked for."""
+        self._said: dict[int, Comparison] = {}
+        """Those of them whose test has ended, and of which it is said already."""
         self._heard: list[tuple[object, str]] = []  # only appended to, as a test may assert in threads
         self._left: set[int] = set()
         self._forked = Forked()
@@ -53,8 +59,20 @@ class Raised:
         if self._heard or self._left:
             self._heard, self._left = [], set()
 
+    def expect(self, judged: Comparison) -> None:
+        """Take a comparison that fails, before its error is raised."""
+        self._open[id(judged)] = judged
+
+    def is_open(self, judged: Comparison) -> bool:
+        """Tell whether the test that made a failing comparison still runs: a thread may outlive it."""
+        return id(judged) in self._open
+
     def hear(self, error: DifferenceError) -> None:
         """Take an error that is being raised."""
+        for each in error.comparisons:
+            self._open.pop(id(each), None)
+        if any(id(each) in self._said for each in error.comparisons):
+            return
         error.heard_as, text = object(), str(error).partition("\n")[0]
         if self._forked.is_inside:
             self._forked.send(text)
@@ -93,6 +111,22 @@ class Raised:
         """The first lines of the errors that have not left the test."""
         here = [text for token, text in self._heard if id(token) not in self._left] if self._heard else []
         return [*here, *self._forked.texts]
+
+    def end(self) -> list[str]:
+        """Return what the test caught, now that it has ended, and what a thread of it found that goes on."""
+        said, self._open = self._open, {}
+        self._said |= said
+        late = (
+            f"{each.image}: {each.kind} {each.status}, and the test ended before the error came"
+            for each in said.values()
+        )
+        return [*self.caught, *late]
+
+    def end_without_reports(self, error: BaseException) -> None:
+        """Take what ended the whole run in the middle of the test, as Ctrl-C does."""
+        self._open = {}
+        if not isinstance(error, pytest.exit.Exception):  # by which a test can end the run and hide what it caught
+            self.leave(error)
 
 
 def _with_causes(error: BaseException) -> Iterator[BaseException]:

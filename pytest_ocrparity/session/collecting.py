@@ -34,7 +34,7 @@ from pytest_ocrparity.report.document import (
 from pytest_ocrparity.report.table import Tally
 from pytest_ocrparity.session.image_ids import ImageIds
 from pytest_ocrparity.session.models import config_of_candidate
-from pytest_ocrparity.session.outcomes import Outcomes
+from pytest_ocrparity.session.outcomes import NOT_REACHED, Outcomes
 from pytest_ocrparity.settings import Settings
 from pytest_ocrparity.settings.candidates import Candidate
 
@@ -79,7 +79,8 @@ def collect_results(
     is_failing = bool(faults) or any(
         each.status not in MATCHES and each.outcome not in ("passed", "skipped") for each in comparisons.light
     )
-    is_failing = is_failing or any(each.outcome != "skipped" for each in missed) or not (comparisons or accuracy)
+    is_failing = is_failing or any(each.outcome != "skipped" for each in missed)
+    is_failing = is_failing or not (comparisons or accuracy or is_partial)
     return Results(
         schema_version=SCHEMA_VERSION,
         run=RunRecord(
@@ -174,25 +175,30 @@ class _Place(NamedTuple):
 
 def _comparison_places(test: str, records: Sequence[Record]) -> Iterator[tuple[_Place, Key]]:
     """Yield the comparisons of a test by their keys: those that its assertions judged, then those made besides."""
-    judged: list[tuple[int, Key, bool]] = []
-    failures: dict[Key, int] = {}
-    besides: dict[Key, list[Key]] = {}
+    judged: dict[int, tuple[Key, int | None]] = {}
+    failing: dict[Key, list[int]] = {}
+    besides: dict[int, list[Key]] = {}
     for number, record in enumerate(records):
         if isinstance(record, Compared):
-            judged.append((number, record.comparison.key, record.comparison.status in MATCHES))
+            key = record.comparison.key
+            judged[number] = key, None
+            if record.comparison.status not in MATCHES:
+                failing.setdefault(key, []).append(number)
         elif isinstance(record, Failed):
-            failures[record.key], besides[record.key] = number, [other.key for other in record.others]
-    for number, key, is_match in judged:
-        yield _Place(test, number, None if is_match else failures.get(key)), key
-    for key, number in failures.items():
-        yield from ((_Place(test, number, other=place), other) for place, other in enumerate(besides[key]))
+            besides[number] = [other.key for other in record.others]
+            if own := failing.get(record.key):  # a test may compare an image twice
+                judged[own.pop()] = record.key, number
+    for number, (key, failure) in judged.items():
+        yield _Place(test, number, failure), key
+    for number, others in besides.items():
+        yield from ((_Place(test, number, other=place), other) for place, other in enumerate(others))
 
 
 def comparison_with_test(outcomes: Outcomes, test: str, comparison: RecordedComparison) -> RecordedComparison:
     """Return a comparison with the place and the end of its test."""
     where = outcomes.get(test)
     if where is None:
-        return replace(comparison, test=test, file=test.partition("::")[0])
+        return replace(comparison, test=test, file=test.partition("::")[0], outcome=NOT_REACHED)
     return replace(comparison, test=test, file=where.file, line=where.line, outcome=where.outcome)
 
 
@@ -223,7 +229,7 @@ def _settings_images(settings: Settings) -> list[str]:
 
 
 def _image_not_reached(image: str) -> NotCompared:
-    return NotCompared("", image, "not reached", "the run stopped before")
+    return NotCompared("", image, NOT_REACHED, "the run stopped before")
 
 
 def _values(candidate: Candidate) -> dict[str, Any]:

@@ -69,8 +69,7 @@ class Ending:
             self.run.config.workeroutput[OUTPUT] = pack_document_part(self.run.worst)
         if not self._has_ended:
             self._find_run_faults(session, is_interrupted=True)
-            if self.faults and session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
-                session.exitstatus = pytest.ExitCode.TESTS_FAILED  # pytest.exit(returncode=0) ends a run so
+            session.exitstatus = self._exit_status(session, is_interrupted=True)
 
     def _find_run_faults(self, session: pytest.Session, *, is_interrupted: bool = False) -> None:
         """Find the faults of the run, and publish its report. Does nothing in a worker."""
@@ -84,13 +83,14 @@ class Ending:
             return
         if has_records or settings.golden_mode or settings.golden_prune:
             self._add_up(session, is_interrupted)
+        elif passed_before := run.config.getoption("ocr_reached"):  # and what was left of them compares nothing
+            from pytest_ocrparity.session.not_reached import partial_note
+
+            self.notes = [partial_note(passed_before)]
         if not (session.shouldfail or session.shouldstop):
             self.faults += [_run_fault("candidate", each) for each in run.preflight.unsaid(run.reporting.outcomes)]
-        status = int(session.exitstatus)
-        if not is_interrupted:
-            failed, none = pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED
-            status = int(failed if session.testsfailed or self.faults else 0 if session.testscollected else none)
-        is_cut_short = bool(session.shouldfail or session.shouldstop)
+        status = self._exit_status(session, is_interrupted=is_interrupted)
+        is_cut_short = bool(is_interrupted or session.shouldfail or session.shouldstop)
         faults = [fault.text for fault in self.faults]
         try:
             if run.reporting.publishes:
@@ -111,6 +111,13 @@ class Ending:
             from pytest_ocrparity.session.digest import Digest
 
             self.digest = Digest(errors_in_view(self._comparisons().light))
+
+    def _exit_status(self, session: pytest.Session, *, is_interrupted: bool) -> int:
+        """Return the status with which pytest is to end; pytest.exit(returncode=0) hides no fault."""
+        failed, none = pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED
+        if is_interrupted:
+            return int(failed if self.faults and session.exitstatus in (0, none) else session.exitstatus)
+        return int(failed if session.testsfailed or self.faults else 0 if session.testscollected else none)
 
     def _compared(self) -> Comparisons:
         """Return what the run compared, once it has ended."""
@@ -146,7 +153,8 @@ class Ending:
         over = {fault.sides for fault in self.faults}
         consequences: list[str] = []
         if session.testsfailed and run.have_all_failed():  # what stopped them is said already, by each
-            consequences = [fault.text for fault in self.faults if fault.name in NOTHING]
+            # Without the advice in brackets, which is for tests that passed.
+            consequences = [fault.text.partition(" (")[0] for fault in self.faults if fault.name in NOTHING]
             self.faults = [fault for fault in self.faults if fault.name not in NOTHING]
         is_whole = not (is_interrupted or session.shouldfail or session.shouldstop or passed_before)
         batch_faults, batch_notes = batch_check_result(

@@ -166,6 +166,8 @@ def train_model_problems(settings: Settings) -> list[str]:
     root, checkpoint, yml = values.get("paddleocr_root"), values.get("checkpoint"), None
     with mistakes.gathering():
         _need_setting(settings, values, "train", "config", "--ocr-train-config")
+        if not values["config"].exists():
+            raise SettingsError(f"{values['config']}: no such file: train.config is the YAML file of the training")
         yml = read_config(values["config"])
         family = family_of_training(yml)
         family.check_training(yml, values["config"])

@@ -8,16 +8,20 @@ cuts off names no test, and what it was to name runs again. A test that failed r
 from __future__ import annotations
 
 import os
+import weakref
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
 from pytest_ocrparity.whole_files import write_whole_file
-from pytest_ocrparity.wording import counted
+from pytest_ocrparity.wording import counted, path_from
+
+if TYPE_CHECKING:
+    from pytest_ocrparity.report.document import Record
 
 NAME: Final = "not_reached.txt"
 OPTION: Final = "--ocr-reached"
@@ -26,10 +30,16 @@ OPTION: Final = "--ocr-reached"
 class NotReached:
     """The file of one run."""
 
-    def __init__(self, words: Sequence[str], folder: Path, passed: Sequence[str]) -> None:
-        """Run these words of a command again, which were typed in a folder, without those that had passed before."""
+    def __init__(self, words: Sequence[str], folder: Path, passed: Sequence[str], *, runs_each: bool = False) -> None:
+        """Run these words of a command again, which were typed in a folder, without those that had passed before.
+
+        With `runs_each` each worker runs all tests, so that one of them says nothing of the others: none is left out.
+        """
         self._words, self._typed_in, self._passed = words, folder, dict.fromkeys(passed)
+        self._runs_each = runs_each
         self._path: Path | None = None
+        self._file = -1
+        """Held open: another run in the same folder replaces the file, and what passes here is not for that one."""
 
     def begin(self, folder: Path) -> None:
         """Write that nothing was reached. A folder that can't be written is the report's matter."""
@@ -38,6 +48,8 @@ class NotReached:
         lines = [*words, OPTION, *self._passed]
         with suppress(OSError):
             write_whole_file(folder / NAME, b"".join(os.fsencode(line) + b"\n" for line in lines))
+            self._file = os.open(folder / NAME, os.O_WRONLY | os.O_APPEND)
+            self._close = weakref.finalize(self, os.close, self._file)
             self._path = folder / NAME
 
     def _words_of_files(self) -> Iterator[str]:
@@ -49,28 +61,40 @@ class NotReached:
             else:
                 yield word
 
-    def leave_out(self, test: str) -> None:
-        """Append that a test has passed."""
-        if self._path is not None and test.isprintable():
-            with suppress(OSError):  # of a full disk, or of a file that is gone: the test runs again
-                file = os.open(self._path, os.O_WRONLY | os.O_APPEND)
-                try:
-                    os.write(file, os.fsencode(f"{test}\n"))
-                finally:
-                    os.close(file)
+    def leave_out(self, test: str, records: Sequence[Record]) -> None:
+        """Append that a test has passed, which left these records; not where it fails the run by what it caught."""
+        from pytest_ocrparity.report.document import Caught
+
+        is_fault = any(isinstance(record, Caught) and not record.is_expected for record in records)
+        if self._path is not None and test.isprintable() and not is_fault and not self._runs_each:
+            with suppress(OSError):  # of a full disk: the test runs again
+                os.write(self._file, os.fsencode(f"{test}\n"))
 
     def end(self, *, is_whole: bool) -> list[str]:
         """Return what to say of a run that did not come to its end; of another, remove the file."""
         if self._path is None:
             return []
+        is_there, path, self._path = self._is_there(self._path), self._path, None
+        self._close()
+        place = path_from(self._typed_in, path)
+        if not is_there:
+            return [
+                f"WARNING: {place} was replaced or removed while this run went on: if another run writes its report "
+                "there, pictures of this one may be missing"
+            ]
         if is_whole:
             with suppress(OSError):
-                self._path.unlink()
+                path.unlink()
             return []
-        place = os.path.relpath(self._path, self._typed_in)
         reads_files = pytest.version_tuple >= (8, 2)
         command = f"pytest @{place}" if reads_files else f"xargs -d '\\n' pytest < {place}"
         return [f"what did not pass yet is run by: {command}"]
+
+    def _is_there(self, path: Path) -> bool:
+        """Tell whether the file is still this run's."""
+        with suppress(OSError):
+            return os.path.samestat(os.fstat(self._file), path.stat())
+        return False
 
 
 class LeftOut:

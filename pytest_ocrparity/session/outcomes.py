@@ -11,12 +11,14 @@ RED: Final = ("failed", "error", "crashed")
 """How a test ends by which alone its run fails."""
 DID_NOT_RUN: Final = "did not run"
 """What is said of a test whose end nobody heard of."""
-_WORST_FIRST: Final = ("crashed", "error", "failed", "passed", "skipped")
+NOT_REACHED: Final = "not reached"
+"""What a test, or an image, is called where the run stopped before its end."""
+_WORST_FIRST: Final = ("crashed", "error", "failed", NOT_REACHED, "passed", "skipped")
 
 
 @dataclass(slots=True)
 class Outcome:
-    """How one test ended: "passed", "failed", "error", "skipped" or "crashed"; why; and where it stands."""
+    """How one test ended: "passed", "failed", "error", "skipped", "crashed" or NOT_REACHED; why; and where."""
 
     outcome: str
     reason: str
@@ -73,10 +75,20 @@ class Outcomes:
         """
         found = self._heard.get(test)
         if found is None:
-            place = self._passed.get(test) or next((at for (_, name), at in self._begun.items() if name == test), None)
-            found = None if place is None else _outcome(place)
+            place = self._passed.get(test)
+            found = self._begun_outcome(test) if place is None else _outcome(place)
         failing = [each for (_, name), each in self._attempts.items() if name == test and each.has_failed]
         return _worst(*failing, *(() if found is None else (found,))) if failing else found
+
+    def _begun_outcome(self, test: str) -> Outcome | None:
+        """Return what is known of a test of which nothing but passed phases was heard, and not its end."""
+        found = {key: place for key, place in self._begun.items() if key[1] == test}
+        if not found:
+            return None
+        outcome = _outcome(next(iter(found.values())))
+        if self._called.isdisjoint(found):
+            outcome.outcome, outcome.reason = NOT_REACHED, "the run stopped in the middle of this test"
+        return outcome
 
     def items(self) -> Iterator[tuple[str, Outcome]]:
         """Yield each test of which something was heard, with what it was."""

@@ -31,9 +31,10 @@ class Reporting:
         is_due: whether this run makes a report.
     """
 
-    def __init__(self, settings: Settings, not_reached: NotReached) -> None:
-        """Report as the settings say."""
+    def __init__(self, settings: Settings, not_reached: NotReached, start: Path) -> None:
+        """Report as the settings say; paths are printed from `start` on, where the run was started."""
         self.settings = settings
+        self._start = start
         self.not_reached = not_reached
         self.outcomes = Outcomes()
         self.annotations: list[str] = []
@@ -130,7 +131,7 @@ class Reporting:
                 f"pictures of {len(broken)} comparisons could not all be drawn: {each.image}: {each.picture_error}"
                 for each in broken[:1]
             ]
-            lines.append(f"report: {path_from(os.curdir, folder / 'index.html')}")
+            lines.append(f"report: {path_from(self._start, folder / 'index.html')}")
         lines += self.not_reached.end(is_whole=not results.run.interrupted)
         if flaw is not None:
             raise flaw
@@ -147,7 +148,7 @@ class Reporting:
             return view, []
         from pytest_ocrparity.report.history import append_to_history, history_entry, history_plots, read_history
 
-        where = path_from(os.curdir, path)
+        where = path_from(self._start, path)
         if not (view.compared or view.results.accuracy):
             return view, [f"history: nothing was appended to {where}, as nothing was compared"]
         if view.results.run.interrupted:

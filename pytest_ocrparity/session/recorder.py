@@ -173,7 +173,7 @@ class Recorder:
 
     def take(self, item: pytest.Item) -> list[Record]:
         """Return what a test left, now that it has ended; with the errors that it caught."""
-        if caught := self.raised.caught:
+        if caught := self.raised.end():
             self.note("caught", messages=caught, is_expected=item.get_closest_marker(MARKER) is not None)
         return records_of_item(item).take() if _LEAVES in item.stash else []
 
@@ -192,8 +192,12 @@ class Recorder:
 
     def on_comparison(self, judged: Comparison, reference: Trace, candidate: Trace) -> None:
         """Note a judged comparison with its pictures; of a page there are no batches and labels."""
-        from pytest_ocrparity.comparison import RECORDED
+        from pytest_ocrparity.comparison import MATCHES, RECORDED
 
+        if self.item is None:  # a thread has outlived its test
+            return
+        if judged.status not in MATCHES:
+            self.raised.expect(judged)
         # What a keyword set is in the comparison alone.
         tolerance = Tolerance({**current_context().tolerance().limits, **judged.limits})
         self.raised.is_recording |= judged.status == RECORDED
@@ -263,6 +267,8 @@ class Recorder:
         """Note the message and the causes of a failed comparison, and what the others of its image show."""
         from pytest_ocrparity.report.document import Failed
 
+        if not self.raised.is_open(judged):  # a thread has outlived its test
+            return
         failed = Failed(
             image=judged.image,
             reference=judged.reference,

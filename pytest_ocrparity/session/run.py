@@ -205,9 +205,26 @@ class Run:
         self.recorder.item = item
         try:
             return (yield)
+        except BaseException as error:  # Ctrl-C, or pytest.exit(): no report takes along what the test left so far
+            self._keep_unreported(item, error)
+            raise
         finally:
             self.recorder.item = before
             exchange_context(context)
+
+    def _keep_unreported(self, item: pytest.Item, error: BaseException) -> None:
+        """Keep what a test left that ends the run; a worker of xdist has no way to send it."""
+        self.recorder.raised.end_without_reports(error)
+        if not self.is_worker and (records := self.recorder.take(item)):
+            self._begin_report()
+            self.evidence.take(records)
+            self.records.add(item.nodeid, records)
+
+    def _begin_report(self) -> None:
+        """Begin the report of a run that is judged, where anything is found that is for it."""
+        if self.is_judged():
+            with suppress(ReportError):  # the report's end says it: an error here would end pytest in the middle
+                self.reporting.begin()
 
     def _rerun_command(self, image: str) -> str:
         from pytest_ocrparity.session.rerun import rerun_command
@@ -230,7 +247,8 @@ class Run:
             from pytest_ocrparity.report.pictures.album import album_lines
             from pytest_ocrparity.session.digest import OWN_SECTION
 
-            if lines := album_lines(_compared_records(records_of_item(item).records), self.settings.report_dir):
+            compared, start = _compared_records(records_of_item(item).records), self.config.invocation_params.dir
+            if lines := album_lines(compared, self.settings.report_dir, start):
                 report.sections.append((OWN_SECTION, "\n".join(lines)))
         return report
 
@@ -286,8 +304,7 @@ class Run:
         outcomes = self.reporting.outcomes
         flaw = outcomes.hear(report)
         if found or (outcomes.has_crashed and self.settings.is_set):
-            with suppress(ReportError):  # the report's end says it: an error here would end pytest in the middle
-                self.reporting.begin()
+            self._begin_report()
         if found:
             self.evidence.take(found)
         if flaw is not None:
@@ -295,7 +312,7 @@ class Run:
             if found:
                 self.records.add(report.nodeid, found)
                 if not flaw:
-                    self.reporting.not_reached.leave_out(report.nodeid)
+                    self.reporting.not_reached.leave_out(report.nodeid, found)
         if not found:
             return (yield)
         from pytest_ocrparity.session.metrics import metric_properties
@@ -383,7 +400,9 @@ class Run:
 
         typed = self.config.invocation_params
         passed = self.config.getoption("ocr_reached") or []
-        return Reporting(self.settings, NotReached([str(word) for word in typed.args], typed.dir, passed))
+        runs_each = self.config.getoption("dist", "no") == "each"
+        words = [str(word) for word in typed.args]
+        return Reporting(self.settings, NotReached(words, typed.dir, passed, runs_each=runs_each), typed.dir)
 
     def _tally(self) -> Tally:
         from pytest_ocrparity.report.table import Tally
@@ -405,25 +424,6 @@ class Run:
         """Tell whether every test that used something of ours has failed."""
         heard = (self.reporting.outcomes.get(test) for test in self.records)
         return bool(self.records) and all(outcome is not None and outcome.outcome in RED for outcome in heard)
-
-    def header(self) -> list[str]:
-        """Return the settings file and the versions under test."""
-        if not self.settings.is_set:
-            return []
-        from pytest_ocrparity import environment as versions
-
-        file = self.settings.file or "settings from the command line"
-        candidates = self.settings.candidates
-        named = [f"candidates: {', '.join(candidates)}"] if len(candidates) > 1 else []
-        asked = {
-            f"{part.prefix}{name}": batch for part in self.settings.parts for name, batch in part.batches().items()
-        }
-        named += [f"{name} in batches of {batch} as well as alone" for name, batch in asked.items()]
-        if self.settings.reads_pages or any("api" in each.values for each in candidates.values()):
-            from pytest_ocrparity.session.models import parts_without_models
-
-            named += parts_without_models(self.settings)
-        return [f"ocrparity: {line}" for line in (str(file), *versions.header(), *named)]
 
 
 def _found_images(settings: Settings) -> list[Any]:

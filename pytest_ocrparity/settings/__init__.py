@@ -6,6 +6,7 @@ import glob
 import os
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,12 +18,13 @@ from pytest_ocrparity.settings.batch_settings import typed_batch_setting
 from pytest_ocrparity.settings.candidates import Candidate, candidates_with_folder, commanded, read_candidates
 from pytest_ocrparity.settings.label_settings import LabelSettings, read_label_settings
 from pytest_ocrparity.settings.page_settings import read_page_settings
+from pytest_ocrparity.settings.report_pictures import is_picture_of_a_report
 from pytest_ocrparity.settings.setting_paths import path_with_home, with_absolute_paths_of_table
 from pytest_ocrparity.settings.settings_file import check_length, read_settings_file
 from pytest_ocrparity.settings.settings_table import OPTIONS, TABLES, settings_table_defaults
 from pytest_ocrparity.stages import RECOGNITION
 from pytest_ocrparity.tolerance import BUILT_IN, Tolerance
-from pytest_ocrparity.wording import path_from
+from pytest_ocrparity.wording import listed, path_from
 
 IMAGE_SUFFIXES: Final = (".bmp", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 """What a folder given as images is searched for; a glob may name anything."""
@@ -149,12 +151,11 @@ class Settings:
         return next(iter(self.candidates.values()), None)
 
     def image_paths(self) -> list[Path]:
-        """Return the images that the globs match, sorted, each once; without globs those of the labels."""
+        """Return the images that the globs match, sorted, each once, and no report's; without globs the labels'."""
         if not self.images and self.labels is not None and self.images_of_labels is not None:
             return self.images_of_labels(self)
-        return list(
-            dict.fromkeys(path for folder, pattern in self.images for path in _matching_images(folder, pattern))
-        )
+        found = dict.fromkeys(path for folder, pattern in self.images for path in _matching_images(folder, pattern))
+        return [path for path in found if not is_picture_of_a_report(path, self.report_dir)]
 
     def idle_globs(self) -> list[str]:
         """Return a sentence for each glob or folder that matches no file where others do."""
@@ -193,14 +194,23 @@ class Settings:
                 )
             return f"no images: {where} sets none; set `images` or pass --ocr-images='images/*.png'"
         globs = ", ".join(str(folder / pattern) for folder, pattern in self.images)
-        if "images" in self.typed:
-            return f"no images: {globs} matches no file; quote a glob on the command line, or the shell expands it"
-        nearest = ", ".join(dict.fromkeys(str(_nearest_folder(folder, pattern)) for folder, pattern in self.images))
-        link = f", which is a link to {os.path.realpath(self.file)}" if self.file and self.file.is_symlink() else ""
-        return (
-            f"no images: {globs} matches no file; `{self.prefix}images` starts at the folder of {self.file}{link}; the "
-            f"nearest folder that is there: {nearest}"
-        )
+        nearest = ", ".join(dict.fromkeys(_nearest_folder_text(folder, pattern) for folder, pattern in self.images))
+        start = ""
+        if "images" not in self.typed:
+            link = f", which is a link to {os.path.realpath(self.file)}" if self.file and self.file.is_symlink() else ""
+            start = f"; `{self.prefix}images` starts at the folder of {self.file}{link}"
+        return f"no images: {globs} matches no file{start}; the nearest folder that is there: {nearest}"
+
+
+def _nearest_folder_text(folder: Path, pattern: str) -> str:
+    """Return the deepest folder of a glob that is there, with what it holds."""
+    nearest = _nearest_folder(folder, pattern)
+    children = sorted(nearest.iterdir()) if os.access(nearest, os.R_OK) else []
+    suffixes = Counter(child.suffix for child in children if child.suffix.lower() in IMAGE_SUFFIXES)
+    if suffixes:
+        return f"{nearest}, which holds {', '.join(f'{count} of *{suffix}' for suffix, count in suffixes.items())}"
+    folders = [child.name for child in children if child.is_dir() and not child.name.startswith(".")]
+    return f"{nearest}, which holds no image" + (f", but the folders {listed(folders, 8)}" if folders else "")
 
 
 def _nearest_folder(folder: Path, pattern: str) -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from projects import wrong_export
+from projects import PATIENCE, wrong_export
 
 NO_XDIST = ("-p", "no:xdist", "-p", "no:randomly")
 HEAD = """
@@ -237,6 +237,47 @@ def test_nor_where_nothing_differs(project: pytest.Pytester) -> None:
     assert result.ret == 0
 
 
+OUTLIVES = """
+import threading
+from pytest_ocrparity.diagnose.cache import DiagnosisCache
+
+begun, goes_on, threads = threading.Event(), threading.Event(), []
+
+def asserted(sides):
+    try:
+        assert_same_detections(*sides)
+    finally:
+        begun.set()
+
+def test_mine(sides, monkeypatch):
+    diagnose = DiagnosisCache.diagnose
+
+    def diagnose_late(*args):
+        begun.set()
+        goes_on.wait(PATIENCE)
+        return diagnose(*args)
+
+    monkeypatch.setattr(DiagnosisCache, "diagnose", diagnose_late)
+    threads.append(threading.Thread(target=asserted, args=(sides,)))
+    threads[0].start()
+    begun.wait(PATIENCE)
+
+def test_other():
+    goes_on.set()
+    threads[0].join()
+"""
+
+
+@pytest.mark.parametrize("is_wrong", [True, False])
+def test_a_thread_that_outlives_its_test_hides_nothing(project: pytest.Pytester, is_wrong: bool) -> None:
+    result = run(project, OUTLIVES.replace("PATIENCE", str(PATIENCE)), "-s", is_wrong=is_wrong)
+    result.assert_outcomes(passed=2, failed=int(is_wrong), warnings=None)
+    assert caught_in(result) == ["mine"] * is_wrong
+    text = "images/one_word.npy: detections different, and the test ended before the error came"
+    assert len([line for line in faults_in(result) if text in line]) == is_wrong
+    assert "AssertionError: assert None" not in result.stdout.str() + result.stderr.str()
+
+
 def test_one_that_left_the_test_counts_as_pytest_counts_the_test(project: pytest.Pytester) -> None:
     result = run(project, written(LEFT), "--ocr-report=report", "--ocr-github=on")
     assert result.parseoutcomes() == {"xfailed": len(LEFT)}
@@ -403,7 +444,7 @@ def test_mine(sides):
     result = run(project, code.replace("def test_refused", f"{mark}def test_refused"), "--ocr-report=report")
     results = json.loads((project.path / "report" / "results.json").read_text())
     reasons = [missed["reason"] for missed in results["not_compared"]]
-    told = "the test caught: reference and candidate are the same object: nothing was compared"
+    told = "the test caught: reference and candidate are the same object: nothing was compared; trace two models"
     assert reasons == ([] if is_expected else [told])
     assert results["run"]["verdict"] == ("passed" if is_expected else "failed")
     assert result.ret == (0 if is_expected else 1)

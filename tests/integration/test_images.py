@@ -85,3 +85,14 @@ class TestGlobs:
         result.assert_outcomes(passed=2, failed=1)
         assert result.ret == 1
         result.stdout.fnmatch_lines(["images: imagse/[*].npy matches no file*"])
+
+
+@pytest.mark.parametrize("report", ["--ocr-report=report", "-v"])
+def test_the_pictures_of_a_report_are_no_images(project: pytest.Pytester, report: str) -> None:
+    project.makepyprojecttoml('[tool.ocrparity]\nimages = ["images/*.npy", "**/*.jpg"]\n')
+    run(project, "--ocr-report=report", "-k", "training").assert_outcomes(passed=2, deselected=2)
+    (drawn, _) = project.path.rglob("*.jpg")
+    run(project, report, "-k", "training").assert_outcomes(passed=2, deselected=2)
+    drawn.rename(project.path / drawn.name)  # who takes one for an image gets it
+    listed = run(project, "--collect-only", "-q", "-k", "training").outlines
+    assert f"test_export.py::test_export_matches_training[{drawn.name}]" in listed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ from PIL import Image
 from projects import NO_XDIST
 
 from pytest_ocrparity.__main__ import main
+from pytest_ocrparity.evaluate.labels import read_labels
 from pytest_ocrparity.settings import load_settings
 
 OWN = "ocrparity.toml"
@@ -257,6 +259,54 @@ def test_long_images_are_lines(folder: Path) -> None:
     Image.new("RGB", (320, 32)).save(folder / "aaa" / "x.png")
     main(["init"])
     assert load_settings(folder / OWN, {}, folder).image_paths() == [folder / "images/receipt.png"]
+
+
+@pytest.mark.parametrize(
+    ("name", "are_lines"), [("receipts", False), ("pipeline", False), ("text_lines", True), ("rec", True)]
+)
+def test_a_word_in_the_name_of_a_folder_says_what_its_images_are(
+    folder: Path, capsys: pytest.CaptureFixture[str], name: str, are_lines: bool
+) -> None:
+    give_both(folder)
+    shutil.rmtree(folder / "lines")
+    (folder / "images").rename(folder / name)
+    main(["init"])
+    told = capsys.readouterr().out
+    assert f"{name} holds 1 image of {'lines' if are_lines else 'pages'}." in told
+    assert f"{name} holds 1 image of {'pages' if are_lines else 'lines'}." not in told
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_labels_are_those_of_the_images(folder: Path, own: bool) -> None:
+    """A label file of pages is none of lines, though it lies beside both folders."""
+    give_both(folder)
+    (folder / "lines" / "Label.txt").unlink()
+    (folder / "labels_of_pages.txt").write_text("images/receipt.png\t[]\n")
+    if own:
+        (folder / "labels_of_lines.txt").write_text("lines/short.png\tOCR\n")
+    assert main(["init"]) == 0
+    pages, lines = (folder / OWN).read_text().split("[recognition]")
+    assert '# labels = "labels_of_pages.txt"' in pages
+    assert ('# labels = "labels_of_lines.txt"' in lines) is own
+    assert "labels_of_pages.txt" not in lines
+
+
+@pytest.mark.parametrize("beside", [True, False])
+def test_labels_say_where_their_paths_start(folder: Path, beside: bool) -> None:
+    """Without data_dir they start at the folder of the file, and the proposed line would be refused."""
+    give_detector(folder)
+    file = folder / ("labels.txt" if beside else "train_data/labels.txt")
+    file.parent.mkdir(exist_ok=True)
+    box = {"transcription": "OCR", "points": [[9, 9], [99, 9], [99, 30], [9, 30]]}
+    file.write_text(f"images/receipt.png\t{json.dumps([box])}\n")
+    assert main(["init"]) == 0
+    settings = folder / OWN
+    assert ("data_dir" in settings.read_text()) is not beside
+    settings.write_text(settings.read_text().replace("# labels", "labels"))
+    labels = load_settings(settings, {}, folder).labels
+    assert labels is not None
+    read = read_labels(labels.files, data_dir=labels.data_dir)
+    assert list(read.images) == [str(folder / "images/receipt.png")]
 
 
 def test_a_pyproject_gets_the_table_and_keeps_the_rest(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from projects import PATIENCE, run, wrong_export
+from projects import NO_XDIST, PATIENCE, run, wrong_export
 from toy import PAGE
 
-from pytest_ocrparity.session.not_reached import NAME, OPTION
+from pytest_ocrparity.session.not_reached import NAME, OPTION, NotReached
 
 READS_FILES = pytest.version_tuple >= (8, 2)
 TESTS = 12
@@ -118,6 +118,57 @@ def test_what_failed_runs_again(many: pytest.Pytester) -> None:
     stop(many, signal.SIGKILL, "-p", "no:xdist", "-k", "training")
     assert (many.path / "report" / NAME).exists()
     assert not passed_before(many)
+
+
+CATCHES = """
+from pytest_ocrparity import DifferenceError, assert_same_detections
+from toy import Toy
+
+def test_catches(ocr_train_model):
+    image = "images/one_word.npy"
+    try:
+        assert_same_detections(ocr_train_model.trace(image), Toy(name="other", pad=PAD).trace(image))
+    except DifferenceError:
+        pass
+"""
+
+
+@pytest.mark.parametrize("pad", [6, 1])
+def test_what_caught_a_difference_runs_again(project: pytest.Pytester, pad: int) -> None:
+    project.makepyfile(test_a=CATCHES.replace("PAD", str(pad)), test_b="def test_b():\n    raise KeyboardInterrupt")
+    project.runpytest(*NO_XDIST, "--ocr-report=report", "test_a.py", "test_b.py", no_reraise_ctrlc=True)
+    assert ("test_a.py::test_catches" in passed_before(project)) == (pad == 1)
+
+
+def test_a_test_that_each_worker_runs_is_not_left_out_by_having_passed_on_one(many: pytest.Pytester) -> None:
+    stop(many, signal.SIGKILL, "--dist", "each", "--tx", "2*popen")
+    assert not passed_before(many)  # where workers share them some are, see above
+
+
+def test_of_two_runs_in_one_folder_each_has_its_own(tmp_path: Path) -> None:
+    one, other = (NotReached([name], tmp_path, []) for name in ("one", "other"))
+    one.begin(tmp_path)
+    one.leave_out("a.py::test_a", [])
+    other.begin(tmp_path)
+    one.leave_out("a.py::test_b", [])
+    (warning,) = one.end(is_whole=True)
+    assert warning.startswith(f"WARNING: {NAME} was replaced or removed while this run went on: ")
+    assert (tmp_path / NAME).read_text() == f"other\n{OPTION}\n"
+    other.leave_out("a.py::test_a", [])
+    assert (tmp_path / NAME).read_text() == f"other\n{OPTION}\na.py::test_a\n"
+    assert other.end(is_whole=True) == []
+    assert not (tmp_path / NAME).exists()
+
+
+@pytest.mark.parametrize("is_partial", [True, False])
+def test_a_rest_that_uses_nothing_of_ours_is_partial_all_the_same(project: pytest.Pytester, is_partial: bool) -> None:
+    project.makepyfile(test_b="def test_other():\n    pass")
+    given = (OPTION, "test_b.py::test_before") if is_partial else ()
+    result = run(project, "test_b.py", "--ocr-report=report", *given)
+    result.assert_outcomes(passed=1)
+    assert ("partial: 1 test that passed before was left out" in result.stdout.str()) == is_partial
+    verdict = json.loads((project.path / "report" / "results.json").read_text())["run"]["verdict"]
+    assert verdict == ("passed" if is_partial else "failed")
 
 
 @pytest.mark.parametrize("line", ["test_export.py::test_export_matches_base", "test_export.py::test_export"])

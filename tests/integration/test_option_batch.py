@@ -76,6 +76,7 @@ def test_a_side_that_mixes_images_fails_with_image_amount_and_cause(leaking: pyt
     assert "inference in batches of 2 differs from inference alone, on 1 of 2 images: images/" in fault
     assert re.search(r"inference and inference in a batch of 2 differ by 0\.\d+ at x=\d+ y=\d+, limit 1\.0e-04", fault)
     assert "cause: engine.batch, what inference returns for an image depends on the other images of its batch" in fault
+    assert "; alone and in this batch, inference returns the same again, and the two differ" in fault
     assert "; fix: keep the images of a batch apart" in fault
     assert lines(result, "1 different, 1 same, worst map 0.")
 

@@ -31,7 +31,7 @@ def test_a_folder_is_searched_for_images(project: pytest.Pytester) -> None:
 def test_one_that_matches_nothing_is_an_error(project: pytest.Pytester) -> None:
     result = project.runpytest("-p", "no:xdist", "--ocr-images=none/*.png")
     result.assert_outcomes(errors=2)
-    result.stdout.fnmatch_lines(["*no images: *none/[*].png matches no file; quote a glob*"])
+    result.stdout.fnmatch_lines(["*no images: *none/[*].png matches no file; the nearest folder*"])
 
 
 def test_a_link_that_leads_nowhere_fails_by_name(project: pytest.Pytester) -> None:

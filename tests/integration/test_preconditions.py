@@ -71,3 +71,40 @@ def test_a_baseline_remembers_the_files_that_it_is_of(project: pytest.Pytester) 
 def test_other_files_are_not_said_to_be_the_same(project: pytest.Pytester) -> None:
     result = project.runpytest(*NO_XDIST, "-k", "training")
     result.stdout.no_fnmatch_line("*same model files*")
+
+
+@pytest.mark.parametrize(
+    ("call", "told"),
+    [
+        (
+            "assert_same_preprocessing(t, t)",
+            "E*DifferenceError: reference and candidate are the same object: nothing *",
+        ),
+        (
+            "assert_same_text(t, i)",
+            "E*DifferenceError: *are detectors, and assert_same_text compares *",
+        ),
+        ("assert_same_page(t, i)", "E*DifferenceError: *is a detector, and assert_same_page compares pages: take *"),
+        ("assert_same_text(t, 3)", "E*TypeError: candidate: give a Trace, a Recognition or a text, not 3"),
+        (
+            "assert_same_detections(t, 3)",
+            "E*TypeError: candidate: give a Trace, Detections or a list *, not 3",
+        ),
+        ("assert assert_same_preprocessing(t, i)", "E*TypeError: a Comparison has no truth value*"),
+    ],
+)
+def test_what_is_refused_is_shown_in_the_test_and_not_in_the_plugin(
+    project: pytest.Pytester, call: str, told: str
+) -> None:
+    project.makepyfile(
+        test_export=f"""
+from pytest_ocrparity import assert_same_detections, assert_same_page, assert_same_preprocessing, assert_same_text
+
+def test_call(ocr_train_model, ocr_inference_model, ocr_image):
+    t, i = ocr_train_model.trace(ocr_image), ocr_inference_model.trace(ocr_image)
+    {call}
+"""
+    )
+    result = project.runpytest(*NO_XDIST)
+    result.stdout.fnmatch_lines([f">*{call}", told])
+    assert "pytest_ocrparity/" not in result.stdout.str().partition("short test summary")[0]

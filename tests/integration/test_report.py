@@ -243,10 +243,12 @@ def test_by_default_all_stages_are_drawn_of_images_that_differ_and_thumbnails_of
     assert "images/three_words.npy/detections" in shown.ids and "images/one_word.npy/detections" in shown.ids
 
 
-def test_collecting_only_touches_nothing(project: pytest.Pytester) -> None:
+@pytest.mark.parametrize("option", ["--collect-only", "--setup-only", "--setup-plan"])
+def test_what_runs_no_test_touches_nothing(project: pytest.Pytester, option: str) -> None:
     run(project)
     before = (project.path / "report" / "results.json").read_bytes()
-    run(project, "--collect-only")
+    run(project, option)
+    assert not (project.path / "report" / "not_reached.txt").exists()
     assert (project.path / "report" / "results.json").read_bytes() == before
 
 

@@ -74,3 +74,11 @@ def test_the_gate_inside_the_package_from_a_folder_below(
     words = printed(wrong.runpytest(*NO_XDIST, *gate, "-k", "detections and one_word"))
     assert words == [*gate, "--ocr-images=../images/one_word.npy"]
     wrong.runpytest(*NO_XDIST, *words, "-k", "detections").assert_outcomes(failed=1)
+
+
+@pytest.mark.parametrize("name", ["scan[1]@2x.npy", "]@.npy", "plain.npy"])
+def test_an_image_whose_name_ends_as_a_group_of_xdist_begins(wrong: pytest.Pytester, name: str) -> None:
+    images = wrong.path / "images"
+    (images / "one_word.npy").rename(images / name)
+    first = wrong.runpytest(*NO_XDIST, "--ocr-images", f"images/{name}", "-k", "training")
+    assert f"test_export.py::test_export_matches_training[images/{name}]" in printed(first)

@@ -158,9 +158,10 @@ def told(rows: Sequence[Mapping[str, Any]], clean: Sequence[Mapping[str, Any]], 
 
 
 def not_right(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return a line for each fault that was not named right."""
+    """Return a line for each fault that was not named right, with what was said instead."""
     return [
         f"{row['outcome']:7} {row['name']}: said {_short(row['said'])}, right {', '.join(row['right'])}"
+        + "".join(f"; {text}" for text in row.get("why_not", ()))
         for row in rows
         if row["outcome"] != "right" or row["after"]
     ]

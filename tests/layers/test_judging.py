@@ -77,3 +77,5 @@ def test_targets_are_missed_by_one_wrong_claim_one_late_place_or_one_right_expor
     lines = told([right, wrong], [{"said": []}], {"branches-pir": 31, "tiny-pir": 7})
     assert "right exports with a layer named: 0 of 1" in lines and lines[-1].endswith(": 31")
     assert len(not_right([right, silent, wrong, late])) == 3
+    (line,) = not_right([right, {**silent, "why_not": ["it did not run for want of memory"]}])
+    assert line.endswith("; it did not run for want of memory")

@@ -16,6 +16,7 @@ from pytest_ocrparity import (
     assert_same_preprocessing,
     assert_same_probability_maps,
 )
+from pytest_ocrparity.diagnosis import Diagnosis
 
 
 @cache
@@ -39,6 +40,13 @@ def failure(subject: Subject, candidate: Pipeline, number: int = 0) -> Differenc
     return None
 
 
+def why_not(diagnosis: Diagnosis) -> list[str]:
+    """Return what a diagnosis says where it names no layer that is proved."""
+    if diagnosis.layer is not None and diagnosis.layer.is_proved:
+        return []
+    return [diagnosis.summary, *(text for text in diagnosis.not_tried if text.startswith("layers"))]
+
+
 def try_fault(subject: Subject, fault: Fault, folder: Path) -> tuple[dict[str, Any], DifferenceError | None]:
     """Export a fault, run the gate, and judge what it says of the layer."""
     error = failure(subject, subject.export(fault, fault.form, folder))
@@ -47,5 +55,6 @@ def try_fault(subject: Subject, fault: Fault, folder: Path) -> tuple[dict[str, A
     row |= {
         "caught": error is not None,
         "causes": [each.cause for each in (error.diagnoses if error is not None else ())],
+        "why_not": [text for each in (error.diagnoses if error is not None else ()) for text in why_not(each)],
     }
     return row, error

@@ -158,16 +158,17 @@ def test_a_model_name_against_the_yml(export: Path) -> None:
     [
         (
             {"options": {"enable_mkldn": False}},
-            r"inference\.options: paddleocr knows no option 'enable_mkldn'; it knows box_thresh, .*enable_mkldnn",
+            r"inference\.options: paddleocr knows no option 'enable_mkldn'; did you mean 'enable_mkldnn'\? It",
         ),
-        ({"options": {"use_pptrt": True}}, r"knows no option 'use_pptrt'; it knows .*precision.*use_tensorrt"),
+        ({"options": {"ir_optim": True}}, r"knows no option 'ir_optim'; known: box_thresh, .*use_tensorrt"),
+        ({"options": {"use_pptrt": True}}, r"knows no option 'use_pptrt'; .*It knows .*precision.*use_tensorrt"),
         (
             {"options": {"model_dir": "x"}},
             r"inference\.options: model_dir has a setting of its own, inference\.model_d",
         ),
         (
             {"predict_options": {"max_side": 1}},
-            r"inference\.predict_options: paddleocr knows no option 'max_side'; it knows batch_size.*max_side_limit",
+            r"inference\.predict_options: paddleocr knows no option 'max_side'; did you mean 'max_side_limit'\? It",
         ),
         ({"options": {"engine": "abacus"}}, r"cannot load this export: ValueError: Invalid engine: abacus"),
         ({"options": {"engine": "onnxruntime"}}, r"No valid model files were found for engine 'onnxruntime'"),

@@ -267,10 +267,10 @@ class TestExport:
     @pytest.mark.parametrize(
         ("settings", "message"),
         [
-            ({"options": {"limit_side_len": 3}}, r"knows no option 'limit_side_len'; it knows .*input_shape"),
+            ({"options": {"limit_side_len": 3}}, r"knows no option 'limit_side_len'; known: .*input_shape"),
             (
                 {"predict_options": {"thresh": 1}},
-                rf"knows no option 'thresh'; it knows batch_size{', return_word_box' * (not IS_PADDLEX_3_1)}$",
+                rf"knows no option 'thresh'; known: batch_size{', return_word_box' * (not IS_PADDLEX_3_1)}$",
             ),
             (
                 {"api": "TextDetection"},

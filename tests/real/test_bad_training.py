@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from paths import EXAMPLE
 
 from pytest_ocrparity.artifacts.configs import config_scale
 from pytest_ocrparity.backends.ppocr.pipeline import load_training
@@ -41,6 +42,12 @@ def test_a_yml_that_does_not_read(model: Model, tmp_path: Path, content: bytes, 
     path = tmp_path / "my.yml"
     path.write_bytes(content)
     refused(model, message, config=path)
+
+
+def test_an_inference_yml_is_not_taken_for_it(model: Model) -> None:
+    message = r"has no Eval\.dataset\.transforms: it is an inference\.yml, of an export: name the training YAML file"
+    for folder in ("inference", "inference_rec"):
+        refused(model, rf"{folder}/inference\.yml {message}", config=EXAMPLE / folder / "inference.yml")
 
 
 def test_a_missing_yml(model: Model, tmp_path: Path) -> None:
@@ -131,6 +138,16 @@ def test_a_missing_checkpoint(model: Model, tmp_path: Path) -> None:
         r"no checkpoint at .*best\.pdparams or .*best, which the setting train\.checkpoint names",
         checkpoint=tmp_path / "best",
     )
+    (tmp_path / "latest.pdparams").touch()
+    (tmp_path / "out").mkdir()
+    for name in ("best", "out"):
+        refused(
+            model,
+            rf"which the setting train\.checkpoint names; {tmp_path} holds latest\.pdparams",
+            checkpoint=tmp_path / name,
+        )
+    (tmp_path / "out" / "best.pdparams").touch()
+    refused(model, rf"train\.checkpoint names; {tmp_path}/out holds best\.pdparams$", checkpoint=tmp_path / "out")
     refused(model, r"neither Global\.checkpoints nor Global\.pretrained_model names a checkpoint", checkpoint=None)
 
 

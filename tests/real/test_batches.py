@@ -117,7 +117,7 @@ def test_rows_in_another_order_are_found_and_named() -> None:
     run = run_of(side, SAME_SIZE)
     assert [each.status for each in run.comparisons(1, BUILT_IN)] == ["same"] * 3  # the middle stays where it is
     assert "different" in [each.status for each in run.comparisons(0, BUILT_IN)]
-    found = run.diagnose(0, BUILT_IN)
+    (found,) = run.diagnose(0, BUILT_IN)
     assert found.cause == "engine.batch"
     assert f"receipt.png gets the result of {run.alone[2].label}: results are in another order" in found.summary
 
@@ -127,7 +127,7 @@ def test_an_engine_that_mixes_pages_is_found_and_named() -> None:
     tap = tap_of(side)
     real = tap._real
     tap._real = lambda x: [each * np.float32(0.8) + each[-1:] * np.float32(0.2) for each in real(x)]
-    found = run_of(side, SAME_SIZE).diagnose(0, BUILT_IN)
+    (found,) = run_of(side, SAME_SIZE).diagnose(0, BUILT_IN)
     assert found.cause == "engine.batch"
     assert "depends on the other images of its batch" in found.summary
 
@@ -225,5 +225,5 @@ def test_a_line_that_reads_otherwise_as_the_batch_fills_it_up_is_named_so(monkey
     monkeypatch.setattr(tap, "_real", attends)
     run = run_of(side, [EXAMPLE / "lines" / name for name in ("digit.png", "wide_receipt.png")])
     assert [each.is_match for each in run.comparisons(0, BUILT_IN)] == [False]
-    assert run.diagnose(0, BUILT_IN).cause == "resize.batch_padding"
+    assert run.diagnose(0, BUILT_IN)[0].cause == "resize.batch_padding"
     assert [each.is_match for each in run.comparisons(1, BUILT_IN)] == [True] * 3

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -42,6 +43,26 @@ def halved(folder: Path, change: Callable[[Any], None] = unchanged, **how: Any) 
         onnx.save(convert_float_to_float16(model, keep_io_types=True, **how), str(folder / "inference.onnx"))
     shutil.copy(FILE.with_suffix(".yml"), folder)
     return folder / "inference.onnx"
+
+
+def fold(model: Any) -> None:
+    """Fold batch norms into the convolutions before them, as ONNX Runtime does where it is asked for basic changes."""
+    import onnxruntime
+
+    with TemporaryDirectory() as folder:
+        options = onnxruntime.SessionOptions()
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+        options.optimized_model_filepath = str(Path(folder) / "folded.onnx")
+        onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        made = onnx.load(options.optimized_model_filepath)
+    count = sum(node.op_type == "BatchNormalization" for node in made.graph.node)
+    assert count < sum(node.op_type == "BatchNormalization" for node in model.graph.node)
+    model.CopyFrom(made)
+
+
+def fold_other(model: Any) -> None:
+    other_epsilon(model)
+    fold(model)
 
 
 def map_of(file: Path) -> npt.NDArray[np.float32]:
@@ -85,6 +106,17 @@ def test_a_file_that_computes_in_half_precision_has_a_cause(tmp_path: Path) -> N
     assert found.cause == "precision.fp16"
     assert "operators in half precision (fp16)" in found.summary
     assert found.evidence[1].startswith("these weights are the checkpoint's, rounded to half precision")
+
+
+@pytest.mark.parametrize("is_right", [True, False])
+def test_half_precision_behind_folded_norms_is_the_cause_of_right_ones_alone(tmp_path: Path, is_right: bool) -> None:
+    found = diagnosis_of(halved(tmp_path, fold if is_right else fold_other), tmp_path)
+    print(found)
+    assert found.cause == ("precision.fp16" if is_right else "unknown")
+    assert is_right == any(
+        each.startswith("these weights are the checkpoint's, with batch norms folded in and rounded")
+        for each in found.evidence
+    )
 
 
 def test_half_precision_beside_another_fault_has_none(tmp_path: Path) -> None:

@@ -158,7 +158,7 @@ def test_options_of_a_file_are_put_right_in_it(trained: TrainingPipeline, tmp_pa
     [
         (
             {"options": {"limit_side_len": 736}},
-            "inference.options: paddleocr knows no option 'limit_side_len'; it knows",
+            "inference.options: paddleocr knows no option 'limit_side_len'; did you mean '",
         ),
         ({"predict_options": {"text_det_max_side_limit": 9}}, "inference.predict_options: paddleocr knows no option"),
         ({"options": {"text_detection_model_dir": "x"}}, "has a setting of its own, inference.model_dir"),

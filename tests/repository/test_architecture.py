@@ -95,7 +95,6 @@ TESTED_BY = {
     "contract.stored_arrays": "unit/diagnose/network/test_weights.py",
     "diagnose.kept_state": "unit/diagnose/test_state.py",  # the words of both experiments with state
     "diagnose.recognition.line_sizes": "unit/diagnose/recognition/test_line_preprocessing.py",
-    "diagnose.network.lookalikes": "real/test_lookalikes.py",
     "diagnose.preprocessing.decoding": "real/test_diagnose_decoding.py",
     "diagnose.preprocessing.rectifying": "real/test_factory.py",  # a document preprocessor in paddleocr's pipeline
     "diagnose.preprocessing.fed_picture": "unit/diagnose/preprocessing/test_placements.py",

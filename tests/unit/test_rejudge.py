@@ -19,6 +19,7 @@ from toy_reader import LINE, NEARLY, NOTHING, Reader
 
 from pytest_ocrparity import Detections, Recognition, Trace
 from pytest_ocrparity.compare import Comparisons
+from pytest_ocrparity.compare.run_verdict import verdict_on_run_limits
 from pytest_ocrparity.comparison import UNDECIDED, Comparison
 from pytest_ocrparity.contract import pipeline_of
 from pytest_ocrparity.rejudge import limits_to_rejudge_by, rejudge_comparisons
@@ -155,10 +156,14 @@ def judged_again(
 def test_it_answers_as_comparing_again_does_or_not_at_all(name: str, recorded: str) -> None:
     sides = TRACES[name]
     for said, again, limits in judged_again(sides, recorded, WORDS):
-        for found, right in zip(again, in_a_run(*sides, limits), strict=True):
+        rights = in_a_run(*sides, limits)
+        for found, right in zip(again, rights, strict=True):
             if found.status != UNDECIDED:
                 assert found.status == right.status, f"{found.kind} {said}"
                 assert found.counts.get("different", 0) in (0, right.counts.get("different", 0)), said
+        broken = {fault.name for fault in verdict_on_run_limits(again)}  # also of what is undecided, without its counts
+        if UNDECIDED not in {found.status for found in again}:
+            assert broken == {fault.name for fault in verdict_on_run_limits(rights)}, said
 
 
 def test_it_answers_most() -> None:

@@ -53,7 +53,10 @@ def parsed_flags(parser: ArgumentParser, options: Mapping[str, Any], script: str
         if name in RESERVED:
             raise ModelError(f"inference.options: {name} has a setting of its own: set {RESERVED[name]}")
         if name not in known:
-            near = did_you_mean(name, [each for each in known if each not in RESERVED])
+            # An option of paddleocr's class is a flag under the script's task: there are flags of other tasks as near.
+            own = f"{script.removeprefix('predict_').removesuffix('.py')}_{name}"
+            flags = [each for each in known if each not in RESERVED]
+            near = f"did you mean {own!r}?" if own in flags else did_you_mean(name, flags)
             raise ModelError(f"inference.options: {name} is no flag of this {script}; {near}")
         is_list = isinstance(value, list)
         if is_list and known[name].nargs is None:

@@ -12,6 +12,7 @@ import traceback
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -22,7 +23,7 @@ from pytest_ocrparity.artifacts.recogniser_configs import unknown_recogniser_con
 from pytest_ocrparity.backends.isolation import isolated
 from pytest_ocrparity.backends.paddlex.deployed import Deployed
 from pytest_ocrparity.backends.paddlex.taps import RUNNER, Call, Tap, Taps, decoded_as_tapped, predictor_runner_inputs
-from pytest_ocrparity.errors import ModelError
+from pytest_ocrparity.errors import ModelError, did_you_mean
 from pytest_ocrparity.stages import DETECTION, RECOGNITION
 from pytest_ocrparity.trace import Decoded
 
@@ -40,6 +41,9 @@ RENAMED: Final = {"use_pptrt": "use_tensorrt", "pptrt_precision": "precision"}
 
 RESERVED: Final = {name: name for name in ("model_name", "model_dir")}
 """The options that have a setting of their own, with its name."""
+
+_ENGINE_OPTIONS: Final = ("engine", "engine_config")
+"""Options of paddleocr's that came with its version 3.5."""
 
 NEWER_PROGRAM: Final = ("pd_op", "/pir/", "json.exception")
 """What the errors mention that paddle raises on a program it does not know, or on a damaged one; any of them."""
@@ -277,8 +281,16 @@ def common_predictor_options() -> list[str]:
 
 
 def _check_known(where: str, name: str, known: Collection[str]) -> None:
-    if name not in known:
-        raise ModelError(f"{where}: paddleocr knows no option {name!r}; it knows {', '.join(sorted(known))}")
+    if name in known:
+        return
+    if name in _ENGINE_OPTIONS:
+        raise ModelError(
+            f"{where}: {name} is an option of paddleocr from 3.5 on, and {version('paddleocr')} is installed: install "
+            "a newer one, or name an .onnx file as model_file"
+        )
+    near = did_you_mean(name, known)
+    rest = f"{near} It knows {', '.join(sorted(known))}" if near.endswith("?") else near
+    raise ModelError(f"{where}: paddleocr knows no option {name!r}; {rest}")
 
 
 def _load_error_text(error: Exception, export: ExportFiles, deployed: Deployed) -> str:

@@ -306,7 +306,10 @@ def _network_from_ppocr(architecture: Mapping[str, Any], config: Path) -> Any:
     except ImportError:
         raise
     except Exception as error:
-        raise ModelError(f"{config}: ppocr cannot build this Architecture: {type(error).__name__}: {error}") from error
+        raise ModelError(
+            f"{config}: ppocr cannot build this Architecture: {type(error).__name__}: {error}. For a network of yours "
+            'set train.network = "module:function", which makes it'
+        ) from error
 
 
 def _without_pretrained(value: Any) -> Any:

@@ -11,8 +11,6 @@ from pytest_ocrparity.diagnose.layers.search import Place, Search
 from pytest_ocrparity.diagnose.network.structure import kind_of
 from pytest_ocrparity.diagnosis import Layer
 
-LACKS: Final = "not in the export"
-"""The attribute of a layer on whose way the export has no operator for it."""
 TENSOR: Final = "data"
 """What a graph calls the tensor itself."""
 
@@ -27,38 +25,44 @@ def layer_of_search(search: Search) -> Layer:
         operator=guilty.operator,
         is_proved=search.is_proved,
         same_as=others,
+        is_lacking=place.is_lacking,
         amounts={
             "output_difference": place.makes or place.off,
             "output_largest": place.size,
             "map_difference": search.off,
             "map_difference_after": search.left,
         },
-        attribute=more if place.is_one_too_many else LACKS if place.is_lacking else "",
+        attribute=more if place.is_one_too_many else "",
     )
 
 
 def describe_layer(layer: Layer) -> str:
     """Return how messages call a layer: an operator in no layer of its own is the network's."""
-    name = layer.name or "the network itself"
     if layer.operator == TENSOR:
         return f"the tensor itself: {layer.attribute}"
-    attribute = f": {layer.attribute}" if layer.attribute else ""
-    if layer.attribute == LACKS:
-        return f"{', '.join([f'{name} ({layer.operator})', *layer.same_as])}{attribute}"
-    others = f", or {', '.join(layer.same_as)}, which the export holds as one with it" if layer.same_as else ""
-    return f"{name} ({layer.operator}){others}{attribute}"
+    how = "not in the export" if layer.is_lacking else layer.attribute
+    return f"{_names(layer)}: {how}" if how else _names(layer)
+
+
+def _names(layer: Layer) -> str:
+    """Return a layer with those that can't be told apart from it."""
+    name = f"{layer.name or 'the network itself'} ({layer.operator})"
+    if layer.is_lacking:
+        return ", ".join((name, *layer.same_as))
+    return f"{name}, or {', '.join(layer.same_as)}, which the export holds as one with it" if layer.same_as else name
 
 
 def search_evidence(search: Search, layer: Layer, names: Names) -> list[str]:
     """Return the proof of a layer, or what is seen of one that is not proved."""
     reference, candidate = names
     place = search.places[0]
-    where = describe_layer(layer).removesuffix(f": {LACKS}")
+    where = _names(layer) if layer.is_lacking else describe_layer(layer)
     off = f"{place.makes or place.off:.2g} of {place.size:.2g}"
     count = _count_text(search, place)
     if not layer.is_proved:
         return [f"not proved, as {search.why}: the first layer that differs is {where}{count}, by {off}"]
-    text = f"given {reference}'s own arrays, {candidate}'s operator for {where}{count} is off by {off}"
+    own = "way without" if place.is_lacking else "operator for"
+    text = f"given {reference}'s own arrays, {candidate}'s {own} {where}{count} is off by {off}"
     further = further_places(search)
     also = f" and in {', '.join(further)}" if further else ""
     if place.is_one_too_many:
@@ -66,8 +70,6 @@ def search_evidence(search: Search, layer: Layer, names: Names) -> list[str]:
         text += f" {reference} has none: that changes the array by {off}"
     rounded = f" and at {search.others} place{'s' * (search.others > 1)} further on" if search.others else ""
     text += f"; with {reference}'s array there{also}{rounded}, the rest of {candidate} returns {reference}'s map "
-    if place.is_lacking:
-        text = text.replace("operator for", "way without", 1)
     proof = f"{text}(off by {search.left:.1g}; before, by {search.off:.2g})"
     return [proof, *(f"{candidate}'s operator there {wiring}" for wiring in _wiring(search, place, reference))]
 

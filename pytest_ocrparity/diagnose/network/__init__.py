@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import Any, Final, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from pytest_ocrparity.contract import HasOtherOutputs, RunsOtherwise, SaysMode, offered, pipeline_of
 from pytest_ocrparity.diagnose.budget import BudgetSpentError
+from pytest_ocrparity.diagnose.chance import with_share_of_chance
 from pytest_ocrparity.diagnose.laboratory import Laboratory, are_equal_maps, describe_difference, returns_map
 from pytest_ocrparity.diagnose.network import input_size as sizes
 from pytest_ocrparity.diagnose.network import weights
 from pytest_ocrparity.diagnose.network.architecture import by_architecture
+from pytest_ocrparity.diagnose.network.compared_weights import describe_stored_weights
 from pytest_ocrparity.diagnose.network.half import by_half
 from pytest_ocrparity.diagnose.network.line_maps import PLACES, line_map_head_cause
 from pytest_ocrparity.diagnose.network.map_change import map_change_cause
@@ -27,8 +29,8 @@ from pytest_ocrparity.diagnose.network.tiles import line_parts_cause, page_tiles
 from pytest_ocrparity.diagnose.repeatability import examine_repeatability_of_maps, not_repeatable
 from pytest_ocrparity.diagnosis import UNKNOWN, Alternative, Change, Diagnosis, Fix
 from pytest_ocrparity.stages import PROBABILITY_MAP, RECOGNITION, TENSOR
+from pytest_ocrparity.trace import Array
 
-Array: TypeAlias = "npt.NDArray[Any]"
 Run: TypeAlias = Callable[[Array], Array]
 
 
@@ -47,8 +49,8 @@ def examine_network(lab: Laboratory) -> list[Diagnosis]:
     if not is_run or (candidate_map is None and candidate.error is None):
         return [] if own is None else _examine_recorded_map(lab)
     found = examine_repeatability_of_maps(lab)
-    if found and not lab.noise:
-        return found  # a map that its own side does not return again shows nothing of the export
+    if found and not lab.noise:  # a map that its own side does not return again shows nothing of the export
+        return [*found[:-1], _with_stored_weights(lab, found[-1])]
     try:
         rest = _examine_maps(lab, candidate_map)
     except BudgetSpentError:
@@ -57,6 +59,15 @@ def examine_network(lab: Laboratory) -> list[Diagnosis]:
         lab.not_tried.append(f"the rest: {lab.budget.spent()}")
         rest = [lab.unknown_cause(PROBABILITY_MAP, "budget spent")]
     return [*found, *(_within_noise(lab, each) for each in rest)]
+
+
+def _with_stored_weights(lab: Laboratory, diagnosis: Diagnosis) -> Diagnosis:
+    """Return a diagnosis with which stored weights are not the checkpoint's, which is known without a map."""
+    with suppress(BudgetSpentError):
+        found = weights.paired_weights(lab)
+        if found is not None and found.pairs is not None and found.differing:
+            return replace(diagnosis, noticed=(*diagnosis.noticed, *describe_stored_weights(found)))
+    return diagnosis
 
 
 def _within_noise(lab: Laboratory, diagnosis: Diagnosis) -> Diagnosis:
@@ -264,24 +275,20 @@ def _by_chance(lab: Laboratory, other: Alternative, candidate_map: Array | None)
 
     One that stopped, a map of None, has to stop again.
     """
-    reference, candidate = lab.names
-    once = f"with {other.label}, {candidate} returned {reference}'s map once"
     own = lab.run_network(lab.own.infer, lab.tensor)
-    if candidate_map is None or own is None:
-        if candidate_map is not None:
-            proof = f"{once}; run again as it is, it stopped ({lab.last_error})"
-            return not_repeatable(lab, lab.candidate, [proof])
-        if own is not None:
-            proof = f"{once}; run again as it is, it returned a map, where it had stopped before"
-            return not_repeatable(lab, lab.candidate, [proof])
-    elif not are_equal_maps(lab, own, candidate_map):
-        proof = f"{once}; run again as it is, it returned a map unlike its own of before "
-        return not_repeatable(lab, lab.candidate, [f"{proof}({describe_difference(own, candidate_map)})"])
-    again = lab.run_network(other.run, lab.tensor)
-    if lab.is_same_map(again):
+    if own is None and candidate_map is not None:
+        then = f"run again as it is, it stopped ({lab.last_error})"
+    elif own is not None and candidate_map is None:
+        then = "run again as it is, it returned a map, where it had stopped before"
+    elif own is not None and candidate_map is not None and not are_equal_maps(lab, own, candidate_map):
+        then = f"run again as it is, it returned another map ({describe_difference(own, candidate_map)})"
+    elif lab.is_same_map(again := lab.run_network(other.run, lab.tensor)):
         return None
-    then = f"stopped when run again ({lab.last_error})" if again is None else "returned another one when run again"
-    return not_repeatable(lab, lab.candidate, [f"{once}, and {then}"])
+    else:
+        then = f"run so again, it stopped ({lab.last_error})" if again is None else "run so again, it returned another"
+    reference, candidate = lab.names
+    proof = f"with {other.label}, {candidate} returned {reference}'s map once; {then}"
+    return with_share_of_chance(not_repeatable(lab, lab.candidate, [proof]), None, reference, candidate)
 
 
 def _precision(lab: Laboratory) -> dict[str, Any]:

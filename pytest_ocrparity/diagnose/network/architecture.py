@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Final, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from pytest_ocrparity.contract import HasTrainedNetwork, Node, TrainedNetwork, offered
 from pytest_ocrparity.diagnose.laboratory import Laboratory, are_equal_maps, describe_difference, returns_map
@@ -17,8 +16,7 @@ from pytest_ocrparity.diagnose.network.structure import kernels_of, kind_of, par
 from pytest_ocrparity.diagnose.network.weights import paired_weights, weights_export_command
 from pytest_ocrparity.diagnosis import Change, Diagnosis, Fix
 from pytest_ocrparity.stages import PROBABILITY_MAP
-
-Array: TypeAlias = "npt.NDArray[Any]"
+from pytest_ocrparity.trace import Array
 
 OTHER_PARTS: Final = 1 / 3
 """Which share of each network's parts the other lacks at least, see `parts_of`.

@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final, TypeAlias
+from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from pytest_ocrparity.contract import TrainedNetwork
 from pytest_ocrparity.diagnose.budget import BudgetSpentError
 from pytest_ocrparity.diagnose.network.fusing import Check, branch_left_out
 from pytest_ocrparity.diagnose.network.grids import Grid, grid_of
+from pytest_ocrparity.trace import Array
 from pytest_ocrparity.wording import listed
-
-Array: TypeAlias = "npt.NDArray[Any]"
 
 SHOWN: Final = 4
 """How many parameters a message names."""

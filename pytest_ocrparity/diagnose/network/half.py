@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, Final, TypeAlias
+from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
-from pytest_ocrparity.contract import ComputesInHalf, HalfProgram, TrainedNetwork
+from pytest_ocrparity.contract import ComputesInHalf, HalfProgram, HasTrainedNetwork, TrainedNetwork, offered
 from pytest_ocrparity.diagnose.laboratory import Laboratory, are_equal_maps, describe_difference
 from pytest_ocrparity.diagnose.network.compared_weights import SHOWN, StoredWeights
+from pytest_ocrparity.diagnose.network.folding import EQUAL, kernel_forms, kernel_layers, unfolded
+from pytest_ocrparity.diagnose.network.grids import NEAREST
 from pytest_ocrparity.diagnose.network.weights import paired_weights
 from pytest_ocrparity.diagnosis import Diagnosis, Fix
 from pytest_ocrparity.stages import PROBABILITY_MAP
+from pytest_ocrparity.trace import Array
 from pytest_ocrparity.wording import listed
-
-Array: TypeAlias = "npt.NDArray[Any]"
 
 LEAST: Final = 1.2e-7
 """Two steps of the finest numbers of float16: converters raise what is smaller to 1e-7, and rounding makes it 0."""
@@ -66,7 +67,10 @@ def by_half(lab: Laboratory, candidate_map: Array | None) -> Diagnosis | None:
         assert made is not None
         proof[0] += f"the map of {reference}'s network with {candidate}'s weights ({describe_difference(made, single)})"
         proof[0] += f"; {before}"
-        proof.append(f"these weights are the checkpoint's, rounded to half precision: {_amounts(lab, single, own)}")
+        folded = "" if _are_paired(lab) else "with batch norms folded in and "
+        proof.append(
+            f"these weights are the checkpoint's, {folded}rounded to half precision: {_amounts(lab, single, own)}"
+        )
     summary = f"{candidate} computes {what} in half precision (fp16)"
     text = "if fp16 is meant, compare with --ocr-tolerance=fp16, and judge accuracy on labels; if not, deploy the file "
     fix = Fix(
@@ -89,12 +93,79 @@ def _single(lab: Laboratory, program: HalfProgram) -> Array | None:
 
 
 def _with_rounded_weights(lab: Laboratory) -> TrainedNetwork | None:
-    """Return the trained network with the weights that a program stores, where those are its own, rounded."""
-    found = paired_weights(lab)
-    if found is None or found.pairs is None or _unrounded(found):
+    """Return the trained network with the weights that a program stores, where those are its own, rounded.
+
+    Batch norms may be folded in, before that.
+    """
+    found, side = paired_weights(lab), offered(lab.reference.source, HasTrainedNetwork)
+    if found is None or side is None:
         return None
-    arrays = {found.pairs[name]: np.asarray(array, np.float32) for name, array in found.exported.items()}
-    return found.network.with_arrays(arrays)
+    if found.pairs is not None:
+        arrays = {found.pairs[name]: np.asarray(array, np.float32) for name, array in found.exported.items()}
+        return None if _unrounded(found) else found.network.with_arrays(arrays)
+    networks = (each for each in (side.network, side.network.fused) if each is not None)
+    made = (with_folded_half(each, found.exported, lab.budget.check) for each in networks)
+    return next((each for each in made if each is not None), None)
+
+
+def with_folded_half(
+    network: TrainedNetwork, exported: Mapping[str, Array], check: Callable[[], None]
+) -> TrainedNetwork | None:
+    """Return a network with the arrays of an export, which are its own, some with a batch norm folded in, rounded.
+
+    None where one of the network's is not found there, or no norm is folded in.
+
+    Args:
+        network: the trained network.
+        exported: what an export stores of it, in any order and under any name.
+        check: is called before each layer, and may raise.
+    """
+    arrays, left = network.arrays(), {name: np.asarray(array, np.float32) for name, array in exported.items()}
+    changed: dict[str, Array] = {}
+    known: set[str] = set()
+    for layer in kernel_layers(network, arrays):
+        check()
+        for form in list(kernel_forms(layer, arrays))[1:]:
+            own = [_half_of(left, array, slack) for array, slack in zip(form, (0.0, EQUAL), strict=True)]
+            if None not in own:
+                kernel, bias = (left.pop(name) for name in own if name is not None)
+                changed |= unfolded(layer, (kernel, bias), arrays, is_folded=True)
+                known |= {layer.kernel, layer.bias or layer.kernel, *layer.norm.values()}
+                break
+    if not changed:
+        return None
+    for name in network.used or arrays:
+        if name in known:
+            continue
+        same = (each for each, array in left.items() if is_rounded_to_half(_like(array, arrays[name]), arrays[name]))
+        if (found := next(same, None)) is None:
+            return None
+        changed[name] = _like(left.pop(found), arrays[name])
+    return network.with_arrays(changed)
+
+
+def _like(array: Array, other: Array) -> Array:
+    """Return an array in the shape of another one of as many values."""
+    return array.reshape(other.shape) if array.size == other.size else array
+
+
+def _half_of(left: Mapping[str, Array], form: Array | None, slack: float) -> str | None:
+    """Return which array is one that was folded, rounded to float16; folding may end in the number beside it.
+
+    `slack` is how far it may lie off besides, of the largest value.
+    """
+    if form is None:
+        return None
+    with np.errstate(over="ignore", invalid="ignore"):
+        step = np.spacing(np.abs(form).astype(np.float16)).astype(np.float32)
+    most = np.maximum(NEAREST * step, LEAST) + slack * float(np.max(np.abs(form), initial=0.0))
+    same = (name for name, array in left.items() if array.shape == form.shape and np.all(np.abs(array - form) <= most))
+    return next((name for name in same if is_rounded_to_half(left[name], left[name])), None)
+
+
+def _are_paired(lab: Laboratory) -> bool:
+    found = paired_weights(lab)
+    return found is not None and found.pairs is not None
 
 
 def _unrounded(found: StoredWeights) -> list[str]:

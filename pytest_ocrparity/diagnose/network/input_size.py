@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from pytest_ocrparity.contract import HasInputSize, pipeline_of
 from pytest_ocrparity.diagnose.budget import BudgetSpentError
@@ -16,8 +15,8 @@ from pytest_ocrparity.diagnose.network.side_graphs import candidate_graph
 from pytest_ocrparity.diagnose.network.weights import weights_export_command
 from pytest_ocrparity.diagnosis import Change, Diagnosis, Fix
 from pytest_ocrparity.stages import PROBABILITY_MAP, RECOGNITION
+from pytest_ocrparity.trace import Array
 
-Array: TypeAlias = "npt.NDArray[Any]"
 Run: TypeAlias = Callable[[Array], Array]
 
 SIDES: Final = (1024, 512, 256, 128, 64)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from pytest_ocrparity.compare.sensitivity import map_sensitivity, sensitivity_limit
 from pytest_ocrparity.diagnose.laboratory import Laboratory, are_equal_maps, describe_difference
@@ -15,8 +14,8 @@ from pytest_ocrparity.diagnose.network.map_change import Family, MapChange
 from pytest_ocrparity.diagnose.network.weights import has_exported_weights, weights_export_command
 from pytest_ocrparity.diagnosis import Change, Diagnosis, Fix
 from pytest_ocrparity.stages import PROBABILITY_MAP
+from pytest_ocrparity.trace import Array
 
-Array: TypeAlias = "npt.NDArray[Any]"
 Run: TypeAlias = Callable[[Array], Array]
 
 SHARE: Final = 0.1

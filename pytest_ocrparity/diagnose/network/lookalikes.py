@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from pytest_ocrparity.artifacts.model_files import PARAMS
 from pytest_ocrparity.backends.ppocr.network import read_network_state
 from pytest_ocrparity.backends.ppocr.trained_side import TrainedSide
 from pytest_ocrparity.diagnosis import Alternative
 from pytest_ocrparity.errors import ModelError
+from pytest_ocrparity.trace import Array
 from pytest_ocrparity.wording import image_label
-
-Array: TypeAlias = "npt.NDArray[Any]"
 
 MOST_CHECKPOINTS = 20
 """Most checkpoints of the folder that are read, the newest first; a training run writes many."""
@@ -26,10 +24,17 @@ BEST = "best_accuracy"
 
 
 class Neighbour(NamedTuple):
-    """Another checkpoint, and how many of an export's arrays it holds."""
+    """Another checkpoint that holds more of an export's arrays than the trained network does.
+
+    Attributes:
+        path: its file.
+        held: how many of the arrays that the trained network does not hold it does.
+        missing: how many these are in all. Those of one value are left out of both, as any layer may begin so.
+    """
 
     path: Path
     held: int
+    missing: int
 
 
 def lookalikes(train: TrainedSide, other: Path | None) -> Iterator[Alternative]:
@@ -45,8 +50,9 @@ def lookalikes(train: TrainedSide, other: Path | None) -> Iterator[Alternative]:
 
 def has_nearer_lookalike(train: TrainedSide, exported: Mapping[str, Array]) -> bool:
     """Return whether another sub-model holds more of an export's arrays than the train side's own."""
-    own = _count_held_arrays(exported, train.network.arrays())
-    return any(_count_held_arrays(exported, sibling.arrays()) > own for sibling in train.network.siblings.values())
+    wanted = _array_keys(exported)
+    most = len(wanted & _array_keys(train.network.arrays()))
+    return any(len(wanted & _array_keys(each.arrays())) > most for each in train.network.siblings.values())
 
 
 def nearest_lookalike_checkpoint(train: TrainedSide, exported: Mapping[str, Array]) -> Neighbour | None:
@@ -54,27 +60,26 @@ def nearest_lookalike_checkpoint(train: TrainedSide, exported: Mapping[str, Arra
 
     Of several that hold as many, `best_accuracy` wins, then the YAML file's, then the newest.
     """
-    own = train.files.checkpoint
-    best, most = None, _count_held_arrays(exported, train.network.arrays())
-    for path in _other_checkpoints(train, own):
+    wanted, own = _array_keys(exported), _array_keys(train.network.arrays())
+    best, most = None, len(wanted & own)
+    missing = _array_keys({name: array for name, array in exported.items() if _is_varied(array)}) - own
+    for path in _other_checkpoints(train, train.files.checkpoint):
         try:
             values = read_network_state(path, trust=train.files.trust)
         except ModelError:
             continue  # it can't be read safely, so its weights stay unknown
-        arrays = {key: np.asarray(value) for key, value in values.items()}
-        if (held := _count_held_arrays(exported, arrays)) > most:
-            keys = {_array_key(array) for array in arrays.values()}
-            best, most = Neighbour(path, sum(_array_key(array) in keys for array in exported.values())), held
+        keys = _array_keys({key: np.asarray(value) for key, value in values.items()})
+        if (held := len(wanted & keys)) > most:
+            best, most = Neighbour(path, len(missing & keys), len(missing)), held
     return best
 
 
-def _count_held_arrays(exported: Mapping[str, Array], among: Mapping[str, Array]) -> int:
-    """Return how many different exported arrays occur in another network, bit for bit."""
-    return len({_array_key(array) for array in exported.values()} & {_array_key(array) for array in among.values()})
+def _array_keys(arrays: Mapping[str, Array]) -> set[tuple[Any, ...]]:
+    return {(array.shape, str(array.dtype), array.tobytes()) for array in arrays.values()}
 
 
-def _array_key(array: Array) -> tuple[Any, ...]:
-    return array.shape, str(array.dtype), array.tobytes()
+def _is_varied(array: Array) -> bool:
+    return array.size > 0 and bool((array != array.flat[0]).any())
 
 
 def _other_checkpoints(train: TrainedSide, own: Path) -> list[Path]:

@@ -5,18 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from pytest_ocrparity.diagnose.laboratory import Laboratory, are_equal_maps
 from pytest_ocrparity.diagnose.network import map_of_candidate
 from pytest_ocrparity.diagnose.network.compared_weights import StoredWeights
 from pytest_ocrparity.diagnose.network.rounding import is_as_written, match_weights, quantised_program, unmatched_text
 from pytest_ocrparity.diagnose.network.weights import paired_network, paired_weights
-
-Array: TypeAlias = "npt.NDArray[Any]"
+from pytest_ocrparity.trace import Array
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,26 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from pytest_ocrparity.contract import IsQuantised, QuantisedProgram, RoundedOperator, TrainedNetwork
 from pytest_ocrparity.diagnose.laboratory import Laboratory, are_equal_maps, describe_difference
 from pytest_ocrparity.diagnose.network.compared_weights import SHOWN
+from pytest_ocrparity.diagnose.network.folding import EQUAL, Kernel, KernelLayer, kernel_forms, kernel_layers, unfolded
 from pytest_ocrparity.diagnose.network.grids import NEAREST, lies_on_steps
 from pytest_ocrparity.diagnose.network.weights import paired_network
 from pytest_ocrparity.diagnosis import Diagnosis, Fix
 from pytest_ocrparity.stages import PROBABILITY_MAP
+from pytest_ocrparity.trace import Array
 from pytest_ocrparity.wording import listed
 
-Array: TypeAlias = "npt.NDArray[Any]"
-Kernel: TypeAlias = "tuple[Array, Array | None]"
-"""A kernel and its bias."""
-
-EPSILON: Final = 1e-5
-"""What batch norm adds to a variance, in paddle and in all networks of PaddleOCR."""
 NEAR: Final = 0.25
 """How far an engine's own map may lie from that of the program as it is written, of the difference to be explained.
 
@@ -33,15 +28,6 @@ processor with VNNI.
 MOST_OF: Final = 0.5
 """Of the difference so much has to be left with rounded kernels alone, in the mean, so that they are the cause."""
 ACTIVATIONS: Final = "precision.activations"
-
-
-class _Layer(NamedTuple):
-    """A layer of a trained network with a kernel: the names of its arrays, and of the batch norm that follows."""
-
-    name: str
-    kernel: str
-    bias: str | None
-    norm: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -190,7 +176,8 @@ def match_weights(program: QuantisedProgram, network: TrainedNetwork | None) -> 
         layers[operator.name] = layer.name
         # Another operator may add the bias.
         kernels[operator.name] = kept[0], None if operator.bias is None else kept[1]
-        changed |= _unfolded(layer, operator, arrays, is_folded=kept[0] is not arrays[layer.kernel])
+        is_folded = kept[0] is not arrays[layer.kernel]
+        changed |= unfolded(layer, (operator.kernel, operator.bias), arrays, is_folded=is_folded)
     return QuantisedNetwork(program, layers, kernels, network.with_arrays(changed))
 
 
@@ -204,46 +191,15 @@ def unmatched_text(program: QuantisedProgram, network: TrainedNetwork | None) ->
 
 def _matches(
     program: QuantisedProgram, network: TrainedNetwork, arrays: Mapping[str, Array]
-) -> Iterator[tuple[RoundedOperator, tuple[_Layer, Kernel] | None]]:
+) -> Iterator[tuple[RoundedOperator, tuple[KernelLayer, Kernel] | None]]:
     """Yield each operator with the layer, and its kernel, that it is rounded from; None where there is none."""
-    left = list(_layers(network))
+    left = list(kernel_layers(network, arrays))
     for operator in program.operators:
-        ways = ((each, kept) for each in left for kept in _forms(each, arrays))
+        ways = ((each, kept) for each in left for kept in kernel_forms(each, arrays))
         chosen = next((way for way in ways if _is_rounded_from(operator, way[1])), None)
         if chosen is not None:
             left.remove(chosen[0])
         yield operator, chosen
-
-
-def _layers(network: TrainedNetwork) -> Iterator[_Layer]:
-    """Yield the layers with kernels in the order in which an evaluation uses them."""
-    arrays, keys = network.arrays(), network.keys()
-    groups: dict[str, dict[str, str]] = {}
-    for name in network.used or arrays:
-        layer, _, part = keys[name].rpartition(".")
-        groups.setdefault(layer, {})[part] = name
-    rows = list(groups.items())
-    for index, (layer, parts) in enumerate(rows):
-        kernel = parts.get("weight")
-        if kernel is None or arrays[kernel].ndim < 2:
-            continue
-        after = rows[index + 1][1] if index + 1 < len(rows) else {}
-        yield _Layer(layer, kernel, parts.get("bias"), after if {"_mean", "_variance"} <= after.keys() else {})
-
-
-def _forms(layer: _Layer, arrays: Mapping[str, Array]) -> Iterator[Kernel]:
-    """Yield a layer's kernel and bias as they are trained, and with the batch norm that follows folded in."""
-    kernel, bias = arrays[layer.kernel], None if layer.bias is None else arrays[layer.bias]
-    yield kernel, bias
-    if not layer.norm:
-        return
-    mean, variance, scale, offset = (arrays[layer.norm[each]] for each in ("_mean", "_variance", "weight", "bias"))
-    factor = scale / np.sqrt(variance + np.float32(EPSILON))
-    shifted = offset + ((0 if bias is None else bias) - mean) * factor
-    for axis in (0, 1):  # of a transposed convolution, the second axis is that of the outputs
-        if kernel.shape[axis] == factor.size:
-            shape = [-1 if each == axis else 1 for each in range(kernel.ndim)]
-            yield kernel * factor.reshape(shape), shifted
 
 
 def _is_rounded_from(operator: RoundedOperator, kept: Kernel) -> bool:
@@ -256,27 +212,6 @@ def _is_rounded_from(operator: RoundedOperator, kept: Kernel) -> bool:
         return False
     off = np.abs(operator.bias - bias)
     return bool(np.all(off <= NEAREST * operator.bias_step + EQUAL * np.max(np.abs(bias), initial=1e-6)))
-
-
-EQUAL: Final = 1e-4
-"""How far a bias may lie from the trained one beside its rounding, of the largest: folding is a sum in float32."""
-
-
-def _unfolded(
-    layer: _Layer, operator: RoundedOperator, arrays: Mapping[str, Array], *, is_folded: bool
-) -> dict[str, Array]:
-    """Return the arrays with which a layer, and its batch norm, computes what a rounded operator does."""
-    found: dict[str, Array] = {layer.kernel: operator.kernel}
-    if not is_folded:
-        return found | ({layer.bias: operator.bias} if layer.bias and operator.bias is not None else {})
-    variance, offset = arrays[layer.norm["_variance"]], operator.bias
-    assert offset is not None
-    found |= {
-        layer.norm["_mean"]: np.zeros_like(variance),
-        layer.norm["weight"]: np.sqrt(variance + np.float32(EPSILON)),
-        layer.norm["bias"]: offset,
-    }
-    return found | ({layer.bias: np.zeros_like(offset)} if layer.bias else {})
 
 
 def _unrounded_map(lab: Laboratory, program: QuantisedProgram, own: Array) -> Array | None:

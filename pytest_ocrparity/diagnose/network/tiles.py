@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from pytest_ocrparity.diagnose.laboratory import Laboratory, are_equal_maps, describe_difference
 from pytest_ocrparity.diagnosis import Diagnosis
 from pytest_ocrparity.stages import PROBABILITY_MAP
+from pytest_ocrparity.trace import Array
 
-Array: TypeAlias = "npt.NDArray[Any]"
 Run: TypeAlias = Callable[[Array], Array]
 MadeOfParts: TypeAlias = Callable[[Laboratory, Run, Array, Array, int], "Array | None"]
 """Returns the map that a network makes of parts of a side, if it is the last but one argument."""

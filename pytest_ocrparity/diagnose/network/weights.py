@@ -6,10 +6,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from pytest_ocrparity.backends.ppocr.alignment import align_parameters
 from pytest_ocrparity.backends.ppocr.trained_side import TrainedSide
@@ -37,9 +36,8 @@ from pytest_ocrparity.diagnose.network.lookalikes import (
 )
 from pytest_ocrparity.diagnosis import Alternative, Change, Diagnosis, Fix
 from pytest_ocrparity.stages import PROBABILITY_MAP
+from pytest_ocrparity.trace import Array
 from pytest_ocrparity.wording import image_label, listed
-
-Array: TypeAlias = "npt.NDArray[Any]"
 
 
 def _exported_arrays(lab: Laboratory) -> Mapping[str, Array]:
@@ -237,12 +235,12 @@ def lookalike_networks(lab: Laboratory) -> Iterator[Alternative]:
 
 
 def held_by_nearest(lab: Laboratory) -> str:
-    """Return how many of the export's arrays another checkpoint holds, where it holds more than the reference's."""
+    """Return which of the export's arrays another checkpoint holds, where it holds more than the reference's."""
     found = _nearest(lab)
-    if found is None:
+    if found is None or not found.held:
         return ""
-    total = len(_exported_arrays(lab))
-    return f"{found.held} of {total} stored arrays are those of {image_label(str(found.path))}, exactly"
+    others = f"stored arrays that vary and are not {lab.names.reference}'s"
+    return f"{found.held} of {found.missing} {others} are those of {image_label(str(found.path))}, exactly"
 
 
 def _nearest_checkpoint(lab: Laboratory) -> Path | None:

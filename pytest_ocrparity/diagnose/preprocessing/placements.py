@@ -230,7 +230,7 @@ def _sizes_of_crop(fed: Fed) -> list[Size]:
     if fed.trace.shape is not None:
         row, ratios = (int(fed.trace.shape[0]), int(fed.trace.shape[1])), fed.trace.shape[2:]
         found[row] = None
-        if min(ratios) > 0:
+        if min(ratios, default=0.0) > 0:  # a side of the user's may record the size alone
             found[round(own.shape[0] / ratios[0]), round(own.shape[1] / ratios[1])] = None
     found |= dict.fromkeys(_equal_margins(page, own))
     return [size for size in found if 8 <= size[0] <= height and 8 <= size[1] <= width and size != (height, width)]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
-import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -34,6 +33,7 @@ from pytest_ocrparity.report.pictures.arrays import (
     tensor_array_view,
 )
 from pytest_ocrparity.report.pictures.pixel_values import pixel_values_script
+from pytest_ocrparity.settings.report_pictures import PICTURES
 from pytest_ocrparity.stages import (
     DECODE,
     DETECTIONS,
@@ -49,9 +49,6 @@ from pytest_ocrparity.whole_files import write_whole_file
 from pytest_ocrparity.wording import number_of_boxes, path_from
 
 Array: TypeAlias = npt.NDArray[Any]
-
-PICTURES: Final = "pictures"
-"""The folder of pictures inside of the report's."""
 
 SIDES: Final = ("reference", "candidate")
 DIFFERENCE, IMAGE = "difference", "image"
@@ -369,8 +366,11 @@ def slug(text: str, most: int) -> str:
     return safe if safe and safe == text else f"{safe}-{hashlib.sha256(text.encode(errors='replace')).hexdigest()[:8]}"
 
 
-def album_lines(comparisons: Iterable[RecordedComparison], folder: Path) -> list[str]:
-    """Return where the pictures of what differs are, for the failure's section: a folder, and its files by stage."""
+def album_lines(comparisons: Iterable[RecordedComparison], folder: Path, start: Path) -> list[str]:
+    """Return where the pictures of what differs are, for the failure's section: a folder, and its files by stage.
+
+    Paths are from `start` on, where the run was started: a test may have changed the working directory.
+    """
     found: dict[str, dict[str, list[str]]] = {}
     for comparison in comparisons:
         if comparison.status not in MATCHES:
@@ -379,7 +379,7 @@ def album_lines(comparisons: Iterable[RecordedComparison], folder: Path) -> list
                 found.setdefault(place, {}).setdefault(picture.stage, []).append(name)
     lines = []
     for place, stages in found.items():
-        lines.append(path_from(os.curdir, folder / place))
+        lines.append(path_from(start, folder / place))
         lines += [f"  {stage:<16} {'  '.join(dict.fromkeys(names))}" for stage, names in stages.items()]
     return lines
 

@@ -70,6 +70,16 @@ def test_one_wrong_thing_is_told(tmp_path: Path, changes: dict[str, Any], told: 
     assert any(told in finding for finding in findings(tmp_path, **changes))
 
 
+@pytest.mark.parametrize(("export", "differ"), [("inference_rec", False), ("inference_pdmodel", True)])
+def test_files_of_two_tasks_are_not_compared(tmp_path: Path, export: str, differ: bool) -> None:
+    """Their difference is said once, where they are refused."""
+    train = yaml.safe_load((EXAMPLE / "configs" / "tiny_db.yml").read_text())
+    train["PostProcess"]["thresh"] = 0.4
+    (tmp_path / "train.yml").write_text(yaml.safe_dump(train))
+    found = lint_findings({"config": tmp_path / "train.yml"}, {"model_dir": EXAMPLE / export})
+    assert any("PostProcess.thresh: 0.4" in each for each in found) is differ
+
+
 def test_two_programs_are_told_with_their_age(tmp_path: Path) -> None:
     import os
 

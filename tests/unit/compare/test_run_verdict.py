@@ -55,6 +55,17 @@ def test_each_candidate_is_judged_over_the_run_by_itself() -> None:
     assert verdict_on_run(Tally({**right, "test_b": [record("b", 1, 30)]}), allow_empty=False, is_recording=False) == []
 
 
+@pytest.mark.parametrize(("different", "is_broken"), [(4, True), (3, False)])
+def test_an_image_of_which_the_count_is_not_known_adds_none(different: int, is_broken: bool) -> None:
+    """`judge` leaves the count out where it can't tell: 3 or 4 of 60 boxes are known to differ, of which 6 % may."""
+    known, unknown = record("b", different, 30), record("b", 20, 30)
+    assert isinstance(unknown, Compared)
+    counts = {name: count for name, count in unknown.comparison.counts.items() if name != "different"}
+    unknown = replace(unknown, comparison=replace(unknown.comparison, status="undecided", counts=counts))
+    faults = verdict_on_run(Tally({"a": [known], "b": [unknown]}), allow_empty=False, is_recording=False)
+    assert bool(faults) is is_broken
+
+
 def batched(image: str, size: int = 2, **more: object) -> Batched:
     return Batched(side="inference", image=image, asked=2, size=size, **more)  # type: ignore[arg-type]
 

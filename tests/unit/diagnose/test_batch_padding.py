@@ -84,7 +84,7 @@ def test_a_line_of_which_nothing_is_read_may_be_filled_up() -> None:
 def test_a_line_that_reads_otherwise_as_it_is_filled_up_is_named_so() -> None:
     run = run_of(Attends(name="port"), LINES)
     assert statuses(run, 0) == {"text": "different"}
-    found = run.diagnose(0, BUILT_IN)
+    (found,) = run.diagnose(0, BUILT_IN)
     assert found.cause == "resize.batch_padding"
     assert found.stage == "resize"
     alone, together = (each.recognition.text for each in (run.alone[0], run.together[0]) if each.recognition)
@@ -107,7 +107,7 @@ def test_a_line_that_is_changed_as_well_is_not_said_to_be_filled_up() -> None:
 
     run = run_of(Shrinks(name="port"), LINES)
     assert statuses(run, 0)["preprocessing"] == "different"
-    assert run.diagnose(0, BUILT_IN).cause != "resize.batch_padding"
+    assert run.diagnose(0, BUILT_IN)[0].cause != "resize.batch_padding"
 
 
 def test_a_line_whose_map_alone_is_another_one_is_not_said_to_be_filled_up() -> None:
@@ -117,7 +117,7 @@ def test_a_line_whose_map_alone_is_another_one_is_not_said_to_be_filled_up() -> 
             return [replace(each, probability_map=each.probability_map * np.float32(0.9)) for each in made
                     if each.probability_map is not None]  # fmt: skip
 
-    assert run_of(Mixes(name="port"), LINES).diagnose(0, BUILT_IN).cause != "resize.batch_padding"
+    assert run_of(Mixes(name="port"), LINES).diagnose(0, BUILT_IN)[0].cause != "resize.batch_padding"
 
 
 def test_lines_that_get_the_texts_of_others_are_not_explained_by_what_is_filled_up() -> None:
@@ -129,7 +129,7 @@ def test_lines_that_get_the_texts_of_others_are_not_explained_by_what_is_filled_
 
     run = run_of(Swaps(name="port"), LINES)
     assert statuses(run, 0) == {"text": "different"}
-    assert run.diagnose(0, BUILT_IN).cause != "resize.batch_padding"
+    assert run.diagnose(0, BUILT_IN)[0].cause != "resize.batch_padding"
 
 
 def test_without_a_batch_of_its_own_lines_of_one_width_are_stacked() -> None:
@@ -173,7 +173,7 @@ class Cuts(Attends):
 def test_a_line_that_is_a_pixel_wider_in_the_batch_is_one_that_is_filled_up() -> None:
     run = run_of(Cuts(name="port"), LINES)
     assert list(statuses(run, 0)) == ["text"]
-    found = run.diagnose(0, BUILT_IN)
+    (found,) = run.diagnose(0, BUILT_IN)
     assert found.cause == "resize.batch_padding"
     assert found.evidence[0].startswith("with its tensor of the batch, port makes the batch's map alone and reads")
 
@@ -184,7 +184,7 @@ def test_one_that_is_two_pixels_wider_is_not() -> None:
 
     run = run_of(Widens(name="port"), LINES)
     assert statuses(run, 0)["preprocessing"] == "different"
-    assert run.diagnose(0, BUILT_IN).cause != "resize.batch_padding"
+    assert run.diagnose(0, BUILT_IN)[0].cause != "resize.batch_padding"
 
 
 def test_the_fix_is_in_the_words_of_a_side_that_has_them() -> None:
@@ -194,11 +194,11 @@ def test_the_fix_is_in_the_words_of_a_side_that_has_them() -> None:
                 raise ValueError(values)
             return Fix("run them one by one")
 
-    assert run_of(Words(name="port"), LINES).diagnose(0, BUILT_IN).fix == Fix("run them one by one")
+    assert run_of(Words(name="port"), LINES).diagnose(0, BUILT_IN)[0].fix == Fix("run them one by one")
 
     class Refuses(Attends):
         def parameter_fix(self, stage: str, values: Mapping[str, Any]) -> Fix:
             raise ValueError(values)
 
-    fix = run_of(Refuses(name="port"), LINES).diagnose(0, BUILT_IN).fix
+    fix = run_of(Refuses(name="port"), LINES).diagnose(0, BUILT_IN)[0].fix
     assert fix is not None and "(batch_size=1)" in fix.text

@@ -28,8 +28,8 @@ class Draws:
         return next(self.arrays)
 
 
-def chance(reference: Sequence[Array], candidate: Sequence[Array]) -> Chance:
-    return Chance(Drawn.of(reference), Drawn.of(candidate))
+def chance(reference: Sequence[Array], candidate: Sequence[Array], limit: float = 0.0) -> Chance:
+    return Chance(Drawn.of(reference), Drawn.of(candidate), limit)
 
 
 def test_what_overlaps_is_explained() -> None:
@@ -58,8 +58,7 @@ def test_values_are_compared_place_by_place() -> None:
 
 @pytest.mark.parametrize(("off", "limit", "explained"), [(3 / 32, 0, True), (0.1, 0, False), (0.1, 0.1, True)])
 def test_values_that_do_not_change_are_the_same_within_a_limit(off: float, limit: float, explained: bool) -> None:
-    found = chance([array(0, 0)], [array(0, off), array(3, off)])
-    found.limit = limit
+    found = chance([array(0, 0)], [array(0, off), array(3, off)], limit)
     assert found.explains_all is explained
 
 

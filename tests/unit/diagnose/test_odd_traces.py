@@ -67,6 +67,7 @@ CHANGES: Final[Mapping[str, Callable[[Trace], Mapping[str, Any]]]] = {
     "an image with alpha": lambda trace: {"decode": Decoded.of(np.zeros((10, 12, 4), np.uint8), "BGR")},
     "no row": lambda trace: {"tensor": larger(trace), "shape": None},
     "a row of zeros": lambda trace: {"shape": (0.0, 0.0, 0.0, 0.0)},
+    "a row of two": lambda trace: {"tensor": larger(trace)[..., 1:], "resize": None, "shape": (96.0, 160.0)},
     "odd parameters": lambda trace: {"tensor": larger(trace), "parameters": ODD},
     "no parameters": lambda trace: {"tensor": larger(trace), "parameters": {}},
 }

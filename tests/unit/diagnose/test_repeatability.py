@@ -297,8 +297,10 @@ class TestChanceThatIsNotAll:
             "port returns something else for the same input each time, which explains only a part of the difference"
         )
         proof = found[0].evidence[1]
-        assert proof.startswith("in 3 runs, results of one side lie up to 0.000618 apart, and in one place port's lie ")
-        assert proof.endswith(" or more from train's: chance explains only a part")
+        assert proof.startswith(
+            "in 3 runs, chance moved results by up to 0.000618, and in one place those of port lie "
+        )
+        assert proof.endswith(" or more from those of train: chance explains only a part")
         assert (
             found[1].evidence[-1]
             == "maps that lie no more than 0.000618 apart, as by chance, were taken to be the same"
@@ -312,7 +314,7 @@ class TestChanceThatIsNotAll:
         first, *_ = found = diagnose(reference=on(Toy()), candidate=on(Halves(name="port")))
         assert [each.cause for each in found][:2] == ["engine.not_repeatable", "unknown"]
         assert first.evidence[1].endswith(
-            ", and port's can't be compared with train's value by value: chance explains only a part"
+            ", and those of port can't be compared with those of train value by value: chance explains only a part"
         )
 
     @pytest.mark.parametrize("changed", [{}, {"head_w": HALVED}])
@@ -361,11 +363,25 @@ class TestChanceThatIsNotAll:
             "port returns something else for the same input each time",
         )
         assert len(found.evidence) == 1
+        (beside,) = found.noticed
+        assert beside.startswith("in 3 runs, chance moved results by up to 0.000618, which explains the difference")
+        assert beside.endswith(", and would hide another fault that changes values by less")
+
+    @pytest.mark.parametrize("is_wrong", [True, False])
+    def test_wrong_weights_beneath_the_noise_are_noticed(self, is_wrong: bool) -> None:
+        """They move the map by less than it moves by chance, and are read without a map: near miss, the right ones."""
+        weights = np.asarray(WEIGHTS["conv2d_1.w_0"] * np.float32(1.001))
+        found = cause_of(on(Trained()), on(self.noisy(0.05, **({"head_w": weights} if is_wrong else {}))))
+        assert found.cause == "engine.not_repeatable"
+        assert found.noticed[1:] == (
+            ("2 of 3 stored arrays are the checkpoint's exactly; not: head.weight",) if is_wrong else ()
+        )
 
     def test_another_fault_beside_much_noise_is_not_looked_for_and_said(self) -> None:
         found = diagnose(reference=on(Trained()), candidate=on(self.noisy(0.03, head_w=HALVED)))
         assert [each.cause for each in found] == ["engine.not_repeatable", "unknown"]
         assert found[1].summary == "the two sides' maps lie further apart than chance explains"
+        assert found[1].noticed == ("2 of 3 stored arrays are the checkpoint's exactly; not: head.weight",)
         assert (
             found[1].not_tried[0].startswith("experiments with the network: its maps lie too far apart, by up to 0.0")
         )

@@ -131,6 +131,22 @@ def test_not_every_difference_is_diagnosed(settings: Settings) -> None:
     assert not any(each.cause for each in heard(none, Wrong(name="port"), "0", "1").run() if isinstance(each, Batched))
 
 
+@pytest.mark.parametrize("shift", [0.0, 0.4])
+def test_what_chance_explains_of_a_difference_is_said_and_what_is_left(settings: Settings, shift: float) -> None:
+    class Races(Toy):
+        def infer(self, tensor: Any) -> Any:
+            noise = 0.05 * (self.runs * 0.618 % 1) + shift
+            return super().infer(tensor) + np.float32(noise * (len(tensor) > 1))
+
+    record, *_ = (each for each in heard(settings, Races(name="port"), "0", "1").run() if isinstance(each, Batched))
+    assert record.cause.startswith("engine.not_repeatable, port does not return the same twice for the same batch")
+    assert ("would hide another fault that changes values by less; fix: look for dropout" in record.cause) is not bool(
+        shift
+    )
+    assert (": chance explains only a part; fix: look for dropout" in record.cause) is bool(shift)
+    assert ("; and unknown, its maps alone and in the batch lie further apart" in record.cause) is bool(shift)
+
+
 def test_a_side_with_trace_alone_cannot_be_asked(settings: Settings) -> None:
     class Traces:
         name = "port"

@@ -19,8 +19,8 @@ DIAGNOSIS = Diagnosis(stage="tensor", cause="normalize.mean", summary="another m
 IMAGE = {"image": "a.png", "reference": "train", "candidate": "inference"}
 
 
-def failed(*others: RecordedComparison, kind: str = "preprocessing") -> Failed:
-    return Failed(**IMAGE, kind=kind, message="it differs", diagnoses=(DIAGNOSIS,), others=others)
+def failed(*others: RecordedComparison, message: str = "it differs") -> Failed:
+    return Failed(**IMAGE, kind="preprocessing", message=message, diagnoses=(DIAGNOSIS,), others=others)
 
 
 def different(kind: str = "preprocessing") -> Compared:
@@ -49,6 +49,13 @@ def test_one_that_matches_has_no_message_of_another() -> None:
     same = Compared(comparison=comparison("preprocessing", **IMAGE, status="same"))
     (each,) = found(failing=[same, failed()])
     assert (each.message, each.diagnoses) == ("", ())
+
+
+def test_of_an_image_that_a_test_compares_twice_each_failure_has_its_own_message() -> None:
+    one, other = found(failing=[different(), failed(message="one"), different(), failed(message="other")])
+    assert (one.message, other.message) == ("one", "other")
+    silent, told = found(failing=[different(), different(), failed()])
+    assert (silent.message, told.message) == ("", "it differs")
 
 
 def test_what_a_failure_compared_besides_comes_last_and_is_not_judged() -> None:

@@ -24,6 +24,7 @@ def str2bool(text: str) -> bool:
 def parser() -> ArgumentParser:
     made = ArgumentParser()
     made.add_argument("--det_limit_side_len", type=float, default=960)
+    made.add_argument("--e2e_limit_side_len", type=float, default=768)
     made.add_argument("--use_dilation", type=str2bool, default=False)
     made.add_argument("--onnx_providers", nargs="+", type=str, default=False)
     made.add_argument("--det_model_dir", type=str)
@@ -41,6 +42,8 @@ def test_what_is_given_goes_through_the_scripts_own_parser() -> None:
     ("options", "said"),
     [
         ({"det_limit_side_lens": 1}, "is no flag of this predict_det.py; did you mean 'det_limit_side_len'"),
+        ({"limit_side_len": 1}, "is no flag of this predict_det.py; did you mean 'det_limit_side_len'"),
+        ({"2e_limit_side_len": 1}, "is no flag of this predict_det.py; did you mean 'e2e_limit_side_len'"),
         ({"help": True}, "help is no flag of this predict_det.py"),
         ({"det_model_dir": "x"}, "det_model_dir has a setting of its own: set model_dir"),
         ({"det_limit_side_len": "wide"}, "invalid float value: 'wide'"),

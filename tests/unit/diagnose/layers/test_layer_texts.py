@@ -87,13 +87,15 @@ def test_an_operator_that_is_not_there_is_named_and_not_what_follows() -> None:
     assert (layer.name, layer.operator, layer.same_as, layer.is_proved) == ("stem.act", "relu", (), True)
     (proof,) = search_evidence(search, layer, NAMES)
     assert proof.startswith("given train's own arrays, inference's way without stem.act (relu) is off by ")
+    assert (layer.is_lacking, layer.attribute) == (True, "")
     assert describe_layer(layer) == "stem.act (relu): not in the export"
     several = replace(layer, same_as=("stem.norm", "stem.conv"))
     assert describe_layer(several) == "stem.act (relu), stem.norm, stem.conv: not in the export"
     other = [*without[:2], (Node("conv2d", (2,)), ROWS[4][1]), without[3]]  # near miss: it is another one as well
     search = search_layers(ToyGraph(rows), ToyGraph(other), TENSOR, 1e-5)
     other_layer = layer_of_search(search)
-    assert (other_layer.same_as, other_layer.attribute) == (("stem.act",), "")
+    assert (other_layer.same_as, other_layer.is_lacking) == (("stem.act",), False)
+    assert "not in the export" not in describe_layer(other_layer)
 
 
 def test_operators_too_many_at_two_places_are_both_named() -> None:

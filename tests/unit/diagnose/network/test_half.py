@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
 from diagnosing import RAMP, Array, cause_of, found_by, on
-from networks import KEYS, WEIGHTS, Exported, Network, Trained
+from networks import KEYS, RNG, WEIGHTS, Exported, Network, Trained
 from toy import PAGE, Toy
 
 from pytest_ocrparity.diagnose.cache import DiagnosisCache
@@ -144,3 +144,95 @@ def test_a_weight_that_is_not_the_trained_one_rounded_is_named() -> None:
     assert any(
         each.endswith("1 of its 3 weights is not the checkpoint's, rounded: head.weight") for each in found.tried
     )
+
+
+NORM = {
+    "batch_norm2d_0.w_1": RNG.uniform(-0.1, 0.1, 32),
+    "batch_norm2d_0.w_2": RNG.uniform(0.5, 2.0, 32),
+    "batch_norm2d_0.w_0": RNG.uniform(0.5, 1.5, 32),
+    "batch_norm2d_0.b_0": RNG.uniform(-0.1, 0.1, 32),
+}
+NORMED: Mapping[str, Array] = {
+    STEM: WEIGHTS[STEM],
+    **{name: array.astype(np.float32) for name, array in NORM.items()},
+    HEAD: FAR[HEAD],
+    BIAS: np.array([1.2], np.float32),
+}
+NORM_KEYS = dict(zip(NORM, ("_mean", "_variance", "weight", "bias"), strict=True))
+
+
+@dataclass(frozen=True)
+class Normed(Network):
+    """With a batch norm behind its stem, which an export folds with its own epsilon."""
+
+    weights: Mapping[str, Array] = field(default_factory=lambda: NORMED)
+    epsilon: float = 1e-5
+
+    def keys(self) -> Mapping[str, str]:
+        return {STEM: "stem.conv.weight", **{name: f"stem.norm.{key}" for name, key in NORM_KEYS.items()},
+                HEAD: "head.weight", BIAS: "head.bias"}  # fmt: skip
+
+    def with_arrays(self, arrays: Mapping[str, Array]) -> Normed:
+        return replace(self, weights={**self.weights, **arrays})
+
+    def folded(self) -> dict[str, Array]:
+        """Return its arrays with the norm folded into the stem, under names that say nothing."""
+        mean, variance, scale, offset = (self.weights[name].astype(np.float64) for name in NORM)
+        factor = scale / np.sqrt(variance + self.epsilon)
+        kernel = self.weights[STEM] * factor.reshape(-1, 1, 1, 1)
+        made = {"a": kernel, "b": offset - mean * factor, "c": self.weights[HEAD], "d": self.weights[BIAS]}
+        return {name: np.asarray(array, np.float32) for name, array in made.items()}
+
+    def run(self, tensor: Array) -> Array:
+        return run_folded(self.folded(), tensor)
+
+
+def run_folded(weights: Mapping[str, Array], tensor: Array) -> Array:
+    kernel, shift, head, bias = (np.asarray(weights[name], np.float32) for name in "abcd")
+    hidden = np.einsum("oc,nchw->nohw", kernel[:, :, 0, 0], tensor) + shift.reshape(1, -1, 1, 1)
+    sums = np.einsum("oc,nchw->nohw", head[:, :, 0, 0], hidden)
+    return np.asarray(1 / (1 + np.exp(-6 * (sums - bias[0]))), np.float32)
+
+
+@dataclass(frozen=True)
+class FoldedProgram(Program):
+    def run(self, tensor: Array, *, in_half: bool = True) -> Array:
+        if in_half:
+            tensor = np.asarray(np.round(tensor * COARSE / 64) / np.float32(COARSE / 64), np.float32)
+        return run_folded(self.weights, tensor)
+
+
+def folded_half(**changed: Array) -> dict[str, Array]:
+    return {name: array.astype(np.float16) for name, array in {**Normed().folded(), **changed}.items()}
+
+
+def next_to(array: Array) -> Array:
+    """Return an array of float16 with one value a step further."""
+    made = array.copy()
+    made.flat[5] = np.nextafter(made.flat[5], np.float16(np.inf))
+    return made
+
+
+def test_weights_with_a_norm_folded_in_are_known_as_the_checkpoints() -> None:
+    found = cause_of(on(Trained(network=Normed())), on(port(program=FoldedProgram(folded_half()))))
+    assert found.cause == "precision.fp16"
+    assert found.evidence[1].startswith(
+        "these weights are the checkpoint's, with batch norms folded in and rounded to half precision: the map is off"
+    )
+
+
+@pytest.mark.parametrize(
+    "half",
+    [
+        {name: array.astype(np.float16) for name, array in Normed(epsilon=0.01).folded().items()},
+        {**folded_half(), "a": next_to(folded_half()["a"])},
+        {**folded_half(), "c": next_to(folded_half()["c"])},
+        folded_half(b=Normed().folded()["b"] + np.float32(0.01)),
+    ],
+    ids=["epsilon", "kernel", "unfolded kernel", "bias"],
+)
+def test_another_norm_or_number_beside_a_folded_one_is_unknown(half: dict[str, Array]) -> None:
+    """Near miss: a step of float16 further than rounding ends."""
+    found = cause_of(on(Trained(network=Normed())), on(port(program=FoldedProgram(half))))
+    assert found.cause == UNKNOWN
+    assert any("its weights are not known as the checkpoint's, rounded" in each for each in found.tried)

@@ -60,6 +60,7 @@ def test_another_engine_that_is_right_by_chance_is_no_cause(which: str) -> None:
     assert (found.cause, found.stage) == ("engine.not_repeatable", PROBABILITY_MAP)
     assert found.evidence[0].startswith("with oneDNN off, port returned train's map once")
     assert ("(RuntimeError: raced)" in found.evidence[0]) is which.endswith("stops")
+    assert found.evidence[1] == "how much of the difference chance explains is not known"
 
 
 @pytest.mark.parametrize(("stops", "cause"), [(9, "engine.onednn"), (1, "engine.not_repeatable")])

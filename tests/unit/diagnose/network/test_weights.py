@@ -140,11 +140,12 @@ class TestWeights:
         assert told in (*found.ruled_out, *found.evidence)
 
     def test_that_are_rather_those_of_another_checkpoint_are_said_to_be(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        told = "2 of 3 stored arrays are those of early.pdparams, exactly"
-        for nearest in (Neighbour(Path("early.pdparams"), 2), None):
+        told = "2 of 3 stored arrays that vary and are not train's are those of early.pdparams, exactly"
+        for nearest in (Neighbour(Path("early.pdparams"), 2, 3), Neighbour(Path("early.pdparams"), 0, 3), None):
             monkeypatch.setattr("pytest_ocrparity.diagnose.network.weights._nearest", lambda lab, made=nearest: made)
             found = cause_of(on(Trained()), on(export_with(head_b=NO_BIAS)))
-            assert (told in found.evidence) is (nearest is not None)
+            assert (told in found.evidence) is (nearest is not None and nearest.held > 0)
+            assert any("early.pdparams" in text for text in found.evidence) is (told in found.evidence)
 
     @pytest.mark.parametrize(("held", "cause"), [(np.inf, "unknown"), (0.3, "network.not_finite")])
     def test_that_are_not_finite_in_the_checkpoint_either_are_not_blamed(self, held: float, cause: str) -> None:
