@@ -161,6 +161,20 @@ def base_ocr_options(options: Options) -> Options | None:
     return None
 
 
+def is_paddleocr_merging_switches() -> bool:
+    """Tell whether `PaddleOCR` makes of the preprocessor's two switches that of the whole: since paddleocr 3.4 it does.
+
+    True where it is not installed.
+    """
+    with suppress(importlib.metadata.PackageNotFoundError, ValueError):
+        return [int(each) for each in importlib.metadata.version("paddleocr").split(".")[:2]] >= [3, 4]
+    return True
+
+
+MERGES_SWITCHES: Final = is_paddleocr_merging_switches()
+"""Asked once, since reading an untrusted file opens no other."""
+
+
 def models_of_ocr_options(config: Options, options: Options, predict_options: Options) -> Iterator[Model]:
     """Yield the models besides detector and recogniser that `PaddleOCR` would run on each image.
 
@@ -169,7 +183,7 @@ def models_of_ocr_options(config: Options, options: Options, predict_options: Op
     """
     options = with_todays_names(options)
     turned, unwarped = options.get(ORIENTATION), options.get(UNWARPING)
-    whole = (turned or unwarped) if is_paddleocr_merging_switches() else None
+    whole = (turned or unwarped) if MERGES_SWITCHES else None
     has_preprocessor = config.get("use_doc_preprocessor", True) if whole is None else whole
     asked = [predict_options.get(name) for name in (ORIENTATION, UNWARPING)]
     if asked != [None, None] and True not in asked:
@@ -179,16 +193,6 @@ def models_of_ocr_options(config: Options, options: Options, predict_options: Op
         is_on = ocr_options_block(config, *model.place).get(model.switch, True) if is_on is None else is_on
         if is_on and called in (None, True) and (has_preprocessor or not model.place):
             yield model
-
-
-def is_paddleocr_merging_switches() -> bool:
-    """Tell whether `PaddleOCR` makes of the preprocessor's two switches that of the whole: since paddleocr 3.4 it does.
-
-    True where it is not installed.
-    """
-    with suppress(importlib.metadata.PackageNotFoundError, ValueError):
-        return [int(each) for each in importlib.metadata.version("paddleocr").split(".")[:2]] >= [3, 4]
-    return True
 
 
 def absent_models_of_ocr_options(options: Options, predict_options: Options) -> list[Absent]:

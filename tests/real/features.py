@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from pytest_ocrparity.artifacts.ocr_options import is_paddleocr_merging_switches
 from pytest_ocrparity.backends.isolation import isolated
 
 PADDLE, PADDLEX = metadata.version("paddlepaddle"), metadata.version("paddlex")
@@ -17,10 +16,6 @@ HAS_STALE_PROGRAMS = not PADDLE.startswith("3.0.")
 """A program of 3.0 lists weights that it does not use, so another export's do not load with it."""
 IS_PADDLEX_3_1 = PADDLEX.startswith("3.1.")
 """It has no boxes of words, reorders no text, and divides by the height of an empty crop, which later ones drop."""
-
-
-MERGES_SWITCHES = is_paddleocr_merging_switches()
-"""Older ones keep a document preprocessor of which both models are off."""
 
 
 def needs_suffix(path: str | Path) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pytest_ocrparity.artifacts.ocr_options import MERGES_SWITCHES
 from pytest_ocrparity.backends.isolation import isolated
 from pytest_ocrparity.backends.paddlex.pipeline import InferencePipeline, load_inference
 from pytest_ocrparity.backends.paddlex.stand_in import write_stand_in
@@ -21,7 +22,7 @@ from pytest_ocrparity.diagnosis import Change
 from pytest_ocrparity.errors import ModelError
 from pytest_ocrparity.tolerance import BUILT_IN
 from real.deployments import EXPORT, PLAIN, RECEIPT, RIGHT, TINY, causes, example_train, named
-from real.features import IS_PADDLEX_3_1, MERGES_SWITCHES
+from real.features import IS_PADDLEX_3_1
 
 ALONE = f'TextDetection(model_name="PP-OCRv5_mobile_det", model_dir={str(EXPORT)!r}, device="cpu", enable_mkldnn=False'
 Make = Callable[..., InferencePipeline]

@@ -90,7 +90,7 @@ def findings(said: dict[str, Any] | None = None, predict: dict[str, Any] | None 
 def test_what_strikes_is_said_and_its_twin_is_not(
     wrong: dict[str, Any], told: str, right: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ocr_options, "is_paddleocr_merging_switches", lambda: True)
+    monkeypatch.setattr(ocr_options, "MERGES_SWITCHES", True)
     (finding,) = findings(**wrong)
     assert told in finding
     assert findings(**right) == []

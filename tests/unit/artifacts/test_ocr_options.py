@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from pytest_ocrparity.artifacts import ocr_options
 from pytest_ocrparity.artifacts.ocr_options import (
     absent_models_of_ocr_options,
     all_ocr_options,
@@ -90,6 +91,8 @@ def test_the_switches_decide_on_the_whole_preprocessor_where_paddleocr_merges_th
     monkeypatch: pytest.MonkeyPatch, version: str, merges: bool
 ) -> None:
     monkeypatch.setattr("importlib.metadata.version", lambda name: version)
+    assert ocr_options.is_paddleocr_merging_switches() == merges
+    monkeypatch.setattr(ocr_options, "MERGES_SWITCHES", merges)
     orientation, unwarping = "use_doc_orientation_classify", "use_doc_unwarping"
 
     def running(options: dict[str, bool], *, has_preprocessor: bool) -> list[str]:
