@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
 import zipfile
 from dataclasses import FrozenInstanceError, replace
 from pathlib import Path
@@ -449,6 +450,15 @@ def test_a_trace_of_more_than_a_baseline_takes(tmp_path: Path, monkeypatch: pyte
     with pytest.raises(GoldenError, match=r"images/a.png: its trace has \d+ bytes, and a baseline takes 100"):
         save_baseline_file(tmp_path / "a.npz", trace_of(), reference="train")
     assert not list(tmp_path.iterdir())
+
+
+def test_what_would_never_end_is_not_read(tmp_path: Path) -> None:
+    device, pipe = tmp_path / "device.npz", tmp_path / "pipe.npz"
+    device.symlink_to("/dev/zero")
+    os.mkfifo(pipe)
+    for path in (device, pipe):
+        with pytest.raises(GoldenCorrupt, match=CORRUPT):
+            load_baseline_file(path)
 
 
 def test_a_deflated_member(path: Path) -> None:
