@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from importlib.metadata import version
+from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -44,6 +45,9 @@ RESERVED: Final = {name: name for name in ("model_name", "model_dir")}
 
 _ENGINE_OPTIONS: Final = ("engine", "engine_config")
 """Options of paddleocr's that came with its version 3.5."""
+
+_NUMBERS: Final = ("limit_side_len", "max_side_limit", "thresh", "box_thresh", "unclip_ratio", "text_rec_score_thresh")
+_LIMIT_TYPES: Final = ("min", "max", "resize_long")
 
 NEWER_PROGRAM: Final = ("pd_op", "/pir/", "json.exception")
 """What the errors mention that paddle raises on a program it does not know, or on a damaged one; any of them."""
@@ -238,28 +242,30 @@ def build_predictor(
 
 
 def check_options_of_predictor(deployed: Deployed, known: Collection[str], reserved: Mapping[str, str]) -> None:
-    """Refuse options that a class does not take, and those that have a setting of their own, by its name.
+    """Refuse options and values that a class does not take, and options that have a setting of their own, by its name.
 
     Raises:
         ModelError: there is one; names it and where it stands.
     """
-    for name in deployed.options:
+    for name, value in deployed.options.items():
         where = str(deployed.options_file) if name in deployed.from_file else "inference.options"
         if name in reserved:
             raise ModelError(f"{where}: {name} has a setting of its own, inference.{reserved[name]}")
         _check_known(where, name, known)
+        _check_value(where, name, value)
 
 
 def check_options_of_predict(deployed: Deployed, known: Collection[str]) -> None:
-    """Refuse options that a `predict` does not take.
+    """Refuse options and values that a `predict` does not take.
 
     Raises:
         ModelError: there is one.
     """
-    for name in deployed.predict_options:
+    for name, value in deployed.predict_options.items():
         if name in RESERVED:
             raise ModelError(f"inference.predict_options: {name} has a setting of its own, inference.{name}")
         _check_known("inference.predict_options", name, known)
+        _check_value("inference.predict_options", name, value)
 
 
 def _known_options(made: Any) -> list[str]:
@@ -291,6 +297,17 @@ def _check_known(where: str, name: str, known: Collection[str]) -> None:
     near = did_you_mean(name, known)
     rest = f"{near} It knows {', '.join(sorted(known))}" if near.endswith("?") else near
     raise ModelError(f"{where}: paddleocr knows no option {name!r}; {rest}")
+
+
+def _check_value(where: str, name: str, value: Any) -> None:
+    """Refuse what paddlex takes without a word, and stops at in the middle of the first image."""
+    if value is None:
+        return
+    plain = name.removeprefix("text_det_")
+    if plain in _NUMBERS and (isinstance(value, bool) or not isinstance(value, Real)):
+        raise ModelError(f"{where}: {name} must be a number, not {value!r}")
+    if plain == "limit_type" and value not in _LIMIT_TYPES:
+        raise ModelError(f"{where}: {name} must be {' or '.join(_LIMIT_TYPES)}, not {value!r}")
 
 
 def _load_error_text(error: Exception, export: ExportFiles, deployed: Deployed) -> str:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from pytest_ocrparity.backends.paddlex import predictor
-from pytest_ocrparity.backends.paddlex.predictor import check_options_of_predictor
+from pytest_ocrparity.backends.paddlex.predictor import check_options_of_predict, check_options_of_predictor
 from pytest_ocrparity.errors import ModelError
 
 OLD = ["device", "limit_side_len", "limit_type", "thresh"]
@@ -47,3 +48,35 @@ def test_another_one_is_told_the_nearest_and_all(name: str, told: str) -> None:
         check(OLD, **{name: 1})
     assert str(refused.value) == f"{WHERE} {told}"
     check([*OLD, name], **{name: 1})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("limit_side_len", "736", "must be a number, not '736'"),
+        ("thresh", True, "must be a number, not True"),
+        ("text_det_unclip_ratio", [1.5], "must be a number, not [1.5]"),
+        ("limit_type", "mid", "must be min or max or resize_long, not 'mid'"),
+        ("text_det_limit_type", 1, "must be min or max or resize_long, not 1"),
+    ],
+)
+def test_a_value_that_would_stop_the_first_image(name: str, value: Any, told: str) -> None:
+    with pytest.raises(ModelError) as refused:
+        check([name], **{name: value})
+    assert str(refused.value) == f"inference.options: {name} {told}"
+    deployed: Any = SimpleNamespace(predict_options={name: value})
+    with pytest.raises(ModelError) as refused:
+        check_options_of_predict(deployed, [name])
+    assert str(refused.value) == f"inference.predict_options: {name} {told}"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *[("limit_side_len", value) for value in (736, 736.0, np.float32(736), None)],
+        *[("text_det_limit_type", value) for value in ("min", "max", "resize_long", None)],
+        ("device", "736"),
+    ],
+)
+def test_what_paddlex_takes_is_taken(name: str, value: Any) -> None:
+    check([name], **{name: value})
