@@ -24,7 +24,7 @@ import numpy as np
 from pytest_ocrparity.evaluate.counts import Counts, ImageCounts
 from pytest_ocrparity.evaluate.interval import Interval, Units, differences_for_interval, hmean, interval_of
 from pytest_ocrparity.stages import DETECTION, RECOGNITION
-from pytest_ocrparity.wording import counted, number_of_images, percent_text, points_text
+from pytest_ocrparity.wording import counted, percent_text, points_text
 
 FAILED, PASSED, NO_LOSS_SEEN, UNDECIDED = "failed", "passed", "no loss seen", "undecided"
 
@@ -206,13 +206,17 @@ def _verdict_text(found: Accuracy, *, has_text: bool) -> str:
     name = "accuracy" if found.task == RECOGNITION.name else "hmean"
     low, high = points_text(found.interval.low), points_text(found.interval.high)
     documents = "" if found.units == found.images else f" of {counted(found.units, 'document')}"
-    what = "documents" if documents else "images"
-    of = f"{number_of_images(found.images)}{documents}"
+    noun = "line" if found.task == RECOGNITION.name else "image"
+    what = "documents" if documents else f"{noun}s"
+    of = f"{counted(found.images, noun)}{documents}"
     change = f"{percent_text(found.reference.hmean)} to {percent_text(found.candidate.hmean)}"
     measured = f"{name} {change} on {of}: {points_text(found.difference)} points, 95 % interval {low} to {high}"
     allowed = f"{100 * found.max_drop:g} {'point' if found.max_drop == 0.01 else 'points'}"
-    images = "image" if found.more == 1 else "images"
-    more = "" if found.more is None else f"; about {found.more:,} more {images} like these would decide"
+    more = (
+        ""
+        if found.more is None
+        else f"; about {found.more:,} more {noun}{'s' * (found.more != 1)} like these would decide"
+    )
     if found.verdict == FAILED:
         return f"{measured}: a drop of more than {allowed} is shown"
     if found.verdict == PASSED:

@@ -160,7 +160,7 @@ class TestAccuracy:
     def test_lines(self) -> None:
         labels = [Label(text="a b")] * 200
         right, wrong = ([Recognition(text) for _ in labels] for text in ("a b", "ab"))
-        with pytest.raises(DifferenceError, match=r"accuracy 100\.00 % to 0\.00 % on 200 images"):
+        with pytest.raises(DifferenceError, match=r"accuracy 100\.00 % to 0\.00 % on 200 lines"):
             assert_same_accuracy(right, wrong, labels, max_drop=0.02)
         judged = assert_same_accuracy(right, [Recognition("a b") for _ in labels], labels, max_drop=0.02)
         assert judged.verdict == "passed" and judged.candidate.spaceless == 1

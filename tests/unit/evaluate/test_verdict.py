@@ -122,7 +122,7 @@ def test_scores_of_lines() -> None:
     two = found.candidate
     assert two.precision == two.recall == two.hmean == two.in_order == two.spaceless == 0.75
     assert (two.similarity, two.spaceless_similarity) == (0.875, 0.9375)
-    assert found.text.startswith("accuracy 100.00 % to 75.00 % on 4 images")
+    assert found.text.startswith("accuracy 100.00 % to 75.00 % on 4 lines")
 
 
 def test_nothing_found_scores_zero() -> None:
