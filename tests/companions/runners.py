@@ -144,7 +144,7 @@ HYPOTHESIS = """
     from hypothesis import given, settings, strategies
     from toy import page
 
-    @settings(max_examples=10, database=None, derandomize=True)
+    @settings(max_examples=10, database=None, derandomize=True, deadline=None)
     @given(width=strategies.integers(12, 60))
     def test_it(ocr_train_model, ocr_inference_model, width):
         compare(ocr_train_model, ocr_inference_model, page(boxes=((8, 8, 8 + width, 20),)), pad=6 if width >= 40 else 1)

@@ -10,6 +10,7 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from properties import quickly
 
 from pytest_ocrparity.artifacts.config_edit import EXPORT, TRAINING, edit_config
 from pytest_ocrparity.errors import ModelError
@@ -164,6 +165,7 @@ VALUES = st.one_of(
 KEYS = ("DecodeImage", "DetResizeForTest", "NormalizeImage", "ToCHWImage", "PostProcess", UNKNOWN_KEY)
 
 
+@quickly
 @given(st.sampled_from(KEYS), st.dictionaries(NAMES, VALUES, min_size=1, max_size=3))
 def test_it_says_what_was_meant_or_is_refused(key: str, values: dict[str, Any]) -> None:
     try:

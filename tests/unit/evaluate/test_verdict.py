@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from labelled import image_counts
 
@@ -215,7 +215,7 @@ def test_it_has_no_truth_value() -> None:
         bool(found)
 
 
-FEW = settings(max_examples=8, derandomize=True, database=None, deadline=None)
+FEW = settings(max_examples=8, derandomize=True, database=None, deadline=None, suppress_health_check=list(HealthCheck))
 """An interval is ten thousand draws."""
 
 
