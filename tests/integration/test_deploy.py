@@ -104,7 +104,7 @@ def test_with_nothing_that_runs_it_says_what_to_set(example: Path, capsys: pytes
         (["--train-config=none.yml"], "none.yml: cannot read this YAML file"),
         (["--inference-dir=none"], "none: no such folder"),
         (["none.toml"], "none.toml"),
-        (["--train-config=inference/inference.yml"], "Eval.dataset.transforms is nothing"),
+        (["--train-config=inference/inference.yml"], "it is an inference.yml, of an export: name the training YAML"),
     ],
 )
 @pytest.mark.usefixtures("example")
