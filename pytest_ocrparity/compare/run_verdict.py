@@ -32,6 +32,11 @@ class Fault(NamedTuple):
 
 NOTHING: Final = ("recorded", "compared")
 """Faults of runs that did nothing of what they were made for."""
+WHERE_TESTS_PASSED: Final = (
+    " (one in a process that the test started does not count: return the boxes or traces from there, and assert in the "
+    "test)"
+)
+"""What of that a run whose tests all failed does without."""
 
 _MOST_BATCHED: Final = 3
 """How many differences in batches a sentence holds."""
@@ -72,11 +77,8 @@ def verdict_on_run(
         return []
     compared = [each for each in tally.compared if each.status != RECORDED]
     if not compared and not tally.all(Evaluated) and not any(record.recorded for record in tally.all(Golden)):
-        text = (
-            "nothing was compared: tests used ocrparity's fixtures, and none reached an assertion (one in a process "
-            "that the test started does not count: return the boxes or traces from there, and assert in the test)"
-        )
-        return [Fault("compared", text)]
+        text = "nothing was compared: tests used ocrparity's fixtures, and none reached an assertion"
+        return [Fault("compared", f"{text}{WHERE_TESTS_PASSED}")]
     broken = [
         fault._replace(text=f"{fault.text}{(causes or {}).get(fault.sides, '')}" if fault.sides else fault.text)
         for fault in verdict_on_run_limits(compared)

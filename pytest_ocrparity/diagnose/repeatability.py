@@ -20,7 +20,6 @@ from pytest_ocrparity.trace import Array, Trace
 MOST_TENSORS: Final = 12
 """How many tensors are made of one image at most, where those that were made do not explain the difference."""
 
-
 _SUMMARY: Final = "{} returns something else for the same input each time"
 _FIX_OF_OPERATORS: Final = "take {} out of Eval.dataset.transforms of the training YAML file, and evaluate again"
 

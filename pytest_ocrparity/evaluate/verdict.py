@@ -212,11 +212,9 @@ def _verdict_text(found: Accuracy, *, has_text: bool) -> str:
     change = f"{percent_text(found.reference.hmean)} to {percent_text(found.candidate.hmean)}"
     measured = f"{name} {change} on {of}: {points_text(found.difference)} points, 95 % interval {low} to {high}"
     allowed = f"{100 * found.max_drop:g} {'point' if found.max_drop == 0.01 else 'points'}"
-    more = (
-        ""
-        if found.more is None
-        else f"; about {found.more:,} more {noun}{'s' * (found.more != 1)} like these would decide"
-    )
+    more = ""
+    if found.more is not None:
+        more = f"; about {found.more:,} more {noun}{'s' * (found.more != 1)} like these would decide"
     if found.verdict == FAILED:
         return f"{measured}: a drop of more than {allowed} is shown"
     if found.verdict == PASSED:

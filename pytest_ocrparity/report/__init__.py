@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pytest_ocrparity.errors import ReportError
-from pytest_ocrparity.settings.report_pictures import OURS, PICTURES
+from pytest_ocrparity.settings.report_pictures import OURS, PICTURES, RESULTS, SUMMARY
 
 if TYPE_CHECKING:
     from pytest_ocrparity.report.document import RecordedComparison
     from pytest_ocrparity.report.views import View
 
-PAGE, RESULTS, SUMMARY = "index.html", "results.json", "summary.md"
+PAGE: Final = "index.html"
 MARK: Final = b'<meta name="generator" content="pytest-ocrparity'
 """The mark by which a page of this plugin is distinguished from a user's."""
 

@@ -140,7 +140,7 @@ class Ending:
 
     def _add_up(self, session: pytest.Session, is_interrupted: bool) -> None:
         """Find what only a whole run can show."""
-        from pytest_ocrparity.compare.run_verdict import NOTHING, Fault, verdict_on_run
+        from pytest_ocrparity.compare.run_verdict import NOTHING, WHERE_TESTS_PASSED, Fault, verdict_on_run
         from pytest_ocrparity.report.document import Loads, Used
         from pytest_ocrparity.session.batch_check import batch_check_result
 
@@ -156,8 +156,9 @@ class Ending:
         over = {fault.sides for fault in self.faults}
         consequences: list[str] = []
         if session.testsfailed and run.have_all_failed():  # what stopped them is said already, by each
-            # Without the advice in brackets, which is for tests that passed.
-            consequences = [fault.text.partition(" (")[0] for fault in self.faults if fault.name in NOTHING]
+            consequences = [
+                fault.text.removesuffix(WHERE_TESTS_PASSED) for fault in self.faults if fault.name in NOTHING
+            ]
             self.faults = [fault for fault in self.faults if fault.name not in NOTHING]
         is_whole = not (is_interrupted or session.shouldfail or session.shouldstop or passed_before)
         batch_faults, batch_notes = batch_check_result(

@@ -8,10 +8,9 @@ import io
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 from msgspec.structs import replace
 from PIL import Image, ImageOps
 
@@ -44,11 +43,9 @@ from pytest_ocrparity.stages import (
     RECOGNITION,
     TENSOR,
 )
-from pytest_ocrparity.trace import Decoded, Trace
+from pytest_ocrparity.trace import Array, Decoded, Trace
 from pytest_ocrparity.whole_files import write_whole_file
 from pytest_ocrparity.wording import number_of_boxes, path_from
-
-Array: TypeAlias = npt.NDArray[Any]
 
 SIDES: Final = ("reference", "candidate")
 DIFFERENCE, IMAGE = "difference", "image"

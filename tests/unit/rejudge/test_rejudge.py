@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -166,16 +166,6 @@ def test_it_answers_as_comparing_again_does_or_not_at_all(name: str, recorded: s
             assert broken == {fault.name for fault in verdict_on_run_limits(rights)}, said
 
 
-def test_it_answers_most() -> None:
-    decided = Counter(
-        found.status != UNDECIDED
-        for sides in TRACES.values()
-        for _, again, _ in judged_again(sides, "fp32", WORDS)
-        for found in again
-    )
-    assert decided[True] > 3 * decided[False]
-
-
 def test_what_was_recorded_and_not_compared_stays_so() -> None:
     train, inference = Toy().trace(PAGE), Toy(name="inference").trace(PAGE)
     own = replace(train, recorded_from=inference.source)
@@ -317,11 +307,12 @@ def test_lines_are_answered_as_comparing_again_does_or_not_at_all(name: str, rec
                 assert {key: found.counts.get(key) for key in right.counts} == right.counts, said
 
 
-def test_of_lines_it_answers_most() -> None:
+@pytest.mark.parametrize(("traces", "words"), [(TRACES, WORDS), (LINES, LINE_WORDS)], ids=["boxes", "lines"])
+def test_it_answers_most(traces: Mapping[str, tuple[Trace, Trace]], words: Sequence[str]) -> None:
     decided = Counter(
         found.status != UNDECIDED
-        for sides in LINES.values()
-        for _, again, _ in judged_again(sides, "fp32", LINE_WORDS)
+        for sides in traces.values()
+        for _, again, _ in judged_again(sides, "fp32", words)
         for found in again
     )
     assert decided[True] > 3 * decided[False]
