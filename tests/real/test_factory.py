@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -46,11 +47,12 @@ def factory(tmp_path: Path) -> Make:
     """Write a module app.ocr whose make() has this body, and load what it returns."""
 
     def make(body: str, name: str = "app.ocr:make", **settings: Any) -> InferencePipeline:
-        (tmp_path / "app").mkdir(exist_ok=True)
-        (tmp_path / "app" / "__init__.py").write_text("")
-        (tmp_path / "app" / "limits.py").write_text("SHORT = 736\n")
-        (tmp_path / "app" / "ocr.py").write_text(f"def make():\n    {body}\n")
-        return load_inference(factory=name, folder=tmp_path, **settings)
+        folder = Path(tempfile.mkdtemp(dir=tmp_path))  # its own, as a module of one folder is imported once
+        (folder / "app").mkdir()
+        (folder / "app" / "__init__.py").write_text("")
+        (folder / "app" / "limits.py").write_text("SHORT = 736\n")
+        (folder / "app" / "ocr.py").write_text(f"def make():\n    {body}\n")
+        return load_inference(factory=name, folder=folder, **settings)
 
     return make
 
