@@ -77,8 +77,9 @@ def pytest_configure(config: pytest.Config) -> None:
     if run.settings.is_set:
         config.pluginmanager.register(run.evidence, "ocrparity-evidence")
     if reached := config.getoption("ocr_reached"):
-        from pytest_ocrparity.session.not_reached import LeftOut
+        from pytest_ocrparity.session.not_reached import LeftOut, refuse_words_behind
 
+        refuse_words_behind([str(word) for word in config.invocation_params.args], config.invocation_params.dir)
         config.pluginmanager.register(LeftOut(reached), "ocrparity-left-out")
 
 

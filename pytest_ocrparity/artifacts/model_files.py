@@ -23,6 +23,7 @@ PARAMS: Final = ".pdparams"
 PROGRAMS: Final = ("inference.json", "inference.pdmodel")
 """In the order in which paddlex looks for them (`get_model_paths`): with both, the first is what runs."""
 
+WEIGHTS: Final = "inference.pdiparams"
 CONFIG: Final = "inference.yml"
 TEXTS: Final = (".json", ".yml")
 """What of an export git may give other line ends."""
@@ -160,7 +161,7 @@ def find_export_files(model_dir: Path) -> ExportFiles:
         raise ModelError(f"{model_dir} holds no inference.yml, which paddleocr 3.x reads: {hint}")
     present = {name: model_dir / name for name in (*PROGRAMS, *OTHER_ENGINES) if (model_dir / name).is_file()}
     programs = [present[name] for name in PROGRAMS if name in present]
-    weights = model_dir / "inference.pdiparams"
+    weights = model_dir / WEIGHTS
     if not present:
         held = ", ".join(sorted(path.name for path in model_dir.iterdir()))
         raise ModelError(
@@ -168,7 +169,7 @@ def find_export_files(model_dir: Path) -> ExportFiles:
             f"inference.yml behind): export again. It holds {held}"
         )
     if programs and not weights.is_file() and len(present) == len(programs):
-        raise ModelError(f"{model_dir} holds {programs[0].name} but no inference.pdiparams: copy or export it again")
+        raise ModelError(f"{model_dir} holds {programs[0].name} but no {WEIGHTS}: copy or export it again")
     files = tuple(sorted({config, *present.values(), *([weights] if weights.is_file() else [])}))
     for path in files:
         refuse_pointer_file(path)

@@ -216,6 +216,7 @@ class Headroom:
     """How much of the limit is left in the worst place, for one kind of comparison between two sides that matches."""
 
     sides: Sides
+    task: str
     kind: str
     measure: Measure
     image: str
@@ -232,12 +233,12 @@ class Headroom:
 
 
 def _headroom_of_passed(comparisons: Sequence[RecordedComparison]) -> list[Headroom]:
-    """Return the headroom of what passed, by pair of sides and kind."""
+    """Return the headroom of what passed, by pair of sides, task and kind."""
     found = []
     for sides in _pairs_of_sides(comparisons):
         for name, kind in ((task.name, kind) for task in TASKS for kind in task.kinds):
             measured = (
-                Headroom(sides, kind, measure, each.image)
+                Headroom(sides, name, kind, measure, each.image)
                 for each in comparisons
                 if (each.reference, each.candidate, each.kind) == (*sides, kind)
                 if each.task == name and each.status in MATCHES

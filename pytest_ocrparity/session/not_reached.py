@@ -12,6 +12,7 @@ import weakref
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -95,6 +96,23 @@ class NotReached:
         with suppress(OSError):
             return os.path.samestat(os.fstat(self._file), path.stat())
         return False
+
+
+def refuse_words_behind(words: Sequence[str], folder: Path) -> None:
+    """Refuse what was typed behind such a file: pytest would take it for tests that passed, and leave it out.
+
+    Raises:
+        UsageError: there is such a word before the next option.
+    """
+    for number, word in enumerate(words, 1):
+        file = folder / word[1:]
+        if not (word.startswith("@") and file.is_file() and OPTION in os.fsdecode(file.read_bytes()).splitlines()):
+            continue
+        if behind := list(takewhile(lambda each: not each.startswith("-"), words[number:])):
+            raise pytest.UsageError(
+                f"{' '.join(behind)} stands behind {word}, which ends with the tests that passed, so that it would be "
+                f"left out as one of them: write it before {word}"
+            )
 
 
 class LeftOut:

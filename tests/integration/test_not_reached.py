@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ import pytest
 from projects import NO_XDIST, PATIENCE, run, wrong_export
 from toy import PAGE
 
-from pytest_ocrparity.session.not_reached import NAME, OPTION, NotReached
+from pytest_ocrparity.session.not_reached import NAME, OPTION, NotReached, refuse_words_behind
 
 READS_FILES = pytest.version_tuple >= (8, 2)
 TESTS = 12
@@ -94,6 +95,35 @@ def test_what_is_stopped_again_leaves_out_what_passed_in_both(many: pytest.Pytes
     stop(many, signal.SIGKILL, f"@report/{NAME}")
     assert passed_before(many)[: len(before)] == before
     the_rest(many).assert_outcomes(passed=6 - len(before), deselected=TESTS - 6 + len(before))  # its words hold too: -k
+
+
+@pytest.mark.skipif(not READS_FILES, reason="needs a pytest that reads a file of arguments")
+def test_a_word_behind_the_file_is_refused_and_not_left_out(project: pytest.Pytester) -> None:
+    (project.path / NAME).write_text(f"{OPTION}\ntest_export.py::test_a\n")
+    refused = project.runpytest_subprocess(f"@{NAME}", "test_export.py::test_b", "-q")
+    assert refused.ret == pytest.ExitCode.USAGE_ERROR
+    told = f"ERROR: test_export.py::test_b stands behind @{NAME}, which *: write it before @{NAME}"
+    refused.stderr.fnmatch_lines([told])
+
+
+@pytest.mark.parametrize(
+    ("words", "refused"),
+    [
+        (["@rest", "a"], "a"),
+        (["-q", "@rest", "a", "b", "-x"], "a b"),
+        (["@rest", "@other"], "@other"),
+        (["a", "@rest"], ""),
+        (["@rest", "-k", "a"], ""),
+        (["@other", "a"], ""),
+        (["@other", "a", "@rest"], ""),
+        (["@absent", "a"], ""),
+    ],
+)
+def test_which_words_stand_behind_the_file(tmp_path: Path, words: list[str], refused: str) -> None:
+    (tmp_path / "rest").write_text(f"-q\n{OPTION}\ntest_export.py::test_a\n")
+    (tmp_path / "other").write_text("-q\n")
+    with pytest.raises(pytest.UsageError, match=f"^{refused} stands behind @rest") if refused else nullcontext():
+        refuse_words_behind(words, tmp_path)
 
 
 def test_ctrl_c_says_how_the_rest_runs(many: pytest.Pytester) -> None:

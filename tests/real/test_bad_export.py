@@ -20,6 +20,10 @@ from real.features import needs_engines
 
 POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 12\n"
 Change = Callable[[Path], object]
+BAD_WEIGHTS = (
+    r"inference\.pdiparams: paddle .* cannot read these weights: .* of another program than inference\.json\. Copy or "
+    "export both again"
+)
 EVIL = "__import__('os').system('touch evil')"
 
 
@@ -50,6 +54,10 @@ def cut(name: str, size: int) -> Change:
     return lambda folder: (folder / name).write_bytes((folder / name).read_bytes()[:size])
 
 
+def twice(name: str) -> Change:
+    return lambda folder: (folder / name).write_bytes((folder / name).read_bytes() * 2)
+
+
 def newer_program(folder: Path) -> None:
     """Rename an attribute of an operator, as a newer paddle did between 3.2 and 3.3."""
     path = folder / "inference.json"
@@ -76,7 +84,10 @@ def newer_program(folder: Path) -> None:
             r"inference\.json: paddle .* cannot read this program; a newer paddle wrote it.*Re-export with",
         ),
         (cut("inference.json", 500), r"inference\.json: paddle .* cannot read this program; .* or it is damaged"),
-        (cut("inference.pdiparams", 100), r"my_export: paddleocr cannot load this export: RuntimeError: .*Cannot read"),
+        (cut("inference.pdiparams", 100), BAD_WEIGHTS),
+        (holding("inference.pdiparams", "<html>Not found</html>"), BAD_WEIGHTS),
+        (holding("inference.pdiparams", "\0" * 100), BAD_WEIGHTS),
+        (twice("inference.pdiparams"), BAD_WEIGHTS),
     ],
 )
 def test_an_export_that_is_not_whole(export: Path, change: Change, message: str) -> None:

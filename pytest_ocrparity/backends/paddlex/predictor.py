@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from pytest_ocrparity.artifacts.configs import OPERATORS
 from pytest_ocrparity.artifacts.families import Family
-from pytest_ocrparity.artifacts.model_files import ExportFiles
+from pytest_ocrparity.artifacts.model_files import WEIGHTS, ExportFiles
 from pytest_ocrparity.artifacts.recogniser_configs import unknown_recogniser_config_operators
 from pytest_ocrparity.backends.isolation import isolated
 from pytest_ocrparity.backends.paddlex.deployed import Deployed
@@ -51,6 +51,9 @@ _LIMIT_TYPES: Final = ("min", "max", "resize_long")
 
 NEWER_PROGRAM: Final = ("pd_op", "/pir/", "json.exception")
 """What the errors mention that paddle raises on a program it does not know, or on a damaged one; any of them."""
+
+BAD_WEIGHTS: Final = ("ensor desc", "load_combine_op", "Deserialize to tensor")
+"""What they mention on weights that are cut off, are another file or are more than the program's; any of them."""
 
 ONEDNN: Final = ("ConvertPirAttribute2RuntimeAttribute", "ArrayAttribute", "DoubleAttribute")
 
@@ -333,6 +336,12 @@ def _load_error_text(error: Exception, export: ExportFiles, deployed: Deployed) 
     if isinstance(cause, TypeError | AssertionError) and _is_from_operators(cause, family):
         return f"{export.config}: paddlex does not accept the arguments of an operator: {type(cause).__name__}: {text}"
     program = export.program or export.folder
+    if any(word in text for word in BAD_WEIGHTS):
+        return (
+            f"{export.folder / WEIGHTS}: paddle {paddle.__version__} cannot read these weights: they are cut off or "
+            f"damaged, or those of another program than {program.name}. Copy or export both again. paddle says: "
+            f"{text[:300]}"
+        )
     if any(word in text for word in NEWER_PROGRAM):
         return (
             f"{program}: paddle {paddle.__version__} cannot read this program; a newer paddle wrote it, or it is "
