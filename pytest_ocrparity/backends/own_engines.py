@@ -263,8 +263,8 @@ def _map_of(infer: Run, tensor: npt.NDArray[np.float32]) -> npt.NDArray[np.float
         hint = "; put the lost axes back with [None, None]" if made.ndim == 2 else ""
         raise returned.refused(PROBABILITY_MAP, _returned_text(made), wanted + hint)
     if made.dtype not in (np.float32, np.float16):
-        text = "a map is float32 (or float16, which is widened without loss), with values from 0 to 1; convert it there"
-        raise returned.refused(PROBABILITY_MAP, _returned_text(made), text)
+        text = "a map is float32 (or float16, whose rounding the preset fp16 allows for), with values from 0 to 1"
+        raise returned.refused(PROBABILITY_MAP, _returned_text(made), f"{text}; convert it there")
     return made.astype(np.float32)
 
 

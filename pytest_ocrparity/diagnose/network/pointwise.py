@@ -84,6 +84,26 @@ def _fit_steps(x: Array, y: Array, limit: float) -> MapChange | None:
     return None
 
 
+HALF_TYPES: Final = {"float16": 13, "bfloat16": 16}
+"""How many of the last bits of a float32 number each has not, the finer one first."""
+
+
+def _fit_half(x: Array, y: Array, limit: float) -> MapChange | None:
+    """Look for the nearest numbers of a type of 16 bits."""
+    numbers = y.astype(np.float32)
+    for name, bits in HALF_TYPES.items():
+        if np.any(numbers.view(np.uint32) % 2**bits):
+            continue
+        # Where a value lies between two numbers, the rounding of the networks decides.
+        left = float(np.max(np.abs(x - y) - np.spacing(np.abs(numbers)) * 2.0**bits / 2))
+        if left <= limit:
+            fix = (
+                "hand {candidate}'s map over in float32; or, if half precision is meant, compare under the preset fp16"
+            )
+            return MapChange(name, (), f"rounded to {name}", fix, max(left, 0.0))
+    return None
+
+
 def _fit_binary(x: Array, y: Array, limit: float) -> MapChange | None:
     values = np.unique(y)
     if len(values) != 2:
@@ -107,12 +127,12 @@ def _fit_clipped(x: Array, y: Array, limit: float) -> MapChange | None:
     return MapChange("clipped", (), text, "take the clipping out behind {candidate}'s network", left)
 
 
-FUNCTIONS: Final = (_fit_logits, _sigmoid_twice, _fit_binary, _fit_affine, _fit_steps, _fit_clipped)
+FUNCTIONS: Final = (_fit_logits, _sigmoid_twice, _fit_binary, _fit_affine, _fit_steps, _fit_half, _fit_clipped)
 
 POINTWISE: Final = Family(
     "network.pointwise",
     functions_between,
     "{candidate}'s map is {reference}'s {text}",
     "every value of {candidate}'s map is that of {reference}'s {text} (largest difference {left})",
-    "no logits, second sigmoid, scale, clipping or coarse steps make this map",
+    "no logits, second sigmoid, scale, clipping, half precision or coarse steps make this map",
 )

@@ -22,6 +22,12 @@ LIMIT = 1e-4
 MAP = np.random.default_rng(0).uniform(0.001, 0.999, (1, 1, 40, 50)).astype(np.float32)
 Change = Callable[[Any], Any]
 
+
+def in_bfloat16(x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Round to the nearest number of which the last 16 bits are 0."""
+    return ((x.astype(np.float32).view(np.uint32) + 0x8000) & 0xFFFF0000).astype(np.uint32).view(np.float32)
+
+
 FUNCTIONS: list[tuple[str, Change]] = [
     ("logits", logit),
     ("sigmoid", expit),
@@ -32,6 +38,8 @@ FUNCTIONS: list[tuple[str, Change]] = [
     ("8 bits rounded 255.0", lambda x: np.round(x * 255) / 255),
     ("8 bits cut 255.0", lambda x: np.floor(x * 255) / 255),
     ("8 bits rounded 1.0", lambda x: np.round(x * 255)),
+    ("float16", lambda x: x.astype(np.float16)),
+    ("bfloat16", lambda x: in_bfloat16(x)),
     ("clipped", lambda x: np.clip(x, 0.1, 0.8)),
     ("binary", lambda x: (x > 0.3).astype(np.float32)),
 ]
@@ -58,6 +66,9 @@ def test_each_function_is_told_from_the_others(kind: str, change: Change) -> Non
         lambda x: x + 1e-5,
         lambda x: 0.9998 * x + np.random.default_rng(2).uniform(-9e-5, 9e-5, x.shape),
         lambda x: np.round((x + np.random.default_rng(2).uniform(-4e-3, 4e-3, x.shape)) * 255) / 255,
+        lambda x: (x + np.random.default_rng(2).uniform(-1e-3, 1e-3, x.shape)).astype(np.float16),
+        lambda x: in_bfloat16(x + np.random.default_rng(2).uniform(-4e-3, 4e-3, x.shape).astype(np.float32)),
+        lambda x: np.where(x > 0.5, x.astype(np.float16), in_bfloat16(x)) * (1 + 2**-20),
         lambda x: np.where(x > 0.5, np.nan, x),
         lambda x: x[:, :, ::2],
         lambda x: (x + np.random.default_rng(2).uniform(-0.1, 0.1, x.shape) > 0.3).astype(np.float32),
@@ -84,6 +95,11 @@ class Scales(Toy):
         return np.asarray(super().infer(tensor) * np.float32(0.8), np.float32)
 
 
+class Halves(Toy):
+    def infer(self, tensor: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        return super().infer(tensor).astype(np.float16).astype(np.float32)
+
+
 class ScalesTheLeft(Toy):
     def infer(self, tensor: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         made = super().infer(tensor)
@@ -98,6 +114,12 @@ class TestTheDiagnosis:
         found = only(seen(Toy(), RAMP), candidate if has_source else replace(candidate, source=None))
         assert judged(found) == ("probability_map", "network.pointwise")
         assert found.summary == "port's map is train's x 0.8"
+
+    def test_a_map_in_half_precision_is_named(self) -> None:
+        found = only(seen(Toy(), RAMP), seen(Halves(name="port"), RAMP))
+        assert judged(found) == ("probability_map", "network.pointwise")
+        assert found.summary == "port's map is train's rounded to float16"
+        assert found.fix is not None and found.fix.text.startswith("hand port's map over in float32; or, if")
 
     def test_it_is_proved_again_on_another_page(self) -> None:
         cache, train, port = DiagnosisCache(60), Toy(), Scales(name="port")
