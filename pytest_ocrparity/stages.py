@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 DECODE: Final = "decode"
 RESIZE: Final = "resize"
@@ -24,6 +24,10 @@ PAGE: Final = "page"
 
 LAYER_STAGES: Final = ("layer_input", "layer_output")
 """What a report calls the pictures of what goes into the layer where networks begin to differ, and what comes out."""
+
+
+TaskSides: TypeAlias = tuple[str, str, str]
+"""What is compared: task, reference and candidate."""
 
 
 class Task(NamedTuple):

@@ -13,7 +13,7 @@ from pytest_ocrparity.report.batch_lines import batch_records_by_side
 from pytest_ocrparity.report.dictionary_lines import dictionaries_text
 from pytest_ocrparity.report.document import Batched, Evaluated, Golden, RecordedComparison, Used
 from pytest_ocrparity.report.table import Sides, Tally
-from pytest_ocrparity.stages import DETECTION, DETECTIONS, TEXT
+from pytest_ocrparity.stages import DETECTIONS, TEXT, TaskSides
 from pytest_ocrparity.tolerance import ACCURACY
 from pytest_ocrparity.wording import number_of_images
 
@@ -21,13 +21,13 @@ from pytest_ocrparity.wording import number_of_images
 class Fault(NamedTuple):
     """Why a run as a whole fails, whatever its tests said.
 
-    `name` tells which rule it breaks, such as "compared" or the name of a limit; `sides` are reference and candidate
-    where it is about two of them, whose difference can be diagnosed.
+    `name` tells which rule it breaks, such as "compared" or the name of a limit; `sides` are those that it is about,
+    whose difference can be diagnosed.
     """
 
     name: str
     text: str
-    sides: Sides | None = None
+    sides: TaskSides | None = None
 
 
 NOTHING: Final = ("recorded", "compared")
@@ -63,7 +63,7 @@ RUN_LIMITS: Final = {
 
 
 def verdict_on_run(
-    tally: Tally, *, allow_empty: bool, is_recording: bool, causes: Mapping[Sides, str] | None = None
+    tally: Tally, *, allow_empty: bool, is_recording: bool, causes: Mapping[TaskSides, str] | None = None
 ) -> list[Fault]:
     """Return the faults of a run that its records show.
 
@@ -198,9 +198,7 @@ def verdict_on_run_limits(compared: Sequence[RecordedComparison | Comparison]) -
             written = f"{amount / total:.1e}" if count is None else f"{amount / total:.1%} ({amount} of {total})"
             ranked = sorted(zip(amounts, members, strict=True), key=lambda pair: pair[0], reverse=True)
             worst = ", ".join(member[0].image for value, member in ranked[:3] if value)
-            diagnosed = sides if task == DETECTION.name else None  # of lines no worst one is kept and diagnosed
             where = f"{sides[1]} against {sides[0]}, most in {worst}"
-            faults.append(
-                Fault(name, f"over the run {written} {words}, limit {limit:g} ({name}, {origin}); {where}", diagnosed)
-            )
+            text = f"over the run {written} {words}, limit {limit:g} ({name}, {origin}); {where}"
+            faults.append(Fault(name, text, (task, *sides)))
     return faults

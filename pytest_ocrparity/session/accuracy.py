@@ -34,9 +34,11 @@ from pytest_ocrparity.wording import image_label, number_of_boxes, number_of_ima
 if TYPE_CHECKING:
     from pytest_ocrparity.evaluate.counts import ImageCounts
     from pytest_ocrparity.evaluate.labels import Labels
+    from pytest_ocrparity.report.table import Sides
     from pytest_ocrparity.session.label_book import LabelBook
-    from pytest_ocrparity.session.worst import Sides, Worst
+    from pytest_ocrparity.session.worst import Worst
     from pytest_ocrparity.settings import Settings
+    from pytest_ocrparity.stages import TaskSides
     from pytest_ocrparity.tolerance import Limit, Value
 
 MOST_NAMED: Final = 100
@@ -55,7 +57,7 @@ class AccuracyOfRun:
 
     @classmethod
     def of(
-        cls, settings: Settings, tally: Tally, labels: LabelBook, worst: Mapping[Sides, Worst], *, is_whole: bool
+        cls, settings: Settings, tally: Tally, labels: LabelBook, worst: Mapping[TaskSides, Worst], *, is_whole: bool
     ) -> AccuracyOfRun:
         """Judge what the tests of a run left.
 
@@ -79,7 +81,7 @@ class AccuracyOfRun:
         left: _LeftOfPart,
         tally: Tally,
         book: LabelBook,
-        worst: Mapping[Sides, Worst],
+        worst: Mapping[TaskSides, Worst],
         *,
         is_whole: bool,
     ) -> None:
@@ -328,7 +330,7 @@ def _nothing_counted(part: Settings, group: _Group, labels: Labels) -> str:
     return f"{head}: no test compared {what}: use {assertion}"
 
 
-def _with_cause(record: AccuracyRecord, tally: Tally, worst: Mapping[Sides, Worst]) -> AccuracyRecord:
+def _with_cause(record: AccuracyRecord, tally: Tally, worst: Mapping[TaskSides, Worst]) -> AccuracyRecord:
     """Return a record with what experiments showed on the image that lost most, of those that they explain.
 
     Only where boxes or texts differ beyond their limits do experiments explain them. Where part of what an image shows
@@ -338,12 +340,14 @@ def _with_cause(record: AccuracyRecord, tally: Tally, worst: Mapping[Sides, Wors
     if record.result.verdict not in (FAILED, UNDECIDED) or not losing:
         return record
     causes: dict[str, dict[str, None]] = {}
+    product = next(kind for kind, task in PRODUCTS.items() if task.name == record.result.task)
     failed = [each for records in _of_unexpected_tests(tally).values() for each in records if isinstance(each, Failed)]
     for each in failed:
-        explains = (each.reference, each.candidate) == record.sides and _has_other_product(each)
+        explains = (each.reference, each.candidate) == record.sides and _has_other_product(each, product)
         for diagnosis in each.diagnoses if explains else ():
             causes.setdefault(each.image, {})[diagnosis_text(diagnosis)] = None
-    if (found := worst.get(record.sides)) is not None and found.causes and PRODUCTS.keys() & set(found.kinds):
+    found = worst.get((record.result.task, *record.sides))
+    if found is not None and found.causes and product in found.kinds:
         causes.setdefault(found.image, dict.fromkeys(found.causes))
     for image in losing:
         known = causes.get(image, {})
@@ -356,7 +360,7 @@ def _with_cause(record: AccuracyRecord, tally: Tally, worst: Mapping[Sides, Wors
     return structs.replace(record, cause=f"the cause is not known: {why}")
 
 
-def _has_other_product(failed: Failed) -> bool:
-    """Return whether a failure is of other boxes or texts, or has them besides: not where a side has none."""
+def _has_other_product(failed: Failed, product: str) -> bool:
+    """Return whether a failure is of other boxes, or texts, or has them besides: not where a side has none."""
     others = {each.kind for each in failed.others if each.status == DIFFERENT and each.counts}
-    return bool(PRODUCTS.keys() & {failed.kind, *others})
+    return product in {failed.kind, *others}

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pytest_ocrparity.session.collecting import Comparisons
     from pytest_ocrparity.session.digest import Digest
     from pytest_ocrparity.session.run import Run
+    from pytest_ocrparity.stages import TaskSides
 
 
 class Ending:
@@ -131,7 +132,7 @@ class Ending:
     def _diagnosed_worst_images(self) -> list[Worst]:
         """Return what is found on the worst images of this process, where its share of a run is over a limit."""
 
-        def is_over(compared: Sequence[Comparison]) -> list[tuple[str, str]]:
+        def is_over(compared: Sequence[Comparison]) -> list[TaskSides]:
             from pytest_ocrparity.compare.run_verdict import verdict_on_run_limits
 
             return list(dict.fromkeys(fault.sides for fault in verdict_on_run_limits(compared) if fault.sides))
@@ -215,7 +216,7 @@ class Ending:
                 f"suspicious in the model's files: {finding}" for finding in findings_about_models(settings, taken)
             ]
 
-    def _judge_accuracy(self, worst: Mapping[tuple[str, str], Worst], *, is_whole: bool) -> list[str]:
+    def _judge_accuracy(self, worst: Mapping[TaskSides, Worst], *, is_whole: bool) -> list[str]:
         """Judge what was counted against labels, and return what else is to be said of it."""
         from pytest_ocrparity.compare.run_verdict import Fault, verdict_on_accuracy
         from pytest_ocrparity.report.accuracy_lines import outside_boxes_text

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis
-from pytest_ocrparity.stages import DETECTION
+from pytest_ocrparity.stages import TaskSides
 
 if TYPE_CHECKING:
     from pytest_ocrparity.comparison import Comparison
@@ -23,14 +23,12 @@ if TYPE_CHECKING:
 OUTPUT: Final = "ocrparity_worst"
 """The key under which a worker hands its own to the controller."""
 
-Sides = tuple[str, str]
-
 
 @dataclass(frozen=True, slots=True)
 class Worst:
     """What was found on the worst image between two sides of a process."""
 
-    sides: Sides
+    sides: TaskSides
     image: str
     excess: float
     """How often the worst amount holds its limit."""
@@ -61,27 +59,27 @@ class WorstImages:
 
     def __init__(self) -> None:
         """Begin with none."""
-        self._kept: dict[Sides, _Kept] = {}
+        self._kept: dict[TaskSides, _Kept] = {}
         self._compared: list[Comparison] = []
 
     def hear(self, judged: Comparison, reference: Trace, candidate: Trace, tolerance: Tolerance) -> None:
         """Take a comparison with what a run judges of it; keep its traces if they are the worst so far."""
         from pytest_ocrparity.comparison import LEFT_TO_RUN
 
-        if judged.task != DETECTION.name or all(measure.decides for measure in judged.measures):
-            return  # the run judges nothing of it, or nothing diagnoses it
+        if all(measure.decides for measure in judged.measures):
+            return  # the run judges nothing of it
         self._compared.append(replace(judged, differences=(), boxes=(), parameters=()))
         if judged.status != LEFT_TO_RUN:
             return
-        sides = judged.reference, judged.candidate
+        sides = judged.task, judged.reference, judged.candidate
         excess = max(m.value / m.limit if m.limit else float("inf") for m in judged.measures if not m.is_within)
         if sides not in self._kept or excess > self._kept[sides].excess:
             self._kept[sides] = _Kept(excess, reference, candidate, tolerance)
 
     def diagnosed(
-        self, is_over: Callable[[Sequence[Comparison]], Iterable[Sides]], diagnoser: Callable[[], Diagnoser]
+        self, is_over: Callable[[Sequence[Comparison]], Iterable[TaskSides]], diagnoser: Callable[[], Diagnoser]
     ) -> list[Worst]:
-        """Return what is found on the worst image between each pair of sides whose share is over a limit.
+        """Return what is found on the worst image between each two sides whose share is over a limit.
 
         `is_over` returns those pairs, given what was compared; `diagnoser` is asked only where there is one.
         """
@@ -91,7 +89,7 @@ class WorstImages:
         return [_diagnosed_image(sides, self._kept[sides], diagnoser()) for sides in over]
 
 
-def _diagnosed_image(sides: Sides, kept: _Kept, diagnoser: Diagnoser) -> Worst:
+def _diagnosed_image(sides: TaskSides, kept: _Kept, diagnoser: Diagnoser) -> Worst:
     from pytest_ocrparity.compare import Comparisons
     from pytest_ocrparity.explain import explain
 
@@ -112,7 +110,7 @@ def diagnosis_text(diagnosis: Diagnosis) -> str:
     return UNKNOWN if diagnosis.cause == UNKNOWN else f"{diagnosis.cause}, {diagnosis.summary}"
 
 
-def worst_of(found: Iterable[Worst]) -> dict[Sides, Worst]:
-    """Return the worst by pair of sides."""
+def worst_of(found: Iterable[Worst]) -> dict[TaskSides, Worst]:
+    """Return the worst by task and sides."""
     ranked = sorted(found, key=lambda each: each.excess)
     return {each.sides: each for each in ranked}

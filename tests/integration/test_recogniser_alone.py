@@ -162,7 +162,20 @@ def test_a_reduced_preset_judges_the_run(alone: pytest.Pytester) -> None:
     write(alone.path / "lines", {"b.npy": NEARLY, "00.npy": NEARLY})
     result = run(alone, "--ocr-tolerance=int8")
     assert result.ret == pytest.ExitCode.TESTS_FAILED
-    result.stdout.fnmatch_lines(["*over the run 13.6% (3 of 22) of the lines are read otherwise, limit 0.1*"])
+    told = "*over the run 13.6% (3 of 22) of the lines are read otherwise, limit 0.1*; cause on lines/00.npy: not known"
+    result.stdout.fnmatch_lines(
+        [told, "  cause       unknown at probability_map: the same tensor gives another map, *"]
+    )
+
+
+def test_the_cause_on_the_worst_line_stands_beside_the_verdict(alone: pytest.Pytester) -> None:
+    break_export(alone, 'letters="abdc "')
+    write(alone.path / "lines", {"b.npy": line("ccdd")})
+    result = run(alone, "--ocr-tolerance=int8")
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(
+        ["*of the lines are read otherwise*; cause on lines/b.npy: text.dictionary, *", "  fix * the dictionary *"]
+    )
 
 
 def test_one_edit_is_one(alone: pytest.Pytester) -> None:

@@ -178,14 +178,12 @@ class TestLines:
         (text,) = faults_of(comparison(status="empty", counts={"boxes": 0}), line("y.png", "same"))
         assert text.startswith("no image of this run has a box (1 compared)")
 
-    def test_a_cause_of_detectors_is_none_of_theirs(self) -> None:
-        causes = {("train", "inference"): "; cause on page.png: x"}
-        lines = [line("x.png", different=1)]
-        (fault,) = verdict_on_run(tally(*lines), allow_empty=False, is_recording=False, causes=causes)
-        assert "cause" not in fault.text
-        boxes = record("inference", 4, 30)
-        (fault,) = verdict_on_run(tally(boxes), allow_empty=False, is_recording=False, causes=causes)
-        assert fault.text.endswith("; cause on page.png: x")
+    @pytest.mark.parametrize("task", ["detection", "recognition"])
+    def test_a_cause_of_the_other_task_is_none_of_theirs(self, task: str) -> None:
+        causes = {(task, "train", "inference"): "; cause on x.png: y"}
+        for name, one in (("recognition", line("x.png", different=1)), ("detection", record("inference", 4, 30))):
+            (fault,) = verdict_on_run(tally(one), allow_empty=False, is_recording=False, causes=causes)
+            assert fault.text.endswith("; cause on x.png: y") == (name == task)
 
 
 LOSES = [image_counts(f"{index:02}.png", 4, 4, 2) for index in range(40)]

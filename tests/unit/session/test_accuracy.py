@@ -276,7 +276,7 @@ def test_only_a_verdict_that_may_be_a_fault_has_a_cause(judged: Judge) -> None:
 
 
 def test_what_was_found_on_the_worst_image_of_a_run_is_a_cause_too(judged: Judge) -> None:
-    sides = "train", "inference"
+    sides = "detection", "train", "inference"
     worst = {sides: Worst(sides, "a", 2.0, ("postprocess.thresh, why",), "", ("detections",))}
     assert (
         judged(counted("a", 1), worst=worst).records[0].cause
@@ -285,6 +285,9 @@ def test_what_was_found_on_the_worst_image_of_a_run_is_a_cause_too(judged: Judge
     assert judged(counted("a", 4), worst=worst).records[0].cause == ""
     maps = {sides: replace(worst[sides], kinds=("probability_maps",))}
     assert judged(counted("a", 1), worst=maps).records[0].cause.startswith("the cause is not known: no experiment")
+    lines = "recognition", "train", "inference"
+    of_lines = {lines: replace(worst[sides], sides=lines)}
+    assert judged(counted("a", 1), worst=of_lines).records[0].cause.startswith("the cause is not known: no experiment")
     for causes in ((UNKNOWN,), ("postprocess.thresh, why", UNKNOWN)):
         worst = {sides: Worst(sides, "a", 2.0, causes, "", ("detections",))}
         (record,) = judged(counted("a", 1), worst=worst).records
