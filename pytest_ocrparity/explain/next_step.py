@@ -90,7 +90,8 @@ def next_step(
     acquitted = ("network.weights: all", AGREES)
     may_be_another = not any(text.startswith(acquitted) for text in ruled_out)
     if is_product_alone and judged.candidate not in _PLAIN and judged.kind == first.kind:
-        parts = f"let {judged.candidate} return its tensor and map as well, or be made of functions (FunctionPipeline)"
+        parts = f"let {judged.candidate} return its tensor and map as well"
+        parts += ", or be made of functions (FunctionPipeline)" if judged.task == DETECTION.name else ""
         return f"to have the cause named, {parts}, {again}"
     if first.stage == "probability_map" and judged.table and may_be_another:
         return f"make sure that the export was made from this checkpoint, {again}"

@@ -134,5 +134,5 @@ POINTWISE: Final = Family(
     functions_between,
     "{candidate}'s map is {reference}'s {text}",
     "every value of {candidate}'s map is that of {reference}'s {text} (largest difference {left})",
-    "no logits, second sigmoid, scale, clipping, half precision or coarse steps make this map",
+    "no logits, second sigmoid, scale, clipping or rounding makes this map",
 )

@@ -149,8 +149,8 @@ def quantisation_fix(program: QuantisedProgram, *, is_of_weights: bool) -> Fix:
     is_per_tensor = is_of_weights and all("per tensor" in each.grid for each in program.operators)
     steps = [f"with {program.per_channel}"] if is_per_tensor and program.per_channel else []
     if is_of_weights:
-        names = "layers --rank` names"
-        steps.append(f"without the operators that `python -m pytest_ocrparity {names} ({program.leaves_out})")
+        command = "`python -m pytest_ocrparity layers IMAGE --rank`"
+        steps.append(f"without the operators that {command} names ({program.leaves_out})")
     else:
         steps += program.other_steps
         steps.append(f"without the operators behind the largest values ({program.leaves_out})")

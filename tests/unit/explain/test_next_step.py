@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from records import comparison, tally
 from sides import QUAD, Loaded, first_line, traces
 from toy import BLANK, PAGE, FusedToy, Toy
+from toy_reader import LINE, Reader
 
 from pytest_ocrparity import (
     Detections,
@@ -19,6 +21,7 @@ from pytest_ocrparity import (
     assert_same_detections,
     assert_same_preprocessing,
     assert_same_probability_maps,
+    assert_same_text,
 )
 from pytest_ocrparity.compare.run_verdict import verdict_on_run
 from pytest_ocrparity.explain.next_step import WIDEST
@@ -347,3 +350,11 @@ def test_a_side_of_boxes_alone_is_told_which_assertion_compares_them() -> None:
     assert "FunctionPipeline" not in told(assert_same_detections, [QUAD], [QUAD + 9])
     text = told(assert_same_probability_maps, one, replace(two, probability_map=None))
     assert "next        let both traces hold their probability_map, then compare again" in text
+
+
+def test_a_recogniser_of_texts_alone_is_not_told_to_become_a_detector() -> None:
+    one = Reader().trace(LINE)
+    two = replace(Reader(name="service", letters="bacd ").trace(LINE), source=SimpleNamespace(task="recognition"))
+    alone = replace(two, decode=None, resize=None, tensor=None, probability_map=None, shape=None)
+    text = told(assert_same_text, one, alone)
+    assert "to have the cause named, let service return its tensor and map as well, then" in text

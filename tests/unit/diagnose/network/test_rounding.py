@@ -107,7 +107,7 @@ def test_weights_that_are_the_trained_ones_rounded(way: float) -> None:
     assert len(found.evidence) == 2 + (way > 0)
     assert found.fix is not None
     assert (
-        "per_channel=True, or without the operators that `python -m pytest_ocrparity layers --rank` names"
+        "per_channel=True, or without the operators that `python -m pytest_ocrparity layers IMAGE --rank` names"
         in found.fix.text
     )
 
