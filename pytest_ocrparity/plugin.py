@@ -167,7 +167,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_fixture_setup(fixturedef: Any, request: Any) -> Generator[None, Any, Any]:
-    """Note that a test really uses one of our fixtures, overridden or not, whatever way it asks for it."""
+    """Note that a test really uses one of our fixtures, overridden or not, whatever way it asks for it first."""
     name = fixturedef.argname
     if name not in FIXTURES and name != OWN_IMAGE:
         return (yield)

@@ -355,13 +355,14 @@ class Baseline:
             trace = self._record_baseline(image) if records else self._load_baseline(image)
         except OcrParityError as error:  # its sentence says all; the way through our code does not help
             raise error.with_traceback(None) from None
+        is_recorded = trace.recorded_from is not None  # by this test, one before it, or an attempt before
         self._note(
             "golden",
             image=trace.label,
             path=path,
             reference=self.store.reference,
-            recorded=records,
-            drift=_drift_text(self.store.drift.get(trace.image)) if records else "",
+            recorded=is_recorded,
+            drift=_drift_text(self.store.drift.get(trace.image)) if is_recorded else "",
         )
         return trace
 

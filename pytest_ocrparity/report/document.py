@@ -167,7 +167,7 @@ class Asked(Left, frozen=True, kw_only=True):
 
 
 class Golden(Left, frozen=True, kw_only=True):
-    """It took a baseline, or recorded one; `drift` says what an older one was moved by."""
+    """It took a baseline, which this run may have recorded; `drift` says what an older one was moved by."""
 
     image: str
     path: str

@@ -121,6 +121,21 @@ def fixture_of_gate(test: Any) -> str | None:
     return None
 
 
+def asked_fixtures(test: Any) -> list[str]:
+    """Return the fixtures that a test asks for by its arguments and `usefixtures`, and those that these ask for.
+
+    Not those of `autouse`: what runs around every test of a file tells nothing of what one of them is about.
+    """
+    info = getattr(test, "_fixtureinfo", None)
+    marked = (name for mark in test.iter_markers("usefixtures") for name in mark.args)
+    names = [*(() if info is None else info.argnames), *marked]
+    closure = _fixture_closure(test)
+    for each in names:  # grows
+        asked = (name for definition in closure.get(each, ()) for name in definition.argnames)
+        names += dict.fromkeys(name for name in asked if name not in names)
+    return names
+
+
 def may_fixtures_make_files(test: Any) -> bool:
     """Tell whether a fixture of the user's runs before ours, which are of session scope: it may make what we load."""
     return any(

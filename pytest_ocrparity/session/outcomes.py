@@ -155,6 +155,8 @@ class Outcomes:
         attempt.phases[when] = report.outcome
         if report.outcome != "passed" or hasattr(report, "wasxfail") or when not in PHASES:
             self._note_phase(attempt, report)
+        elif when == "call" and attempt.outcome == "skipped":  # a subtest was; its test, which reports last, was not
+            attempt.outcome, attempt.reason = "passed", ""
         if when in ("setup", "call") or not attempt.is_whole:
             return None
         self.ended += 1

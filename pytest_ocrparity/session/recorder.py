@@ -12,7 +12,8 @@ import pytest
 
 from pytest_ocrparity.context import context_test_id, current_context
 from pytest_ocrparity.session.caught import MARKER, Raised
-from pytest_ocrparity.session.parametrized import parametrized_candidate
+from pytest_ocrparity.session.fixtures import FIXTURES, OWN_IMAGE, asked_fixtures, reaches_our_fixture
+from pytest_ocrparity.session.parametrized import parameters_of, parametrized_candidate
 from pytest_ocrparity.session.tasks import task_of_test
 from pytest_ocrparity.session.worst import WorstImages
 from pytest_ocrparity.stages import PAGE
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
 
 ATTRIBUTE: Final = "ocrparity_records"
 """The attribute of a test's teardown report in which its records travel, as bytes; taken off where they arrive."""
+
+_FIXTURES: Final = frozenset(FIXTURES)
 
 
 class ItemRecords:
@@ -181,6 +184,18 @@ class Recorder:
         from pytest_ocrparity.report.document import document_record
 
         self._of_the_test.records.append(document_record(what, **values))
+
+    def note_shared_fixtures(self, item: pytest.Item) -> None:
+        """Note what a test asks for of our fixtures that another test has set up, of which pytest calls no hook."""
+        if _FIXTURES.isdisjoint(getattr(item, "fixturenames", ())):  # this runs for every test of every suite
+            return
+        from pytest_ocrparity.report.document import Used
+
+        noted = {each.fixture for each in self._of_the_test.records if isinstance(each, Used)}
+        for name in (name for name in asked_fixtures(item) if name in _FIXTURES - noted):
+            self.note("used", fixture=name, is_own=reaches_our_fixture(item, name))
+        if OWN_IMAGE in parameters_of(item) and OWN_IMAGE not in noted:
+            self.note("used", fixture=OWN_IMAGE)
 
     def note_config(self, side: str, config: Path | None) -> None:
         """Note the inference.yml that a side was loaded with."""

@@ -275,7 +275,8 @@ class Run:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, Any, Any]:
-        """Fail a test that expects a difference where nothing differed."""
+        """Note what a test shares with others; fail one that expects a difference where nothing differed."""
+        self.recorder.note_shared_fixtures(item)
         raised = self.recorder.raised
         if hasattr(item, "addExpectedFailure"):
             with raised.hearing_expected_failures(item):

@@ -325,6 +325,18 @@ def test_an_accuracy_that_a_test_asserts_is_a_comparison_of_the_run(project: pyt
     assert not lines(result, FAULT)
 
 
+@pytest.mark.skipif("pytest.version_tuple < (9,)", reason="subtests came with pytest 9")
+@pytest.mark.parametrize(("who", "passed"), [("subtests.test()", 1), ("nullcontext()", 0)])
+def test_a_subtest_that_is_skipped_leaves_its_test_what_it_asserted(
+    project: pytest.Pytester, who: str, passed: int
+) -> None:
+    head = "import pytest\nfrom contextlib import nullcontext\n"
+    skips = f"inference_model, subtests):\n    with {who}:\n        pytest.skip()\n"
+    write_project(project, [3] * 40, 'images = ["images/*.npy"]', head + ASSERTS.replace("inference_model):\n", skips))
+    document = documented(project)
+    assert (document["run"]["tests"]["passed"], len(document["accuracy"])) == (passed, passed)
+
+
 def test_what_a_run_and_a_test_judge_of_the_same_sides_have_titles_and_properties_of_their_own(
     project: pytest.Pytester,
 ) -> None:

@@ -127,6 +127,28 @@ class TestReference:
         result.assert_outcomes(failed=2, deselected=2)
         result.stdout.fnmatch_lines(["*next * if the change is meant: pytest --ocr-golden --ocr-golden-mode=all *"])
 
+    def test_what_an_attempt_before_recorded_is_recorded(self, project: pytest.Pytester) -> None:
+        replace_setting(project, '[tool.ocrparity.golden]\nreference = "inference"')
+        project.makepyfile(
+            test_export="""
+            from pytest_ocrparity import assert_same_detections
+
+            ATTEMPTS = []
+
+            def test_export(ocr_golden, ocr_inference_model):
+                image = "images/one_word.npy"
+                assert_same_detections(ocr_golden.trace(image), ocr_inference_model.trace(image))
+                ATTEMPTS.append(image)
+                assert len(ATTEMPTS) == 2
+            """
+        )
+        result = run(project, "--ocr-golden", "--reruns=1")
+        assert result.ret == 0
+        result.stdout.fnmatch_lines(["1 baseline recorded from inference", "*1 passed, 1 rerun*"])
+        again = run(project, "--ocr-golden", "--reruns=1")  # nothing is recorded, in neither attempt
+        again.stdout.fnmatch_lines(["  detections  *1 same *", "*1 passed, 1 rerun*"])
+        again.stdout.no_fnmatch_line("*recorded from*")
+
     def test_a_baseline_of_the_other_side_is_an_error(self, project: pytest.Pytester) -> None:
         run(project, "--ocr-golden", *BASELINE)
         replace_setting(project, '[tool.ocrparity.golden]\nreference = "inference"')

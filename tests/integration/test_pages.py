@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from projects import PAGES_CONFTEST, run
+from projects import CONFTEST, PAGES_CONFTEST, PRUNE, run
 
 TEST = """
 from pytest_ocrparity import assert_same_page
@@ -123,3 +123,29 @@ def test_a_recorded_page_is_judged_again_by_other_limits(
     status, said = judged("--tolerance=probability_maps.atol=0.1")
     assert (status, said.count("FAILED undecided: ")) == (1, 2)
     assert "FAILED undecided is what these measures cannot tell: run pytest with this --ocr-tolerance" in said
+
+
+ON_EITHER_MACHINE = """
+import pytest
+from pytest_ocrparity import assert_same_detections, assert_same_page
+
+@pytest.fixture
+def reference(request, pytestconfig):
+    is_recorded = pytestconfig.getoption("ocr_no_train") or pytestconfig.getoption("ocr_golden")
+    return request.getfixturevalue("ocr_golden_page" if is_recorded else "ocr_train_page")
+
+def test_page(reference, ocr_inference_page, ocr_image):
+    assert_same_page(reference.trace(ocr_image), ocr_inference_page.trace(ocr_image))
+
+def test_boxes(ocr_golden, ocr_inference_model, ocr_image):
+    assert_same_detections(ocr_golden.trace(ocr_image), ocr_inference_model.trace(ocr_image))
+"""
+
+
+def test_pruning_removes_no_page_that_other_options_ask_for(pages: pytest.Pytester) -> None:
+    pages.makeconftest(CONFTEST + PAGES_CONFTEST)
+    pages.makepyfile(test_export=ON_EITHER_MACHINE)
+    run(pages, "--ocr-golden").assert_outcomes(passed=4)
+    (pages.path / "images" / "one_word.npy").unlink()
+    run(pages, PRUNE).stdout.fnmatch_lines(["removed unused baselines: images/one_word.npy.npz"])
+    run(pages, "--ocr-no-train").assert_outcomes(passed=2)

@@ -58,6 +58,9 @@ def whole(worker: str, call: str = "passed") -> tuple[tuple[str, str, str], ...]
         ((*whole("a", "failed")[:2], *whole("a")), 1, "passed"),  # of one worker another attempt
         ((whole("a")[0], ("a", "???", "failed")), 1, "crashed"),
         ((whole("a")[0], ("a", "???", "rerun"), *whole("b")), 1, "passed"),
+        ((whole("a")[0], ("a", "call", "skipped"), *whole("a")[1:]), 1, "passed"),  # a subtest, then its test
+        ((*whole("a")[:2], *whole("a", "skipped")[1:]), 1, "skipped"),
+        ((whole("a")[0], ("a", "call", "failed"), *whole("a")[1:]), 1, "failed"),
     ],
 )
 def test_tests_are_counted_by_the_reports_of_their_ends(
