@@ -329,7 +329,7 @@ def _compare_or_raise(
     if listener is None:  # a run says once what is true of all its lines
         judged = with_dictionaries_judged(judged)
     else:
-        listener.on_comparison(judged, reference, candidate)
+        listener.on_comparison(judged, reference, candidate, limits)
     if not judged.is_match:
         # Of dictionaries that differ, and no line shows it, nothing is to be found.
         is_shown = not all(each.is_match for each in comparisons.all())
@@ -349,7 +349,7 @@ def _compare_pages_or_raise(reference: Trace, candidate: Trace, tolerance: Toler
     comparisons = PageComparisons(reference, candidate, limits, defers=listener is not None)
     judged = comparisons.page
     if listener is not None:
-        listener.on_comparison(judged, reference, candidate)
+        listener.on_comparison(judged, reference, candidate, limits)
     if not judged.is_match:
         diagnoses = _diagnoser(listener).diagnose_page(comparisons)
         made = comparisons.all()
@@ -377,7 +377,7 @@ def _limits(tolerance: ToleranceLike, keywords: Mapping[str, Any] | None = None)
     """Return the limits of the running test under those of an assertion's arguments."""
     __tracebackhide__ = True
     try:
-        limits = current_context().tolerance().override(tolerance, "tolerance=")
+        limits = current_context().tolerance().of_assertion(tolerance)
         return limits.override(keywords, "keyword")
     except SettingsError as error:
         raise error.with_traceback(None) from None

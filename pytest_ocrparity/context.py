@@ -43,8 +43,8 @@ class Listener(Protocol):
         """The run's, which knows what it has diagnosed so far; made on first use."""
         ...
 
-    def on_comparison(self, judged: Comparison, reference: Trace, candidate: Trace) -> None:
-        """Take a comparison that an assertion judged, before anything else is done about it."""
+    def on_comparison(self, judged: Comparison, reference: Trace, candidate: Trace, tolerance: Tolerance) -> None:
+        """Take a comparison that an assertion judged by a tolerance, before anything else is done about it."""
         ...
 
     def on_failure(

@@ -339,6 +339,23 @@ class Tolerance:
         mistakes.raise_any()
         return Tolerance(limits)
 
+    def of_assertion(self, values: Tolerance | Mapping[str, Any] | str | None) -> Tolerance:
+        """Return a test's limits under those of an assertion's argument, but for `accuracy.max_drop`: it is a run's.
+
+        Raises:
+            SettingsError: as `override` does, or the argument sets that one.
+        """
+        found = self.override(values, "tolerance=")
+        drop, own = found.limits.get(ACCURACY), self.limits.get(ACCURACY)
+        if drop is None or own is None or drop == own:
+            return found
+        if not drop.is_preset:
+            raise SettingsError(
+                f"tolerance=: {ACCURACY} judges the images of a run, and not one by one: mark the test with "
+                f'@pytest.mark.ocr_tolerance(accuracy={{"max_drop": {drop.value!r}}})'
+            )
+        return Tolerance({**found.limits, ACCURACY: own})
+
     def _with_preset(self, name: str, origin: str) -> Tolerance:
         found, own = Tolerance.preset(name, origin), self.limits.get(ACCURACY)
         return found if own is None or own.is_preset else Tolerance({**found.limits, ACCURACY: own})

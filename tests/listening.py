@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
 
-from pytest_ocrparity import Comparison, DifferenceError, Trace
+from pytest_ocrparity import Comparison, DifferenceError, Tolerance, Trace
 from pytest_ocrparity.context import current_context, running
 from pytest_ocrparity.diagnose.cache import DiagnosisCache
 
@@ -22,7 +22,7 @@ class Heard:
         self.errors: list[DifferenceError] = []
         self.diagnoser = DiagnosisCache(60)
 
-    def on_comparison(self, judged: Comparison, reference: Trace, candidate: Trace) -> None:
+    def on_comparison(self, judged: Comparison, reference: Trace, candidate: Trace, tolerance: Tolerance) -> None:
         self.judged.append(judged)
 
     def on_accuracy(self, judged: Any, images: Any, sides: Any, left_out: Any) -> None:

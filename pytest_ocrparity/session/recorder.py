@@ -17,7 +17,7 @@ from pytest_ocrparity.session.parametrized import parameters_of, parametrized_ca
 from pytest_ocrparity.session.tasks import task_of_test
 from pytest_ocrparity.session.worst import WorstImages
 from pytest_ocrparity.stages import PAGE
-from pytest_ocrparity.tolerance import ACCURACY, Limit, Tolerance
+from pytest_ocrparity.tolerance import ACCURACY, Limit
 from pytest_ocrparity.wording import image_label
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from pytest_ocrparity.session.batch_check import Batches
     from pytest_ocrparity.session.label_book import LabelBook
     from pytest_ocrparity.settings import Settings
+    from pytest_ocrparity.tolerance import Tolerance
     from pytest_ocrparity.trace import Trace
 
 
@@ -204,7 +205,7 @@ class Recorder:
 
             self.note("loads", side=side, config=str(config), digest=text_file_digest(config))
 
-    def on_comparison(self, judged: Comparison, reference: Trace, candidate: Trace) -> None:
+    def on_comparison(self, judged: Comparison, reference: Trace, candidate: Trace, tolerance: Tolerance) -> None:
         """Note a judged comparison with its pictures; of a page there are no batches and labels."""
         from pytest_ocrparity.comparison import MATCHES, RECORDED
 
@@ -212,8 +213,6 @@ class Recorder:
             return
         if judged.status not in MATCHES:
             self.raised.expect(judged)
-        # What a keyword set is in the comparison alone.
-        tolerance = Tolerance({**current_context().tolerance().limits, **judged.limits})
         self.raised.is_recording |= judged.status == RECORDED
         if judged.kind == PAGE:
             self._leave(judged, reference, candidate)

@@ -81,6 +81,25 @@ def test_a_side_that_mixes_images_fails_with_image_amount_and_cause(leaking: pyt
     assert lines(result, "1 different, 1 same, worst map 0.")
 
 
+@pytest.mark.parametrize(("tolerance", "status"), [("fp32", 1), ("int8", 0)])
+def test_batches_are_judged_by_the_limits_that_an_assertion_was_given(
+    project: pytest.Pytester, tolerance: str, status: int
+) -> None:
+    conftest(project, LEAKS.replace("0.75", "0.998").replace("0.25", "0.002"))
+    project.makepyfile(
+        test_export=f"""
+        from pytest_ocrparity import assert_same_detections
+
+        def test_boxes(ocr_train_model, ocr_inference_model, ocr_image):
+            sides = ocr_train_model.trace(ocr_image), ocr_inference_model.trace(ocr_image)
+            assert_same_detections(*sides, tolerance={tolerance!r})
+        """
+    )
+    result = run(project, "--ocr-batch=2")
+    assert lines(result, "inference in batches of 2 against inference alone: 2 images in batches of 2")
+    assert result.ret == status
+
+
 def test_the_report_fails_too(leaking: pytest.Pytester) -> None:
     result = run(leaking, *TOOK, "--ocr-batch=2", "--ocr-report=report", "--junitxml=junit.xml")
     assert result.ret == 1

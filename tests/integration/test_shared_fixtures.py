@@ -1,4 +1,4 @@
-"""Fixtures of ours that several tests share: pytest sets each up for the first of them alone, and all of them use it."""
+"""Fixtures of ours that several tests share: pytest sets each up for the first of them, and all of them use it."""
 
 from __future__ import annotations
 

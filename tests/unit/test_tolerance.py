@@ -282,3 +282,15 @@ def test_which_limits_of_texts_permit_more(name: str, value: float | str) -> Non
     assert is_looser_tolerance(name, value)
     assert not is_looser_tolerance("text.max_score_difference", 1e-5)
     assert not is_looser_tolerance("text.max_cer", 0.0)
+
+
+def test_an_assertion_takes_all_limits_but_that_of_a_run() -> None:
+    own = BUILT_IN.override({"accuracy": {"max_drop": 0.2}}, "marker")
+    for known in (BUILT_IN, own):
+        for given in (None, "int8", {"preset": "int8"}, Tolerance.preset("int8", "mine"), known):
+            found = known.of_assertion(given)
+            assert found["accuracy.max_drop"] == known["accuracy.max_drop"]
+            assert found["detections.per_run"].value == (given not in (None, known))
+        for table in ({"accuracy": {"max_drop": 0.3}}, BUILT_IN.override({"accuracy": {"max_drop": 0.3}}, "mine")):
+            with pytest.raises(SettingsError, match=r'judges the images of a run, .*\(accuracy={"max_drop": 0.3}\)$'):
+                known.of_assertion(table)
