@@ -418,6 +418,7 @@ class TestOneNamedAndOneUnknown:
             found = found_by(cache, on_spread(train, image, f"page {index}"), on_spread(port, image, f"page {index}"))
             assert all_judged(found) == expected
         assert found[0].evidence[0].startswith("found on page 0")
+        assert found[1].summary.startswith("as on page 0, where ")
         assert found[1].not_tried == ("the experiments that were made on page 0, which explained nothing there",)
         assert [len(entries) for entries in cache.known.values()] == [1]
 
