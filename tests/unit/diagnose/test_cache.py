@@ -286,7 +286,7 @@ class Gated(Network):
 
     def run(self, tensor: Array) -> Array:
         others = Network({**self.weights, "conv2d_1.b_0": WEIGHTS["conv2d_1.b_0"]}).run(tensor)
-        return np.where(tensor.max(axis=1, keepdims=True) > BRIGHT, super().run(tensor), others)
+        return np.asarray(np.where(tensor.max(axis=1, keepdims=True) > BRIGHT, super().run(tensor), others))
 
 
 class VariesWithWeights(Varied, Exported):
