@@ -45,15 +45,9 @@ KEPT_IN_MEMO: Final = ("exported", "types", "stored", "nearest", "plain run", "q
 
 OF_IMAGE: Final = frozenset(
     {
-        *(
-            "decode.scaled",
-            "decode.cropped",
-            "resize.padding",
-            "resize.limits",
-            "resize.rounding",
-            "resize.image_shape",
-        ),
-        *("normalize.precision", "layout.map", "network.pointwise", "pipeline.boxes", UNKNOWN),
+        *("decode.scaled", "decode.cropped", "resize.padding", "resize.limits", "resize.rounding"),
+        *("resize.image_shape", "normalize.precision", "layout.map", "network.pointwise"),
+        *("pipeline.boxes", UNKNOWN),
     }
 )
 """Causes whose summary may hold numbers of one image, such as its size, or where its page lies in the picture. Where a

@@ -286,7 +286,7 @@ class Gated(Network):
 
     def run(self, tensor: Array) -> Array:
         others = Network({**self.weights, "conv2d_1.b_0": WEIGHTS["conv2d_1.b_0"]}).run(tensor)
-        return np.asarray(np.where(tensor.max(axis=1, keepdims=True) > BRIGHT, super().run(tensor), others))
+        return np.where(tensor.max(axis=1, keepdims=True) > BRIGHT, super().run(tensor), others)
 
 
 class VariesWithWeights(Varied, Exported):
@@ -298,7 +298,7 @@ class VariesAndDimsLight(Varied):
 
     def infer(self, tensor: Array) -> Array:
         is_bright = tensor.max(axis=1, keepdims=True) > BRIGHT
-        return super().infer(tensor) * np.where(is_bright, np.float32(0.8), np.float32(1))
+        return np.asarray(super().infer(tensor) * np.where(is_bright, np.float32(0.8), np.float32(1)))
 
     def other_engines(self) -> Iterator[Alternative]:
         yield Alternative("engine.onednn", "oneDNN off", lambda tensor: Toy.infer(self, tensor))
