@@ -69,10 +69,11 @@ class WorstImages:
         if all(measure.decides for measure in judged.measures):
             return  # the run judges nothing of it
         self._compared.append(replace(judged, differences=(), boxes=(), parameters=()))
-        if judged.status != LEFT_TO_RUN:
+        beyond = [measure for measure in judged.measures if not measure.is_within]
+        if judged.status != LEFT_TO_RUN or not beyond:  # a line that is read otherwise may keep all its limits
             return
         sides = judged.task, judged.reference, judged.candidate
-        excess = max(m.value / m.limit if m.limit else float("inf") for m in judged.measures if not m.is_within)
+        excess = max(m.value / m.limit if m.limit else float("inf") for m in beyond)
         if sides not in self._kept or excess > self._kept[sides].excess:
             self._kept[sides] = _Kept(excess, reference, candidate, tolerance)
 

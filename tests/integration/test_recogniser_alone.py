@@ -178,6 +178,13 @@ def test_the_cause_on_the_worst_line_stands_beside_the_verdict(alone: pytest.Pyt
     )
 
 
+def test_a_line_that_is_read_otherwise_within_all_limits_is_none_to_diagnose(alone: pytest.Pytester) -> None:
+    break_export(alone, 'letters="abdc "')
+    result = run(alone, "--ocr-tolerance=fp16", "--ocr-tolerance=text.max_changed=1")
+    assert result.ret == pytest.ExitCode.OK
+    result.stdout.fnmatch_lines(["  text * 2 left to the run * 2 of 2 lines read otherwise*"])
+
+
 def test_one_edit_is_one(alone: pytest.Pytester) -> None:
     break_export(alone, 'letters="abcx "')
     write(alone.path / "lines", {"a.npy": line("d"), "b.npy": line("ab")})
