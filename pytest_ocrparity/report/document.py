@@ -28,11 +28,12 @@ SCHEMA_VERSION: Final = 2
 NEWER: Final = frozenset(
     {
         *(("BoxFinding", "score_error"), ("Diagnosis", "tried"), ("Diagnosis", "rivals"), ("Results", "batches")),
-        *(("RecordedComparison", "task"), ("RecordedComparison", "texts"), ("Layer", "steps"), ("Layer", "is_lacking")),
+        *(("RecordedComparison", "task"), ("RecordedComparison", "texts")),
         *(("SettingsRecord", "recognition"), ("Results", "accuracy"), ("Results", "label_faults")),
         *(("RecordedComparison", "rerun"), ("CandidateRecord", "files"), ("Diagnosis", "layer")),
-        *(("Picture", "scale_limit"), ("Picture", "values_file"), ("RunRecord", "partial"), ("SettingsRecord", "page")),
-        *(("RecordedComparison", "lines"), ("RecordedComparison", "of_detectors"), ("Diagnosis", "model")),
+        *(("Picture", "scale_limit"), ("Picture", "values_file"), ("RunRecord", "partial")),
+        *(("RecordedComparison", "lines"), ("RecordedComparison", "of_detectors"), ("Layer", "steps")),
+        *(("Diagnosis", "model"), ("SettingsRecord", "page"), ("Layer", "is_lacking")),
     }
 )
 """Keys that an older document may lack: all others are required, also those whose type has a default."""
