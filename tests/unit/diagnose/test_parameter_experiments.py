@@ -44,6 +44,44 @@ class TestLeaks:
         assert examine_leaked_parameters(lab, found) is found
         assert lab.not_tried == not_tried
 
+    class Cleaned(Leaks):
+        """Is built anew as a side that decodes in the other order, and may stop."""
+
+        stops: str = ""
+
+        def without_leak(self) -> Toy:
+            return self.Clean(self.stops)
+
+        class Clean(Toy):
+            def __init__(self, stops: str) -> None:
+                super().__init__(img_mode="RGB")
+                self.stops = stops
+
+            def preprocess(self, image: Image) -> Trace:
+                if self.stops == "raises":
+                    raise RuntimeError("not built")
+                if self.stops == "stops":
+                    return Trace(self.name, "page.png", error=StageError("decode", "no such order"), source=self)
+                return super().preprocess(image)
+
+    class Raises(Cleaned):
+        stops = "raises"
+
+    class Stops(Cleaned):
+        stops = "stops"
+
+    @pytest.mark.parametrize(
+        ("side", "cause"),
+        [
+            (Cleaned, "reference.global_leak"),
+            (Raises, "decode.channel_order"),
+            (Stops, "decode.channel_order"),
+        ],
+    )
+    def test_a_leak_is_blamed_where_the_stage_runs_without_it(self, side: type[Toy], cause: str) -> None:
+        found = diagnose(reference=seen(side()), candidate=seen(Varied(name="port", img_mode="RGB")))
+        assert [judged(each) for each in found] == [("decode", cause)]
+
 
 class TestParameters:
     def test_one_that_can_be_varied_is_proved(self) -> None:
