@@ -16,7 +16,7 @@ from toy import PAGE, Toy
 
 from pytest_ocrparity.compare import Comparisons
 from pytest_ocrparity.diagnose.cache import DiagnosisCache
-from pytest_ocrparity.diagnosis import UNKNOWN
+from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis
 from pytest_ocrparity.errors import StageError
 from pytest_ocrparity.tolerance import BUILT_IN
 from pytest_ocrparity.trace import Image, Trace
@@ -208,6 +208,13 @@ class TestDecoding:
         def trace(self, image: Image) -> Trace:
             return self.preprocess(image)
 
+    class ReadsOneBySuffix(ReadsBySuffix):
+        """Stops at the other page under each name."""
+
+        def preprocess(self, image: Image) -> Trace:
+            is_refused = not isinstance(image, np.ndarray) and Path(image).stem == "other"
+            return super().preprocess("page.jpg" if is_refused else image)
+
     @pytest.mark.parametrize("suffix", [".jpg", ".PNG", ""])
     def test_a_file_that_is_read_under_another_suffix_is(self, tmp_path: Path, png: Path, suffix: str) -> None:
         path = png.rename(tmp_path / f"page{suffix}")
@@ -242,15 +249,11 @@ class TestDecoding:
     def test_on_a_further_image_the_suffix_is_shown_again(
         self, tmp_path: Path, png: Path, is_read: bool, cause: str
     ) -> None:
-        class Refuses(self.ReadsBySuffix):  # type: ignore[name-defined,misc]
-            def preprocess(self, image: Image) -> Trace:
-                is_refused = not isinstance(image, np.ndarray) and "other" in Path(image).name and not is_read
-                return super().preprocess("page.jpg" if is_refused else image)
-
-        paths = png.rename(tmp_path / "page.jpg"), self.written(tmp_path / "other.png", SPREAD)
-        paths[1].rename(paths[1].with_suffix(".jpg"))
-        memory, one, two, found = DiagnosisCache(60), Reads(), Refuses(name="port"), []
-        for path in (paths[0], paths[1].with_suffix(".jpg")):
+        other = self.written(tmp_path / "other.png", SPREAD).rename(tmp_path / "other.jpg")
+        memory, one = DiagnosisCache(60), Reads()
+        two = (self.ReadsBySuffix if is_read else self.ReadsOneBySuffix)(name="port")
+        found: list[Diagnosis] = []
+        for path in (png.rename(tmp_path / "page.jpg"), other):
             found += memory.diagnose(Comparisons(seen(one, path), seen(two, path), BUILT_IN))
         assert [judged(each) for each in found] == [("decode", "decode.file_type"), ("decode", cause)]
 

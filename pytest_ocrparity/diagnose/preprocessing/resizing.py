@@ -25,9 +25,9 @@ from pytest_ocrparity.diagnose.preprocessing.size_rules import (
     PADDLEOCR,
     PROBES,
     ROUNDINGS,
-    SIDES,
     SizeRule,
     fitting_size_rules,
+    sides_of_rules,
     simplest_size_rules,
     size_by_rule,
     size_rules_text,
@@ -129,7 +129,7 @@ def _rule_of_sizes(
         lab.tried += [f"resize.limits: {size_rules_text(fitting)} gives {candidate}'s sizes"] * bool(rules)
         return None
     rule = min(rules, key=lambda each: (each[:2] != right, each[:2] not in DEFAULTS))
-    proof = f"of {len(SIDES) * len(KINDS)} pairs of limits and {len(ROUNDINGS)} roundings only "
+    proof = f"of {len(sides_of_rules(limit)) * len(KINDS)} pairs of limits and {len(ROUNDINGS)} roundings only "
     proof += f"{size_rules_text(fitting)} gives {candidate}'s sizes, here and for {len(PROBES)} other images"
     summary = f"{sizes_text}: {candidate}'s is the size of {rule}, and {reference} has {limit}/{kind}"
     cause = "resize.rounding" if rule[:2] == right else "resize.limits"

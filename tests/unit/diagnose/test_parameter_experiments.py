@@ -61,7 +61,9 @@ class TestLeaks:
                 if self.stops == "raises":
                     raise RuntimeError("not built")
                 if self.stops == "stops":
-                    return Trace(self.name, "page.png", error=StageError("decode", "no such order"), source=self)
+                    return Trace(
+                        pipeline=self.name, image="page.png", error=StageError("decode", "no such order"), source=self
+                    )
                 return super().preprocess(image)
 
     class Raises(Cleaned):

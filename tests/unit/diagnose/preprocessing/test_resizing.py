@@ -180,6 +180,20 @@ class TestResizing:
     class By928(By896):
         limit = 928
 
+    class Train896(By896):
+        """Says its rule."""
+
+        @property
+        def parameters(self) -> Mapping[str, Mapping[str, Any]]:
+            limits = {"rule": "limit", "limit_side_len": 896, "limit_type": "max"}
+            return {**super().parameters, "resize": limits}
+
+        def preprocess(self, image: Image) -> Trace:
+            return replace(super().preprocess(image), parameters=self.parameters)
+
+        def trace(self, image: Image) -> Trace:
+            return replace(super().trace(image), parameters=self.parameters)
+
     @pytest.mark.parametrize(
         ("wrong", "cause", "tried"),
         [
@@ -195,33 +209,33 @@ class TestResizing:
     def test_other_limits_are_not_told_from_another_rounding_where_both_give_the_sizes(
         self, tmp_path: Path, wrong: type[By896], cause: str, tried: tuple[str, ...]
     ) -> None:
-        class Train(self.By896):  # type: ignore[name-defined,misc]
-            @property
-            def parameters(self) -> Mapping[str, Mapping[str, Any]]:
-                limits = {"rule": "limit", "limit_side_len": 896, "limit_type": "max"}
-                return {**super().parameters, "resize": limits}
-
-            def preprocess(self, image: Image) -> Trace:
-                return replace(super().preprocess(image), parameters=self.parameters)
-
-            def trace(self, image: Image) -> Trace:
-                return replace(super().trace(image), parameters=self.parameters)
-
         path = tmp_path / "page.npy"
         np.save(path, page(81, 897, ((8, 8, 60, 30), (70, 30, 120, 50))))
-        found = diagnose(reference=seen(Train(), path), candidate=seen(wrong(name="port"), path))[0]
+        found = diagnose(reference=seen(self.Train896(), path), candidate=seen(wrong(name="port"), path))[0]
         assert (*judged(found), found.tried) == ("resize", cause, tried)
 
-    @pytest.mark.parametrize("is_recorded", [True, False])
-    def test_a_shape_row_is_said_to_be_wrong_beside_what_was_compared(self, path: Path, is_recorded: bool) -> None:
-        class WrongRow(self.Limits):  # type: ignore[name-defined,misc]
-            def preprocess(self, image: Image) -> Trace:
-                trace = super().preprocess(image)
-                return replace(trace, shape=(96.0, 96.0, 1.0, 1.0), resize=trace.resize if is_recorded else None)
+    class WrongRow(Limits):
+        def preprocess(self, image: Image) -> Trace:
+            return replace(super().preprocess(image), shape=(96.0, 96.0, 1.0, 1.0))
 
-        found = diagnose(reference=seen(self.Limits(), path), candidate=seen(WrongRow(name="port"), path))[0]
+    class WrongRowAlone(WrongRow):
+        """Records no resized image."""
+
+        def preprocess(self, image: Image) -> Trace:
+            return replace(super().preprocess(image), resize=None)
+
+    @pytest.mark.parametrize(
+        ("wrong", "told"),
+        [
+            (WrongRow, "resized images are equal"),
+            (WrongRowAlone, "tensors have one size (a side records no resized image)"),
+        ],
+    )
+    def test_a_shape_row_is_said_to_be_wrong_beside_what_was_compared(
+        self, path: Path, wrong: type[Toy], told: str
+    ) -> None:
+        found = diagnose(reference=seen(self.Limits(), path), candidate=seen(wrong(name="port"), path))[0]
         assert judged(found) == ("resize", "rescale.shape_row")
-        told = "resized images are equal" if is_recorded else "tensors have one size (a side records no resized image)"
         assert found.evidence[0].startswith(f"the {told}, and with train's shape row so is all")
 
     def test_a_blank_page_is_said_to_show_no_rule(self, tmp_path: Path) -> None:
