@@ -84,6 +84,23 @@ class TestLeaks:
         found = diagnose(reference=seen(side()), candidate=seen(Varied(name="port", img_mode="RGB")))
         assert [judged(each) for each in found] == [("decode", cause)]
 
+    class LeaksMean(Toy):
+        def leaked(self) -> Mapping[str, str]:
+            return {"mean": "tensor"}
+
+        def without_leak(self) -> Toy:
+            return Toy(mean=0.4)
+
+    @pytest.mark.parametrize(("is_said", "cause"), [(True, "reference.global_leak"), (False, "normalize.mean_std")])
+    def test_a_leak_is_not_blamed_for_numbers_that_the_candidate_does_not_say(self, is_said: bool, cause: str) -> None:
+        class Port(Toy):
+            @property
+            def parameters(self) -> Mapping[str, Mapping[str, Any]]:
+                return {**super().parameters, **({} if is_said else {"tensor": {}})}
+
+        found = cause_of(on(self.LeaksMean(), SHADED), on(Port(name="port", mean=0.4), SHADED))
+        assert judged(found) == ("tensor", cause)
+
 
 class TestParameters:
     def test_one_that_can_be_varied_is_proved(self) -> None:
