@@ -89,7 +89,7 @@ class TestLeaks:
             return {"mean": "tensor"}
 
         def without_leak(self) -> Toy:
-            return Toy(mean=0.4)
+            return Toy()
 
     @pytest.mark.parametrize(("is_said", "cause"), [(True, "reference.global_leak"), (False, "normalize.mean_std")])
     def test_a_leak_is_not_blamed_for_numbers_that_the_candidate_does_not_say(self, is_said: bool, cause: str) -> None:
@@ -98,7 +98,7 @@ class TestLeaks:
             def parameters(self) -> Mapping[str, Mapping[str, Any]]:
                 return {**super().parameters, **({} if is_said else {"tensor": {}})}
 
-        found = cause_of(on(self.LeaksMean(), SHADED), on(Port(name="port", mean=0.4), SHADED))
+        found = cause_of(on(self.LeaksMean(mean=0.4), SHADED), on(Port(name="port"), SHADED))
         assert judged(found) == ("tensor", cause)
 
 
