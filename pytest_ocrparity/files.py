@@ -122,9 +122,12 @@ def earlier_file_digests(path: Path) -> frozenset[str]:
 
 
 def refuse_pointer_file(path: Path) -> None:
-    """Raise ModelError when git-lfs has not fetched this file, or when it is empty."""
-    with path.open("rb") as file:
-        start = file.read(len(LFS_POINTER))
+    """Raise ModelError when git-lfs has not fetched this file, or when it is empty or cannot be read."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(len(LFS_POINTER))
+    except OSError as error:
+        raise ModelError(f"{path} cannot be read: {error.strerror or error}") from error
     if start == LFS_POINTER:
         raise ModelError(f"{path} is a git-lfs pointer, not the file itself: run `git lfs pull`")
     if not start:

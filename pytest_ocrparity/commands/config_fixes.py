@@ -97,7 +97,11 @@ def write_config_fixes(fixes: Sequence[ConfigFix], kept: Path) -> Iterator[str]:
     for fix, old in places:
         if kept.resolve().is_relative_to(fix.path.parent.resolve()):
             raise ReportError(f"{kept} lies in the folder that is deployed, where no old {fix.path.name} may lie")
-        if old.is_symlink() or (old.exists() and old.read_bytes() != fix.path.read_bytes()):
+        try:
+            is_other = old.is_symlink() or (old.exists() and old.read_bytes() != fix.path.read_bytes())
+        except OSError as error:
+            raise ReportError(f"{error.filename}: cannot be read: {error.strerror}") from error
+        if is_other:
             raise ReportError(f"{old} is there already and is another file: remove it")
     written: list[str] = []
     for fix, old in places:

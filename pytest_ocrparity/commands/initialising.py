@@ -49,7 +49,7 @@ def run(given: argparse.Namespace) -> tuple[list[str], int]:
         lines, file, is_as_written = _write_settings(parts, folder)
         lines += _write_tests(parts, folder)
     except OSError as error:
-        raise SettingsError(f"{error.filename}: cannot be written: {error.strerror}") from error
+        raise SettingsError(f"{error.filename}: cannot be read or written: {error.strerror}") from error
     problems = first_run_problems(load_settings(file, {}, folder))
     left = "" if is_as_written else path_from(folder, file)
     shown = [*_found_lines(found, parts), "", *lines, "", *_next_lines(problems, folder, left)]
@@ -150,7 +150,7 @@ def _write_tests(parts: Sequence[Part], folder: Path) -> list[str]:
     for name, text, assertion in tests_of(parts):
         path = place / name
         if path.is_file():
-            lines += _left_alone(path, path.read_text(encoding="utf-8"), text, folder)
+            lines += _left_alone(path, path.read_text(encoding="utf-8", errors="backslashreplace"), text, folder)
         elif others := _tests_with(assertion, place):
             others_text = ", ".join(path_from(folder, each) for each in others[:3])
             lines.append(f"{others_text} has {assertion} already: no test was written for it.")

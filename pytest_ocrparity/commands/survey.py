@@ -48,7 +48,6 @@ class Trained:
 
     config: Path
     yml: Mapping[str, Any]
-    task: str
     checkpoints: list[Path] = field(default_factory=list)
 
 
@@ -154,7 +153,7 @@ def _find_models(found: Survey, files: Sequence[Path]) -> None:
                 architecture = yml.get("Architecture")
                 kind = architecture.get("model_type") if isinstance(architecture, Mapping) else None
                 if task := TASKS.get(str(kind)):
-                    found.trained.setdefault(task, []).append(Trained(path, yml, task))
+                    found.trained.setdefault(task, []).append(Trained(path, yml))
     for trained in found.trained.values():
         for each in trained:
             each.checkpoints = _checkpoints_of(each, found.weights, found)

@@ -350,7 +350,10 @@ class Exports(Protocol):
     """A reference that knows how it is exported."""
 
     def export_command(self, folder: Path | None = None, model_name: str | None = None) -> str:
-        """Return the shell command that exports it into a directory, under PaddleX's name of the model."""
+        """Return the clause of a fix that exports it into a directory, under PaddleX's name of the model.
+
+        Such as "export again: " and a shell command, or which script is to be run again.
+        """
         ...
 
 

@@ -95,4 +95,5 @@ def write_report(folder: Path, view: View) -> None:
             if ours and not any(drawn.iterdir()):
                 drawn.rmdir()
     except OSError as error:
-        raise ReportError(f"{folder}: cannot write the report: {error.strerror or error}") from error
+        file = f": {error.filename}" if error.filename else ""
+        raise ReportError(f"{folder}: cannot write the report: {error.strerror or error}{file}") from error

@@ -173,6 +173,7 @@ def comparison_for_table(comparison: RecordedComparison) -> RecordedComparison:
         boxes=(),
         texts=None,
         lines=(),
+        of_detectors=(),
         pictures=(),
         message=_first_line(comparison.message),
     )

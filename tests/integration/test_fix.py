@@ -275,6 +275,10 @@ def taken(project: Project) -> None:
     (project.results.parent / name).write_text("something else")
 
 
+def shadowed(project: Project) -> None:
+    (project.results.parent / f"inference.yml.{text_file_digest(project.yml)[:12]}.old").mkdir()
+
+
 def moved(project: Project) -> None:
     project.results.rename(project.yml.parent / "results.json")
     project.results = project.yml.parent / "results.json"
@@ -287,6 +291,7 @@ def moved(project: Project) -> None:
         (linked, "is a link"),
         (bombed, "its aliases make it larger"),
         (taken, "is there already and is another file"),
+        (shadowed, ".old: cannot be read: Is a directory"),
         (moved, "lies in the folder that is deployed"),
     ],
 )

@@ -331,6 +331,15 @@ def test_a_pyproject_that_takes_no_table_stays(folder: Path) -> None:
     assert (folder / OWN).is_file()
 
 
+def test_a_test_in_another_encoding_is_shown_and_stays(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    give_detector(folder)
+    (folder / "tests").mkdir()
+    (folder / "tests/test_ocr_detection.py").write_bytes("# prüft\n".encode("latin-1"))
+    assert main(["init"]) == 0
+    assert (folder / "tests/test_ocr_detection.py").read_bytes() == b"# pr\xfcft\n"
+    assert "-# pr\\xfcft\n" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("name", ["pyproject.toml", OWN])
 def test_nothing_is_overwritten(folder: Path, capsys: pytest.CaptureFixture[str], name: str) -> None:
     give_detector(folder)

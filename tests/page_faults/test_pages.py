@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
+from real.features import needs_suffix
 
 from page_faults.cases import CASES, SHORT, PageCase
 from page_faults.deployment import OPTIONS, PageDeployment, judged, picture
@@ -72,6 +74,18 @@ def test_right_pages_pass(name: str, right: PageDeployment, record_property: Rec
         assert judged(sides, picture(page)) is None, page
     texts = [each and each.text for each in sides[1].trace(picture("columns")).texts or ()]
     assert texts[:4] == ["APPLES", "3.20", "BREAD", "2.80"]
+
+
+def test_a_file_of_several_pages_is_refused_and_of_one_is_read(right: PageDeployment, tmp_path: Path) -> None:
+    needs_suffix("pages.tif")
+    page = Image.fromarray(picture("columns")[..., ::-1])
+    _, deployed = right.models()
+    for count in (1, 2):
+        page.save(tmp_path / "pages.tif", save_all=True, append_images=[page] * (count - 1))
+        error = deployed.trace(tmp_path / "pages.tif").error
+        assert (error is None) == (count == 1)
+    assert error is not None and error.stage == "page"
+    assert str(error).endswith("the file holds 2 pages: give each as an image by itself")
 
 
 def test_an_evaluation_that_squeezes_lines_is_no_fault_of_a_page(tmp_path: Path) -> None:

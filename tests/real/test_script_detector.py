@@ -185,6 +185,7 @@ def test_boxes_that_it_drops_are_told_in_their_sentence(train: TrainingPipeline,
 
 
 def test_a_map_that_is_the_second_output_of_an_onnx_file_is_found(train: TrainingPipeline, tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime")
     write_blob(tmp_path / "inference.onnx", is_first=False)
     write_yml(tmp_path / "inference.yml", export_yml(YML))
     (found,) = causes(train, detector({**RIGHT, "use_onnx": True}, tmp_path), bars(9, 12))

@@ -10,8 +10,8 @@ import numpy.typing as npt
 import pytest
 from toy import PAGE, page
 
-from pytest_ocrparity.errors import ImageError
-from pytest_ocrparity.files import image_file_bytes, image_to_hand_on
+from pytest_ocrparity.errors import ImageError, ModelError
+from pytest_ocrparity.files import image_file_bytes, image_to_hand_on, refuse_pointer_file
 
 
 class TestImageBytes:
@@ -41,6 +41,20 @@ class TestImageBytes:
         path.write_bytes(b"version https://git-lfs.github.com/spec/v1\n")
         with pytest.raises(ImageError, match="is a git-lfs pointer, not an image: run `git lfs pull`"):
             image_file_bytes(path)
+
+
+def test_a_file_of_a_model_that_cannot_be_read_has_a_sentence(tmp_path: Path) -> None:
+    for name, content, message in (
+        ("empty", b"", "empty is empty: copy or export it again"),
+        ("pointer", b"version https://git-lfs.github.com/spec/v1\n", "pointer is a git-lfs pointer"),
+    ):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(ModelError, match=message):
+            refuse_pointer_file(tmp_path / name)
+    with pytest.raises(ModelError, match="cannot be read: Is a directory"):
+        refuse_pointer_file(tmp_path)
+    (tmp_path / "weights").write_bytes(b"weights")
+    refuse_pointer_file(tmp_path / "weights")
 
 
 def test_who_is_handed_an_image_may_change_it() -> None:

@@ -61,7 +61,7 @@ class QuantisedFile:
             model = load_onnx(self._file)
             graph = model.graph
             for undo, given, around in _ways(graph):
-                if not rounds or around <= kept.keys():
+                if not rounds or (around and around <= kept.keys()):
                     undo.op_type = "Relu" if _begins_at_zero(graph, undo) else "Identity"
                     del undo.input[:], undo.attribute[:]
                     undo.input.append(given)

@@ -136,7 +136,8 @@ def runtime_engine(session: Any) -> dict[str, Any]:
 
 def runtime_fixed_size(session: Any) -> tuple[int, int] | None:
     """Return the height and width in pixels that the graph takes alone, or None where it takes any."""
-    height, width = (session.get_inputs()[0].shape or [None])[-2:] if len(session.get_inputs()) == 1 else (None, None)
+    shapes = [each.shape for each in session.get_inputs()]
+    height, width = shapes[0][-2:] if len(shapes) == 1 and len(shapes[0]) > 1 else (None, None)
     return (height, width) if isinstance(height, int) and isinstance(width, int) else None
 
 

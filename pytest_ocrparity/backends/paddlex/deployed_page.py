@@ -140,7 +140,7 @@ class DeployedPage(PageSide):
             return ReadPage(image, replace(alone, source=self, detections=None, error=stopped), ())
         made, parameters = self.detector.traced_calls(trace, calls), {PAGE: self.steps}
         if error is not None:
-            stopped = StageError(TEXT if CUT in calls else CROP, self.recogniser.describe_error(error))
+            stopped = self.recogniser.stage_error(TEXT if CUT in calls else CROP, error)
             made = replace(made, detections=self._predictor.detected(calls), error=stopped)
             made.memo[_LINES] = self._predictor.cut_lines(calls)
             return ReadPage(image, made, made.memo[_LINES])

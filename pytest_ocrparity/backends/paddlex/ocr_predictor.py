@@ -34,6 +34,7 @@ from pytest_ocrparity.backends.paddlex.predictor import (
     build_predictor,
     check_options_of_predict,
     check_options_of_predictor,
+    close_pages,
     common_predictor_options,
     import_predictor_packages,
 )
@@ -116,8 +117,10 @@ class OcrPredictor(Predictor):
 
     def rectified(self, image: Any) -> Any:
         """Return the picture that the document preprocessor makes of an image; None where it is off."""
-        with isolated(), self.taps.run(stop_at=DETECTED) as calls:
-            self.predict(image)
+        with isolated():
+            with self.taps.run(stop_at=DETECTED) as calls:
+                self.predict(image)
+            close_pages(image)
         return calls[PREPROCESSOR].result[0]["output_img"] if PREPROCESSOR in calls else None
 
     def detect(

@@ -20,7 +20,8 @@ from pytest_ocrparity.backends.paddlex.returned import (
 )
 from pytest_ocrparity.backends.paddlex.taps import Call, Tap
 from pytest_ocrparity.contract.page_readers import BATCH, CUT, LineOfPage
-from pytest_ocrparity.errors import ModelError
+from pytest_ocrparity.errors import ModelError, StageError
+from pytest_ocrparity.stages import PAGE
 from pytest_ocrparity.trace import Detections, Recognition, trace_copy
 
 READ: Final = "read"
@@ -79,7 +80,10 @@ class PagePredictor(OcrPredictor):
         result, error = None, None
         with isolated(), one_by_one, self.taps.run(replaced=replaced) as calls:
             try:
-                (result,) = self._model.predict(image, **{**self._predict_options, **options})
+                results = list(self._model.predict(image, **{**self._predict_options, **options}))
+                if len(results) != 1:
+                    raise StageError(PAGE, f"the file holds {len(results)} pages: give each as an image by itself")
+                (result,) = results
             except Exception as raised:
                 error = raised
         return result, calls, error

@@ -166,9 +166,14 @@ class Predictor:
                     self.predict(image)
                 except Exception as raised:
                     error = raised
-            if isinstance(image, str) and image.lower().endswith((".tif", ".tiff")):
-                gc.collect()  # paddlex leaves a file of pages open, of which Python would warn in any test that follows
+            close_pages(image)
         return calls, error
+
+
+def close_pages(image: Any) -> None:
+    """Close a file of pages that paddlex leaves open, of which Python would warn in any test that follows."""
+    if isinstance(image, str) and image.lower().endswith((".tif", ".tiff")):
+        gc.collect()
 
 
 class TextPredictor(Predictor):

@@ -10,7 +10,9 @@ from typing import Any, Final
 
 import yaml
 
-MODEL_NAME: Final = "PP-OCRv5_mobile_rec"
+from pytest_ocrparity.artifacts.families import RECOGNISERS
+
+MODEL_NAME: Final = RECOGNISERS.model_name
 """A name under which paddlex loads a recogniser; it looks at nothing else of the model."""
 
 _LETTERS: Final = ("a", "b")

@@ -95,7 +95,8 @@ class RapidRecogniser(RapidSide, StagedRecogniser):
         """Run lines as RapidOCR runs those of a page: by their ratio, as many at once as it is set to.
 
         Raises:
-            StageError: they do not run.
+            NotEnoughMemory: they would take more memory than there is.
+            Exception: whatever RapidOCR raises.
         """
         runs = list[Run]()
         with isolated(), self._memory.watching(None) as watched:

@@ -175,16 +175,16 @@ class Album:
 
     def _map_pictures(self, comparison: Comparison, *sides: Trace) -> Iterator[Picture]:
         maps = [trace.probability_map for trace in sides]
-        for side, trace, values in zip(SIDES, sides, maps, strict=True):
+        given = [trace.parameters.get(DETECTIONS, {}).get("thresh") for trace in sides]
+        for side, trace, values, thresh in zip(SIDES, sides, maps, given, strict=True):
             if values is not None and values.ndim == 4 and values.size:
-                thresh = trace.parameters.get(DETECTIONS, {}).get("thresh")
                 caption = f"{values.shape[-1]}x{values.shape[-2]} px"
                 caption += f", first of {values.shape[1]} channels" if values.shape[1] > 1 else ""
-                caption += f"; text where above thresh {thresh:g}" if thresh is not None else ""
+                caption += f"; text where above thresh {thresh:g}" if isinstance(thresh, int | float) else ""
                 script = pixel_values_script(values[0, :1])
                 drawn = self._write_drawing(trace, PROBABILITY_MAP, side, array_heat_map(values[0, 0], caption), script)
                 yield drawn
-                if _are_equal(*maps):
+                if _are_equal(*maps) and given[0] == given[1]:
                     yield replace(drawn, side=SIDES[1])
                     break
         if (planes := _planes(*maps)) is not None:

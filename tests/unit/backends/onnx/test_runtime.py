@@ -80,7 +80,7 @@ def test_what_runs_is_read_off_the_session() -> None:
 
 @pytest.mark.parametrize(
     ("shape", "expected"),
-    [((1, 3, 64, 96), (64, 96)), ((1, 3, "h", "w"), None), ((1, 3, 64, "w"), None), ((None,) * 4, None)],
+    [((1, 3, 64, 96), (64, 96)), ((1, 3, "h", "w"), None), ((1, 3, 64, "w"), None), ((None,) * 4, None), ((), None)],
 )
 def test_a_fixed_size_is_that_of_both_axes(shape: Any, expected: tuple[int, int] | None) -> None:
     assert runtime.runtime_fixed_size(Session(CPU, shape=shape)) == expected

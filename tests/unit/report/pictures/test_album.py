@@ -56,6 +56,16 @@ def test_equal_sides_are_one_file_and_others_are_not(tmp_path: Path) -> None:
         assert other[stage, "difference"].scale_limit is not None
 
 
+@pytest.mark.parametrize("own", [0.6, "0.6", 0.3])
+def test_a_map_is_said_to_be_text_above_its_own_sides_threshold(tmp_path: Path, own: object) -> None:
+    train, inference = traces()
+    sides = [replace(each, parameters={"detections": {"thresh": at}}) for each, at in ((train, 0.3), (inference, own))]
+    drawn = pictures(tmp_path, "probability_maps", (sides[0], sides[1]))
+    assert drawn["probability_map", "reference"].caption.endswith("; text where above thresh 0.3")
+    said = f"; text where above thresh {own}" if isinstance(own, float) else "px"
+    assert drawn["probability_map", "candidate"].caption.endswith(said)
+
+
 @pytest.mark.parametrize(
     ("is_whole", "pad", "stages"), [(False, 1, []), (True, 1, ["detections"] * 2), (False, 7, ["detections"] * 2)]
 )
