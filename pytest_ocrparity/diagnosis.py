@@ -322,12 +322,14 @@ class Alternative(NamedTuple):
 
     `cause` is the code that is proved when `run`, which takes and returns what `Pipeline.infer` does, returns the map
     that was looked for; `label` is how messages call it; `fix` says how a user runs it that way, where that is known.
+    `keeps_passes` says that the engine still optimises in this way: it shows nothing of the program by itself.
     """
 
     cause: str
     label: str
     run: Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]
     fix: Fix | None = None
+    keeps_passes: bool = False
 
 
 AGREES = "every part that could be run by itself agrees with the reference"

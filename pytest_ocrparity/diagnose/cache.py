@@ -20,6 +20,7 @@ from pytest_ocrparity.diagnose.budget import BudgetSpentError
 from pytest_ocrparity.diagnose.kept_state import STATE
 from pytest_ocrparity.diagnose.laboratory import BEFORE_NETWORK, Laboratory
 from pytest_ocrparity.diagnose.layers import FEATURE_MAPS
+from pytest_ocrparity.diagnose.network import map_of_candidate
 from pytest_ocrparity.diagnose.page_causes import examine_page, unknown_cause_of_page
 from pytest_ocrparity.diagnose.parameter_experiments import LEAK, examine_leaked_parameters
 from pytest_ocrparity.diagnose.patched_candidate import Patch, PatchedCandidate
@@ -32,8 +33,8 @@ from pytest_ocrparity.diagnose.repeatability import (
 )
 from pytest_ocrparity.diagnose.state import state_cause
 from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis, FeatureMaps
-from pytest_ocrparity.stages import DETECTIONS, PROBABILITY_MAP, RECOGNITION, STAGES, TENSOR
-from pytest_ocrparity.trace import Trace
+from pytest_ocrparity.stages import DETECTIONS, PREPROCESSING, PROBABILITY_MAP, RECOGNITION, STAGES, TENSOR
+from pytest_ocrparity.trace import Array, Trace
 
 MOST_DIAGNOSES = 3
 """Most full diagnoses of one signature; on further images only the causes found so far are checked."""
@@ -41,6 +42,16 @@ MOST_DIAGNOSES = 3
 OF_SIDES: Final = "memo of sides"
 KEPT_IN_MEMO: Final = ("exported", "types", "stored", "nearest", "plain run", "quantised", "half")
 """What of a laboratory's memo is of two sides, whatever the line."""
+
+OF_IMAGE: Final = frozenset(
+    {
+        *("decode.scaled", "decode.cropped", "resize.padding", "resize.limits", "resize.rounding"),
+        *("resize.image_shape", "normalize.precision", "layout.map", "network.pointwise"),
+        *("pipeline.boxes", UNKNOWN),
+    }
+)
+"""Causes whose summary may hold numbers of one image, such as its size, or where its page lies in the picture. Where a
+parameter is the cause, and in all other summaries, they are numbers of the sides."""
 
 
 @dataclass(frozen=True)
@@ -235,7 +246,7 @@ def _confirmed_causes(known: Known, lab: Laboratory) -> tuple[Diagnosis, ...] | 
         return None
     if not any(each.cause != UNKNOWN for each in shown):
         return None
-    stated = [*again, *(_restated_diagnosis(each, known.image, stages) for each in shown)]
+    stated = [*again, *(_restated_diagnosis(lab, each, known.image, stages) for each in shown)]
     return tuple(examine_leaked_parameters(lab, stated)) if any(each.cause == LEAK for each in named) else tuple(stated)
 
 
@@ -259,7 +270,7 @@ def _stages_that_agree(lab: Laboratory, unknown: set[str]) -> str | None:
         if is_same == bool(unknown & set(BEFORE_NETWORK)):
             return None
         right += ["tensor"] if is_same else []
-    if reference.probability_map is not None and (lab.candidate.probability_map is not None or lab.candidate.error):
+    if _has_maps(lab):
         is_same = _is_same_network(lab)
         if is_same == (PROBABILITY_MAP in unknown):
             return None
@@ -271,19 +282,31 @@ def _stages_that_agree(lab: Laboratory, unknown: set[str]) -> str | None:
     return " and ".join(right) or None
 
 
+def _has_maps(lab: Laboratory) -> bool:
+    """Return whether there is a map of both sides, or of the reference where the candidate stopped."""
+    own = lab.candidate.probability_map is not None or lab.candidate.error is not None
+    return lab.reference.probability_map is not None and own
+
+
 def _is_same_network(lab: Laboratory) -> bool:
     """Return whether the network's cause explains this image's map; without one, whether the networks agree."""
-    reference, candidate, patched = lab.reference, lab.candidate, lab.patched
-    own, tensor = candidate.probability_map, reference.tensor
+    tensor, patched = lab.reference.tensor, lab.patched
     if patched.explains is None and patched.infer is None and lab.maps_agree:
         return True
     if tensor is None:
         return False
-    is_own = own is not None and candidate.tensor is not None and np.array_equal(candidate.tensor, tensor)
     if patched.explains is not None:
-        made = own if is_own or candidate.error is not None else lab.run_network(lab.own.infer, tensor)
-        return patched.explains(lab, made)
+        made = _map_of_network(lab)
+        return lab.is_same_map(made) or patched.explains(lab, made)
     return lab.is_same_map(lab.run_network(patched.run, tensor))
+
+
+def _map_of_network(lab: Laboratory) -> Array | None:
+    """Return the map that the candidate's network makes of the reference's tensor, made once; None where it stops."""
+    if "own map" not in lab.memo:
+        lab.memo["own map"] = map_of_candidate(lab)
+    made: Array | None = lab.memo["own map"]
+    return made
 
 
 def _are_same_boxes(lab: Laboratory) -> bool:
@@ -303,14 +326,14 @@ def _has_effect(lab: Laboratory, diagnosis: Diagnosis) -> bool:
     patch = _patch_of(lab, diagnosis)
     if patch is None:
         return False
-    if patch.stage == PROBABILITY_MAP:
-        return not lab.maps_agree
+    if patch.stage == PROBABILITY_MAP:  # its own map differs by what is wrong with its tensor as well
+        return _has_maps(lab) and lab.reference.tensor is not None and not lab.is_same_map(_map_of_network(lab))
     rest = lab.patched.without(patch.cause, lab.own)
     if rest is None:
         return False
     if patch.stage in BEFORE_NETWORK:
-        if patch.fields.get("before"):  # the stages are compared in the candidate's way, so only the result shows it
-            return lab.candidate.tensor is not None and not np.array_equal(lab.candidate.tensor, lab.reference.tensor)  # type: ignore[arg-type]
+        if (before := patch.fields.get("before")) is not None:
+            return _makes_another_tensor(lab, before)
         trace = lab.run_preprocessing(rest)
         return not all(lab.is_same_stage(stage, trace) for stage in BEFORE_NETWORK)
     if patch.fields.get("detectors_own"):
@@ -321,6 +344,16 @@ def _has_effect(lab: Laboratory, diagnosis: Diagnosis) -> bool:
     if boxes is None or lab.reference.probability_map is None:
         return not _are_own_boxes_right(lab, rest)
     return not lab.is_same_boxes(boxes) and not _are_own_boxes_right(lab, rest)
+
+
+def _makes_another_tensor(lab: Laboratory, before: Callable[[Laboratory], Trace | None]) -> bool:
+    """Return whether what the reference makes in the candidate's way is another tensor than its own."""
+    reference, made = lab.reference, lab.before if before is lab.patched.before else before(lab)
+    if made is None:
+        return False
+    # The tensor alone, and not as a trace of the reference, which is never compared with itself.
+    alone = replace(made, decode=reference.decode, resize=reference.resize, shape=reference.shape, source=None)
+    return not lab.is_same(PREPROCESSING, alone)
 
 
 def _are_own_boxes_right(lab: Laboratory, patched: PatchedCandidate) -> bool:
@@ -339,8 +372,11 @@ def _patch_of(lab: Laboratory, diagnosis: Diagnosis) -> Patch | None:
     )
 
 
-def _restated_diagnosis(diagnosis: Diagnosis, image: str, stages: str) -> Diagnosis:
+def _restated_diagnosis(lab: Laboratory, diagnosis: Diagnosis, image: str, stages: str) -> Diagnosis:
     """Return a diagnosis as it is stated for an image other than the one that it was found on."""
+    patch = _patch_of(lab, diagnosis)
+    if diagnosis.cause in OF_IMAGE and not (patch is not None and patch.parameters):
+        diagnosis = replace(diagnosis, summary=f"as on {image}, where {diagnosis.summary}")
     if diagnosis.cause == UNKNOWN:
         not_tried = f"the experiments that were made on {image}, which explained nothing there"
         return replace(diagnosis, evidence=(), noticed=(), ruled_out=(), tried=(), not_tried=(not_tried,))

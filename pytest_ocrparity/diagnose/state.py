@@ -25,7 +25,7 @@ from pytest_ocrparity.diagnose.postprocessing.kept_boxes import kept_boxes_of_ma
 from pytest_ocrparity.diagnose.repeatability import is_of_chance
 from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis
 from pytest_ocrparity.files import image_file_size
-from pytest_ocrparity.trace import Array, Image, Trace
+from pytest_ocrparity.trace import Array, Image, Recognition, Trace
 from pytest_ocrparity.wording import image_label
 
 ROUNDS: Final = 2
@@ -73,7 +73,8 @@ def state_cause(lab: Laboratory, stage: str) -> Diagnosis | None:
     side, image = pipeline_of(lab.candidate), lab.image
     if side is None or image is None or lab.candidate.error is not None or lab.reference.error is not None:
         return None
-    if (kept := kept_boxes_of_map_before(lab, side)) is not None:
+    kept = kept_boxes_of_map_before(lab, side, lambda: _is_right(lab, _traced(lab, side, image)))
+    if kept is not None:
         return kept
     now = _traced(lab, side, image)
     if now is None:
@@ -108,25 +109,32 @@ def _is_right(lab: Laboratory, trace: Trace | None) -> bool:
 
 
 def _is_recorded(lab: Laboratory, trace: Trace | None) -> bool:
-    """Return whether a trace is what the candidate returned when it was judged."""
+    """Return whether a trace is what the candidate returned when it was judged, and as wrong."""
     own = lab.candidate
     if trace is None or (own.detections is None) != (trace.detections is None):
-        return False
-    if own.recognition is not None and (trace.recognition is None or own.recognition.text != trace.recognition.text):
         return False
     pairs: list[tuple[Array | None, Array | None]] = [
         (own.tensor, trace.tensor), (own.probability_map, trace.probability_map)
     ]  # fmt: skip
+    if own.recognition is not None:
+        if trace.recognition is None or own.recognition.text != trace.recognition.text:
+            return False
+        pairs += [(_score_of(own.recognition), _score_of(trace.recognition))]
     if own.detections is not None and trace.detections is not None:
         if len(own.detections) != len(trace.detections):
             return False
         pairs += zip(own.detections.polygons, trace.detections.polygons, strict=True)
         pairs += [(own.detections.scores, trace.detections.scores)]
-    return all(
+    are_near = all(
         (one is None and two is None)
         or (one is not None and two is not None and one.shape == two.shape and _is_near(one, two))
         for one, two in pairs
     )
+    return are_near and not _is_right(lab, trace)  # where a limit is below NEAR, or judges what is not among the pairs
+
+
+def _score_of(read: Recognition) -> Array | None:
+    return None if read.score is None else np.array(read.score)
 
 
 def _is_near(one: Array, two: Array) -> bool:

@@ -93,9 +93,8 @@ class RecordedComparison(Struct, frozen=True, kw_only=True):
     kind: Annotated[str, "preprocessing, probability_maps, detections, text, page"]
     status: Annotated[
         str,
-        "passes: 'same', 'recorded', 'empty', 'empty, as allowed', 'left to the run'; fails: 'different', "
-        "'not comparable', 'not judgeable' (the reference's own map moves by more than the limit when its tensor is "
-        "only rounded)",
+        "passes: 'same', 'recorded', 'empty', 'empty, as allowed', 'left to the run'; fails: 'different', 'not "
+        "comparable', 'not judgeable' (the reference's map moves by more than the limit if its tensor is only rounded)",
     ]
     stage: Annotated[str | None, "the first that differs"]
     limits: Annotated[dict[str, Limit], "by name, STAGE.LIMIT"]

@@ -278,6 +278,8 @@ def test_dropped_boxes_are_proved_again_on_a_further_image(ocr: Make, trained: T
         (found,) = cache.diagnose(Comparisons(trained.trace(image), side.trace(image), BUILT_IN))
         assert found.cause == "pipeline.boxes"
     assert found.evidence[0].startswith("found on ")
+    assert found.summary.startswith("as on ")  # the numbers are of the other image
+    assert found.summary.endswith(", where inference's detector finds 13 boxes, and what follows it returns 12")
 
 
 def test_another_order_of_the_pipeline_is_no_difference(ocr: Make, trained: TrainingPipeline) -> None:

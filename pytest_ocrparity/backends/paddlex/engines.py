@@ -52,7 +52,7 @@ def other_engines(
 
     def under(cause: str, label: str, fix: Fix) -> Alternative:
         (change,) = fix.changes
-        return Alternative(cause, label, lambda tensor: infer(change.values, tensor), fix)
+        return Alternative(cause, label, lambda tensor: infer(change.values, tensor), fix, keeps_passes=True)
 
     for path in export.files:
         if path != export.program and path.suffix == ".pdmodel":

@@ -244,7 +244,8 @@ def _other_engine(lab: Laboratory, candidate_map: Array | None) -> Diagnosis | N
                 lab.ruled_out.append(f"{other.cause}: with {other.label} the map is what it was without, bit for bit")
             else:
                 lab.tried.append(f"{other.cause}: with {other.label} {result}")
-            if other.cause == "engine.optimization" and made is not None and candidate_map is not None:
+            is_plain = other.cause == "engine.optimization" and not other.keeps_passes
+            if is_plain and made is not None and candidate_map is not None:
                 lab.is_in_program = are_equal_maps(lab, made, candidate_map)
                 lab.memo["plain run"] = other.run
             continue

@@ -37,6 +37,7 @@ def by_graph(lab: Laboratory, candidate_map: Array | None) -> Diagnosis | None:
     tensor = lab.tensor
     candidate = lab.names.candidate
     here = f"{tensor.shape[2]}x{tensor.shape[3]}"
+    before = len(lab.noticed)  # hints of other experiments, which prove nothing here
     run = _run_of_program(lab, candidate_map) if lab.has_equal_weights else None
     try:
         side = _agreeing_size(lab, tensor)
@@ -60,15 +61,16 @@ def by_graph(lab: Laboratory, candidate_map: Array | None) -> Diagnosis | None:
     lab.patched = replace(lab.patched, explains=returns_map(run))
     known = ("network.weights", "engine")
     whole = [text.partition(": ")[2] for text in (*lab.ruled_out, *lab.tried) if text.startswith(known)]
+    seen = lab.noticed[before:]
     if not is_by_size or side is None:
         summary = f"the exported graph of {candidate} computes something else with the same weights"
-        return lab.proven_cause(PROBABILITY_MAP, "network.graph", summary, [*whole, *lab.noticed], graph_fix(lab))
+        return lab.proven_cause(PROBABILITY_MAP, "network.graph", summary, [*whole, *seen], graph_fix(lab))
     summary = f"{candidate} computes something else at some input sizes, "
     summary += "as where a branch or a number that depends on the size was frozen when it was traced"
     text = "look for what depends on the input's size there: a Python branch on it in the network is replaced by "
     text += "paddle.static.nn.cond, or by none, and a number by one that is taken from the tensor's shape"
     fix = Fix(f"{text}{_export_hint(lab)}", (Change("export"),))
-    return lab.proven_cause(PROBABILITY_MAP, "network.traced_shape", summary, [*lab.noticed, *whole], fix)
+    return lab.proven_cause(PROBABILITY_MAP, "network.traced_shape", summary, [*seen, *whole], fix)
 
 
 def _run_of_program(lab: Laboratory, candidate_map: Array | None) -> Run | None:

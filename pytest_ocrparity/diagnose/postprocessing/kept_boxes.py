@@ -5,20 +5,20 @@ A claim needs that the kept boxes are all that is wrong: what it makes of the ma
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Final
 
 import numpy as np
 
 from pytest_ocrparity.contract import Pipeline
-from pytest_ocrparity.diagnose.kept_state import kept_state_diagnosis
+from pytest_ocrparity.diagnose.kept_state import STATE, kept_state_diagnosis
 from pytest_ocrparity.diagnose.laboratory import Laboratory
-from pytest_ocrparity.diagnose.postprocessing.equality import Page, are_equal, indices_of_equal_boxes
+from pytest_ocrparity.diagnose.postprocessing.equality import Page, indices_of_equal_boxes
 from pytest_ocrparity.diagnose.postprocessing.rules import subset
 from pytest_ocrparity.diagnosis import Diagnosis
 from pytest_ocrparity.stages import DETECTIONS
-from pytest_ocrparity.trace import Array, Detections
+from pytest_ocrparity.trace import Detections
 from pytest_ocrparity.wording import number_of_boxes
 
 RUNS: Final = 2
@@ -69,32 +69,37 @@ def _added(lab: Laboratory, before: Detections, after: Detections) -> Detections
     return None if kept is None else subset(after, np.setdiff1d(np.arange(len(after)), kept))
 
 
-def kept_boxes_of_map_before(lab: Laboratory, side: Pipeline) -> Diagnosis | None:
-    """Return a diagnosis where the post-process finds boxes of the map before in an empty one, and they are all.
+def kept_boxes_of_map_before(lab: Laboratory, side: Pipeline, is_right: Callable[[], bool]) -> Diagnosis | None:
+    """Return a diagnosis where the post-process adds boxes of the map before, and they are all that is wrong.
 
-    After an empty map, which leaves none, it must make the reference's boxes of the reference's map.
+    After an empty map, which leaves none, the whole side must be right; after the mirrored map the post-process must
+    add boxes of that one to the reference's: one that returns kept boxes of an empty map alone adds none to a page.
+
+    Args:
+        lab: of the image.
+        side: the candidate.
+        is_right: runs all of it on the image, and returns whether the result is the reference's.
     """
     reference_map, shape = lab.reference.probability_map, lab.reference.shape
     if reference_map is None or shape is None or not _are_all_extra(lab):
         return None
     empty, mirrored = np.zeros_like(reference_map), np.ascontiguousarray(reference_map[..., ::-1])
-
-    def made_of(maps: Sequence[Array]) -> list[Detections | None]:
-        return [lab.attempt(lambda given=given: side.postprocess(np.array(given), shape)) for given in maps]  # type: ignore[misc]
-
-    results = made_of((empty, empty, reference_map, empty, empty, mirrored, empty))
-    if any(each is None for each in results):
+    maps = (empty, empty, reference_map, empty, empty, mirrored, reference_map, empty, empty)
+    results = [lab.attempt(lambda given=given: side.postprocess(np.array(given), shape)) for given in maps]  # type: ignore[misc]
+    clean, other, made = results[2], results[5], results[6]
+    if clean is None or other is None or made is None or not lab.is_same_boxes(clean):
         return None
-    _, nothing, clean, left, _, other, left_of_other = [each for each in results if each is not None]
-    if len(nothing) or not len(left) or not lab.is_same_boxes(clean):
+    added = _added(lab, clean, made)
+    if added is None or not len(added):
         return None
-    page = Page(reference_map, shape, left, clean)
-    are_kept = are_equal(clean, left, page) and are_equal(other, left_of_other, page)
-    if not are_kept or are_equal(left, left_of_other, page):  # else boxes that it finds in any map
+    if indices_of_equal_boxes(added, other, Page(reference_map, shape, added, other)) is None:
         return None
     reference, candidate = lab.names
-    proof = (
-        f"after an empty map, {candidate}'s post-process makes {reference}'s boxes of {reference}'s map; right after "
-        f"it, these {number_of_boxes(len(left))} of an empty map, and after the mirrored map those of that one"
-    )
+    name = f"{candidate}'s post-process"
+    if not is_right():
+        text = f"{STATE}: {name} returns boxes of the map before, but after an empty one {candidate} is wrong as well"
+        lab.tried.append(text)
+        return None
+    proof = f"after an empty map, {candidate} returns {reference}'s result for this image; right after the mirrored "
+    proof += f"map, {name} adds {number_of_boxes(len(added))} of that one to {reference}'s of {reference}'s map"
     return kept_state_diagnosis(lab, DETECTIONS, proof, "{candidate} returns boxes of the previous image")

@@ -261,7 +261,7 @@ def by_decoded_picture(lab: Laboratory, base: PatchedCandidate) -> Proved:
     lab.before, lab.to_page = before, _frame_of_decoded(lab, cause, text, changed)
     reference, candidate = lab.names
     proof = f"the page as {reference} decodes it, {text}, is what {candidate} decoded, pixel by pixel"
-    fix = f"let {candidate} see the page as it is: before its preprocessing it is {text}"
+    fix = f"let {candidate} see the page as it is, which something changes before its preprocessing"
 
     def again(other: Laboratory) -> Trace | None:
         made = _decoded_change(other, other.candidate)

@@ -86,7 +86,7 @@ def scaled_placements(fed: Fed) -> Iterator[Way]:
         return
     sizes = [row] if row is not None else [(round(page.shape[0] * f), round(page.shape[1] * f)) for f in FACTORS]
     frame = Frame(*fed.scale_of(size_of(page)))
-    fix = f"give {lab.names.candidate} the page in its own size, {page.shape[1]}x{page.shape[0]}"
+    fix = f"give {lab.names.candidate} the page in its own size"
     for size in sizes:
         plain = resized(lab, page, size)
         made = [] if plain is None else [("cv2.INTER_LINEAR", plain)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,9 +25,11 @@ from diagnosing import (
     found_by,
     on,
     on_spread,
+    seen,
 )
 from layered import LayeredTrained, layered_export
-from networks import NO_BIAS, OneSize, Trained, export_with, of_one_size
+from networks import NO_BIAS, WEIGHTS, Exported, Network, OneSize, Trained, export_with, of_one_size
+from resizing_toy import Resizes
 from toy import PAGE, Toy, page
 
 from pytest_ocrparity import Detections, DifferenceError, Trace, assert_same_detections
@@ -36,7 +39,7 @@ from pytest_ocrparity.diagnose.laboratory import Laboratory
 from pytest_ocrparity.diagnose.layers import FEATURE_MAPS
 from pytest_ocrparity.diagnosis import UNKNOWN, Alternative, Diagnosis
 from pytest_ocrparity.tolerance import BUILT_IN
-from pytest_ocrparity.trace import Image, Shape
+from pytest_ocrparity.trace import Decoded, Image, Shape
 
 
 def is_confirmed(diagnosis: Diagnosis) -> bool:
@@ -273,6 +276,129 @@ class TestNothingIsHandedOn:
         assert again[0].evidence[0].startswith("found on page 0; here as well the stage differs unless it is put right")
 
 
+BRIGHT = 1.0
+"""A value of the tensor that words of a page in full light have, and words of DIM have not."""
+DIM = np.minimum(PAGES[1], 150)
+
+
+class Gated(Network):
+    """Its bias acts on bright pixels alone; the others have the bias of the training."""
+
+    def run(self, tensor: Array) -> Array:
+        others = Network({**self.weights, "conv2d_1.b_0": WEIGHTS["conv2d_1.b_0"]}).run(tensor)
+        return np.where(tensor.max(axis=1, keepdims=True) > BRIGHT, super().run(tensor), others)
+
+
+class VariesWithWeights(Varied, Exported):
+    """Has another parameter, and other weights."""
+
+
+class VariesAndDimsLight(Varied):
+    """Has another parameter, and an engine that dims what is bright."""
+
+    def infer(self, tensor: Array) -> Array:
+        is_bright = tensor.max(axis=1, keepdims=True) > BRIGHT
+        return np.asarray(super().infer(tensor) * np.where(is_bright, np.float32(0.8), np.float32(1)))
+
+    def other_engines(self) -> Iterator[Alternative]:
+        yield Alternative("engine.onednn", "oneDNN off", lambda tensor: Toy.infer(self, tensor))
+
+
+class LoadsAndRounds(Toy):
+    """Loads other pixels than a file holds, and rounds its tensor to float16."""
+
+    def preprocess(self, image: Image) -> Trace:
+        trace = super().preprocess(image if isinstance(image, np.ndarray) else np.load(image) ^ np.uint8(16))
+        assert trace.tensor is not None
+        rounded = trace.tensor.astype(np.float16).astype(np.float32)
+        return replace(trace, tensor=rounded, image="page.png" if isinstance(image, np.ndarray) else str(image))
+
+
+class TestWhatDoesNothingOnAFurtherImage:
+    """A cause whose stage differs there by another cause alone is not stated again."""
+
+    @pytest.mark.parametrize(
+        ("train", "port", "cause"),
+        [
+            (
+                Trained(network=Gated()),
+                VariesWithWeights(name="port", mean=0.4, network_run=Gated({**WEIGHTS, "conv2d_1.b_0": NO_BIAS})),
+                "network.weights",
+            ),
+            (Toy(), VariesAndDimsLight(name="port", mean=0.4), "engine.onednn"),
+        ],
+        ids=["weights", "engine"],
+    )
+    @pytest.mark.parametrize(("pixels", "acts"), [(DIM, False), (PAGES[1], True)], ids=["dim", "bright"])
+    def test_a_network(
+        self, train: Toy, port: Toy, cause: str, pixels: Array, acts: bool, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        cache, labs = DiagnosisCache(60), []
+
+        def made(*given: Any, **named: Any) -> Laboratory:
+            labs.append(Laboratory(*given, **named))
+            return labs[-1]
+
+        monkeypatch.setattr("pytest_ocrparity.diagnose.cache.Laboratory", made)
+        assert causes(found_by(cache, on(train), on(port))) == ["normalize.mean_std", cause]
+        found = found_by(cache, on(train, pixels, "page 1"), on(port, pixels, "page 1"))
+        assert causes(found) == ["normalize.mean_std"] + [cause] * acts
+        assert all(is_confirmed(each) for each in found)
+        assert labs[-1].budget.runs <= 2
+
+    @pytest.mark.parametrize(
+        ("pixels", "acts"),
+        [(np.where(PAGES[1] > 60, np.uint8(255), np.uint8(0)), False), (PAGES[1], True)],
+        ids=["numbers of float16", "others"],
+    )
+    def test_what_the_reference_is_compared_with_in_its_way(self, pixels: Array, acts: bool, tmp_path: Path) -> None:
+        cache, train, port, found = DiagnosisCache(60), Toy(), LoadsAndRounds(name="port"), []
+        for path, each in ((tmp_path / "page 0.npy", PAGE), (tmp_path / "page 1.npy", pixels)):
+            np.save(path, each)
+            found.append(found_by(cache, seen(train, path), seen(port, path)))
+        assert causes(found[0]) == ["decode.pixels", "normalize.precision"]
+        assert causes(found[1]) == ["decode.pixels", "normalize.precision"][: 1 + acts]
+        assert all(each.evidence[0].startswith(f"found on {tmp_path / 'page 0.npy'}; here as") for each in found[1])
+
+
+class Letterbox(Resizes):
+    """Puts the page into a square of one colour."""
+
+    def preprocess(self, image: Image) -> Trace:
+        pixels = np.asarray(image)
+        height, width = pixels.shape[:2]
+        square = np.full((max(height, width), max(height, width), 3), 114, np.uint8)
+        top = (square.shape[0] - height) // 2
+        square[top : top + height] = pixels
+        shape = (float(height), float(width), 1.0, 1.0)
+        return replace(Toy.preprocess(self, square), decode=Decoded.of(pixels, "BGR"), shape=shape)
+
+
+class TestNumbersOfAnotherImage:
+    """The first line of a message says no number of another image as one of its own."""
+
+    def test_are_said_to_be_of_that_image(self) -> None:
+        cache, train, port = DiagnosisCache(60), Resizes(), Letterbox(name="port")
+        told = []
+        for index, width in enumerate((160, 256)):
+            pixels, name = page(96, width, WORDS), f"page {index}"
+            (found,) = found_by(cache, on(train, pixels, name), on(port, pixels, name))
+            assert found.cause == "resize.padding"
+            told.append(found)
+        assert "x 0, y 32 of 160x160" in told[0].summary
+        assert told[1].summary == f"as on page 0, where {told[0].summary}"
+        assert is_confirmed(told[1])
+        assert told[1].fix == told[0].fix
+
+    def test_while_those_of_a_side_are_said_as_they_are(self) -> None:
+        cache, train, port = DiagnosisCache(60), Toy(), Varied(name="port", mean=0.4)
+        for index in (0, 1):
+            name = f"page {index}"
+            (found,) = found_by(cache, on(train, PAGES[index], name), on(port, PAGES[index], name))
+            assert is_confirmed(found) == bool(index)
+            assert found.summary == "mean [0.5, 0.5, 0.5] in train, [0.4, 0.4, 0.4] in port"
+
+
 class TestOneNamedAndOneUnknown:
     """E11: what is known is confirmed although something is not."""
 
@@ -292,6 +418,7 @@ class TestOneNamedAndOneUnknown:
             found = found_by(cache, on_spread(train, image, f"page {index}"), on_spread(port, image, f"page {index}"))
             assert all_judged(found) == expected
         assert found[0].evidence[0].startswith("found on page 0")
+        assert found[1].summary.startswith("as on page 0, where ")
         assert found[1].not_tried == ("the experiments that were made on page 0, which explained nothing there",)
         assert [len(entries) for entries in cache.known.values()] == [1]
 

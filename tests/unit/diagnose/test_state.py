@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +16,14 @@ from diagnosing import Varied, on
 from PIL import Image as Picture
 from toy import PAGE, Toy, page
 
-from pytest_ocrparity import Trace
+from pytest_ocrparity import Recognition, Trace
 from pytest_ocrparity.compare import Comparisons
 from pytest_ocrparity.diagnose import examine
 from pytest_ocrparity.diagnose.cache import DiagnosisCache
 from pytest_ocrparity.diagnose.laboratory import Laboratory
 from pytest_ocrparity.diagnose.state import _sequences, _sizes_beside, examine_state
 from pytest_ocrparity.diagnosis import Diagnosis
-from pytest_ocrparity.tolerance import BUILT_IN
+from pytest_ocrparity.tolerance import BUILT_IN, Tolerance
 from pytest_ocrparity.trace import Image
 
 Array = npt.NDArray[np.float32]
@@ -44,8 +44,10 @@ def trace(side: Any, name: str) -> Trace:
     return replace(made, image_sha256=hashlib.sha256(Path(name).read_bytes()).hexdigest())
 
 
-def laboratory(candidate: Trace, name: str, earlier: Sequence[str] = (), train: Toy | None = None) -> Laboratory:
-    comparisons = Comparisons(trace(train or Toy(), name), candidate, BUILT_IN)
+def laboratory(
+    candidate: Trace, name: str, earlier: Sequence[str] = (), train: Any = None, limits: Tolerance = BUILT_IN
+) -> Laboratory:
+    comparisons = Comparisons(trace(train or Toy(), name), candidate, limits)
     assert not all(each.is_match for each in comparisons.all())
     return Laboratory(comparisons, 60.0, earlier=earlier)
 
@@ -300,6 +302,57 @@ class TestByTurns:
         first = trace(side, files["small"])
         (diagnosis,) = examine(laboratory(first, files["small"], [files["large"]]))
         assert diagnosis.cause == "unknown"
+
+
+@dataclass
+class Scored:
+    """Returns a text and its score alone, a low one where `is_low(its run, the image before, this one)` says so."""
+
+    name: str
+    is_low: Callable[[int, str, str], bool] = lambda run, before, now: False
+    low: float = 0.5
+    runs: int = 0
+    last: str = ""
+
+    def trace(self, image: Image) -> Trace:
+        self.runs += 1
+        before, self.last = self.last, str(image)
+        score = self.low if self.is_low(self.runs, before, self.last) else 0.9
+        return Trace(pipeline=self.name, image=self.last, recognition=Recognition("abba", score), source=self)
+
+
+@pytest.mark.parametrize(
+    ("is_low", "cause"),
+    [
+        (lambda run, before, now: run == 2, "unknown"),
+        (lambda run, before, now: before not in ("", now), "engine.state"),
+    ],
+    ids=["once", "after others"],
+)
+def test_a_score_is_part_of_what_must_come_again(files: dict[str, str], is_low: Any, cause: str) -> None:
+    """The text is the reference's each time, so that without its score all of them would be the one that was judged."""
+    side = Scored("port", is_low)
+    judged = [trace(side, files[name]) for name in ("large", "small")][-1]
+    (diagnosis,) = examine(laboratory(judged, files["small"], [files["large"]], train=Scored("train")))
+    assert diagnosis.cause == cause
+
+
+@pytest.mark.parametrize(
+    ("is_low", "cause"),
+    [
+        (lambda run, before, now: run == 2, "unknown"),
+        (lambda run, before, now: before not in ("", now), "engine.state"),
+    ],
+    ids=["once", "after others"],
+)
+def test_under_a_limit_below_what_is_near_a_right_result_is_not_the_wrong_one(
+    files: dict[str, str], is_low: Any, cause: str
+) -> None:
+    side = Scored("port", is_low, low=0.9 - 5e-6)
+    judged = [trace(side, files[name]) for name in ("large", "small")][-1]
+    limits = BUILT_IN.override({"text": {"max_score_difference": 1e-6}}, "here")
+    (diagnosis,) = examine(laboratory(judged, files["small"], [files["large"]], Scored("train"), limits))
+    assert diagnosis.cause == cause
 
 
 def test_a_cause_that_explains_all_costs_no_further_run(files: dict[str, str]) -> None:

@@ -21,7 +21,7 @@ from pytest_ocrparity.session.fixtures import OWN_IMAGE
 from pytest_ocrparity.session.label_book import LEFT_OUT, NO_LABEL, NO_RESULT, OTHER_TASK, LabelBook
 from pytest_ocrparity.session.worst import Worst
 from pytest_ocrparity.settings import load_settings
-from pytest_ocrparity.stages import DETECTION
+from pytest_ocrparity.stages import DETECTION, TaskSides
 from pytest_ocrparity.tolerance import OFF, Limit
 
 Judge: TypeAlias = "Callable[..., AccuracyOfRun]"
@@ -66,7 +66,7 @@ def judged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Judge:
     settings = load_settings(tmp_path / "ocrparity.toml", {}, tmp_path)
 
     def judge(
-        *tests: list[Record], is_whole: bool = True, worst: dict[tuple[str, str], Worst] | None = None
+        *tests: list[Record], is_whole: bool = True, worst: dict[TaskSides, Worst] | None = None
     ) -> AccuracyOfRun:
         tally = Tally({str(index): test for index, test in enumerate(tests)})
         book = LabelBook(lambda: DETECTION)

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from pytest_ocrparity.backends.paddlex.deployed import Deployed, Values
-from pytest_ocrparity.backends.paddlex.engines import own_choices, without_choices, without_onednn, without_pass
+from pytest_ocrparity.backends.paddlex.engines import (
+    other_engines,
+    own_choices,
+    without_choices,
+    without_onednn,
+    without_pass,
+)
 from pytest_ocrparity.diagnosis import Change
 
 
@@ -117,6 +124,17 @@ def test_a_pass_is_left_out_where_the_user_has_options(fields: Any, place: str) 
 
 
 RUNNING = {"engine": "mkldnn", "cpu_threads": 8}
+
+
+def test_the_last_way_alone_runs_the_program_without_passes() -> None:
+    files: Any = SimpleNamespace(files=(), program=Path("inference.json"), folder=Path("export"))
+    deployed = given({"engine_config": {"run_mode": "mkldnn_bf16"}})
+    ways = list(other_engines(files, deployed, RUNNING, {"engine_config"}, lambda changed, tensor: tensor))
+    assert [(way.cause, way.keeps_passes) for way in ways] == [
+        ("engine.optimization", True),
+        ("engine.onednn", True),
+        ("engine.optimization", False),
+    ]
 
 
 def test_of_another_engine_no_pass_is_told() -> None:

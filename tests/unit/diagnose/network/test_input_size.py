@@ -90,6 +90,21 @@ class TestSizes:
         assert (found is not None and found.cause == "network.graph") is is_graph
         assert ("port's program by itself returns its map" in lab.noticed) is is_graph
 
+    def test_hints_of_other_experiments_are_no_proof_and_its_own_are(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        port = Squares(name="port")
+        graph = SimpleNamespace(output=0, run=lambda tensor, places: [port.infer(tensor)])
+        monkeypatch.setattr("pytest_ocrparity.diagnose.network.input_size.candidate_graph", lambda lab: graph)
+        for side, cause in ((None, "network.graph"), ((64, 64), "network.traced_shape")):
+            monkeypatch.setattr(input_size, "_agreeing_size", lambda lab, tensor, side=side: side)
+            lab = Laboratory(Comparisons(on(Toy()), on(port), BUILT_IN), 60, has_equal_weights=True)
+            lab.noticed = ["a hint of the text"]
+            found = by_graph(lab, lab.candidate.probability_map)
+            assert found is not None and found.cause == cause
+            assert "a hint of the text" in lab.noticed and "a hint of the text" not in found.evidence
+            assert "port's program by itself returns its map" in found.evidence
+            told = "the maps are equal at 64x64 (height x width); that part repeated to 64x96, they differ"
+            assert (told in found.evidence) is (side is not None)
+
     def test_the_largest_size_that_fits_comes_first_and_the_smallest_that_does_not_next(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:

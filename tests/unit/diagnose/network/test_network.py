@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from diagnosing import Array, cause_of, on, stopped
+from networks import Exported, Trained
 from toy import Toy
 
 from pytest_ocrparity.diagnose import diagnose
@@ -80,6 +81,35 @@ def test_an_engine_is_the_cause_of_a_stop_where_it_stops_each_time(stops: int, c
     port = Stops(name="port")
     found = cause_of(on(Toy()), replace(stopped(on(Toy(name="port"))), source=port))
     assert found.cause == cause
+
+
+class Chosen(Exported):
+    """Its engine runs by the user's choice, by paddleocr's, and without passes where that does not stop."""
+
+    stops = True
+
+    def other_engines(self) -> Iterator[Alternative]:
+        chosen = 'paddleocr\'s own choice in the place of precision = "fp16"'
+        yield Alternative("engine.optimization", chosen, self.infer, keeps_passes=True)
+        yield Alternative("engine.optimization", "no engine pass", self.without_passes)
+
+    def without_passes(self, tensor: Array) -> Array:
+        if self.stops:
+            raise RuntimeError("no such operator")
+        return self.infer(tensor)
+
+
+class Bare(Chosen):
+    stops = False
+
+
+@pytest.mark.parametrize(("kind", "cause"), [(Chosen, "unknown"), (Bare, "network.graph")])
+def test_what_an_engine_returns_with_its_passes_is_not_taken_for_what_the_program_does(kind: Any, cause: str) -> None:
+    found = cause_of(on(Trained()), on(kind(name="port", power=2)))
+    assert (found.cause, found.stage) == (cause, PROBABILITY_MAP)
+    told = (*found.evidence, *found.ruled_out, *found.tried)
+    stops = "engine.optimization: with no engine pass it stops as well (RuntimeError: no such operator)"
+    assert (stops in told) is (cause == "unknown")
 
 
 class SeveralOutputs(Toy):

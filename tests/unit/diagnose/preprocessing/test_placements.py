@@ -266,6 +266,16 @@ class TestWhatIsDecoded:
         assert judged(found[0]) == ("decode", UNKNOWN)
 
 
+@pytest.mark.parametrize("kind", [Scaled, LoadsScaled, LoadsCut])
+def test_a_fix_is_the_same_for_pages_of_other_sizes(kind: type[Port]) -> None:
+    fixes = []
+    for pixels in (PAGE, np.random.default_rng(4).integers(30, 220, (80, 130, 3), dtype=np.uint8)):
+        found, *_ = diagnose(reference=seen(Resizes(), pixels), candidate=seen(kind(name="port"), pixels))
+        fixes.append(found.fix)
+    assert fixes[0] is not None
+    assert fixes[0] == fixes[1]
+
+
 class TestBoxesInTheirPlace:
     """A page of 60x90 at 80x120, from x 4, y 24 on."""
 
