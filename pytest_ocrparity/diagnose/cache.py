@@ -265,7 +265,8 @@ def _stages_that_agree(lab: Laboratory, unknown: set[str]) -> str | None:
     A stage whose cause was unknown on the other image must differ here too.
     """
     reference, right = lab.reference, []
-    if reference.tensor is not None and lab.candidate.tensor is not None:
+    is_stopped = lab.candidate.error is not None and lab.candidate.error.stage in BEFORE_NETWORK
+    if reference.tensor is not None and (lab.candidate.tensor is not None or is_stopped):
         is_same = lab.is_same_stage(TENSOR, lab.run_preprocessing())
         if is_same == bool(unknown & set(BEFORE_NETWORK)):
             return None

@@ -329,13 +329,13 @@ class Laboratory:
 
     def describe_map_difference(self, probability_map: Array) -> str:
         """Return the largest map difference of an experiment in words, with its limit."""
-        measure = self.compare_with_reference(PROBABILITY_MAPS, self.with_map(probability_map), BUILT_IN).measure(
-            "probability_maps.atol"
-        )
+        compared = self.compare_with_reference(PROBABILITY_MAPS, self.with_map(probability_map), BUILT_IN)
+        measure = compared.measure("probability_maps.atol")
         if measure is None:
             return "not comparable"
         limit = "" if measure.limit is None else f", limit {measure.limit:.1e}"
-        return f"largest difference {measure.value:.1e}{limit}"
+        fused = "" if compared.measure("fusion") is None else ", against its fused copy"
+        return f"largest difference {measure.value:.1e}{limit}{fused}"
 
     def proven_cause(self, stage: str, cause: str, summary: str, evidence: list[str], fix: Fix | str) -> Diagnosis:
         """Return the diagnosis of a cause that an experiment has shown."""

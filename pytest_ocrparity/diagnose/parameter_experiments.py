@@ -380,16 +380,22 @@ def examine_leaked_parameters(lab: Laboratory, found: list[Diagnosis]) -> list[D
     if lab.image is None or not any(each.stage in leaked.values() for each in found if each.stage in BEFORE_NETWORK):
         return found
     source = lab.ask(lab.reference, LeaksGlobals, lambda side: side.without_leak())
-    if source is None:
+    image, candidate = lab.image, _with_parameters_of_every_image(lab)
+    clean = None if source is None else lab.attempt(lambda: source.preprocess(image))
+    if clean is None:
         return found
-    clean = source.preprocess(lab.image)
     # A parameter that one side lacks, such as a cap that did not act, need not be explained by a leak.
-    differing = [p for p in parameter_differences(clean, lab.candidate) if None not in (p.reference, p.candidate)]
+    differing = [p for p in parameter_differences(clean, candidate) if None not in (p.reference, p.candidate)]
     left = {each.stage for each in differing}
+    # Where a side says none, as of a stage at which it stopped, none is left, and nothing is shown.
+    stages = [
+        stage for stage, own in clean.parameters.items() if own.keys() & candidate.parameters.get(stage, {}).keys()
+    ]
     replaced: list[Diagnosis] = []
     for diagnosis in found:
         keys = [f"Global.{key}" for key, stage in leaked.items() if stage == diagnosis.stage]
-        is_leak = keys and diagnosis.stage not in left and diagnosis.cause in PARAMETER_CAUSES
+        is_shown = diagnosis.stage in stages and diagnosis.stage not in left
+        is_leak = keys and is_shown and diagnosis.cause in PARAMETER_CAUSES
         replaced.append(_leak_diagnosis(lab, diagnosis, keys) if is_leak else diagnosis)
     return replaced
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, TypeAlias
 
@@ -35,6 +36,7 @@ class PatchedCandidate:
     Attributes:
         pipeline: the candidate's own, or a variation of it.
         pixels: returns, from the reference's trace, the (H, W, 3) uint8 BGR image that replaces the file.
+        file: gives, while it is read, the file in the place of the image's, where there are no `pixels`.
         tensor: returns the tensor put right.
         infer: runs in the place of the network.
         boxes: returns the boxes put right, given the map's (h, w) and the shape row.
@@ -54,6 +56,7 @@ class PatchedCandidate:
 
     pipeline: Pipeline
     pixels: Callable[[Trace, Image], Array | None] | None = None
+    file: Callable[[Image], AbstractContextManager[Image]] | None = None
     tensor: Callable[[Array], Array] | None = None
     infer: Callable[[Array], Array] | None = None
     boxes: Callable[[Detections, tuple[int, int], Shape], Detections] | None = None
@@ -91,7 +94,8 @@ class PatchedCandidate:
     def preprocess(self, image: Image, reference: Trace) -> Trace:
         """Run the candidate's preprocessing with what was put right."""
         pixels = self.pixels(reference, image) if self.pixels is not None else None
-        trace = self.pipeline.preprocess(image if pixels is None else pixels)
+        with nullcontext(image) if self.file is None else self.file(image) as file:
+            trace = self.pipeline.preprocess(file if pixels is None else pixels)
         if self.has_row:
             trace = replace(trace, shape=reference.shape)
         if self.tensor is not None and trace.tensor is not None:

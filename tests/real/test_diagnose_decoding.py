@@ -16,7 +16,7 @@ from toy import PAGE, Toy
 
 from pytest_ocrparity.compare import Comparisons
 from pytest_ocrparity.diagnose.cache import DiagnosisCache
-from pytest_ocrparity.diagnosis import UNKNOWN
+from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis
 from pytest_ocrparity.errors import StageError
 from pytest_ocrparity.tolerance import BUILT_IN
 from pytest_ocrparity.trace import Image, Trace
@@ -198,11 +198,64 @@ class TestDecoding:
             in diagnosis.ruled_out
         )
 
-    def test_a_file_whose_suffix_is_wrong_is(self, tmp_path: Path, png: Path) -> None:
+    class ReadsBySuffix(StopsAtFiles):
+        """Stops at each file but those named .png, and says which it was given."""
+
+        def preprocess(self, image: Image) -> Trace:
+            is_read = isinstance(image, np.ndarray) or Path(image).suffix == ".png"
+            return Reads.preprocess(self, image) if is_read else super().preprocess(image)
+
+        def trace(self, image: Image) -> Trace:
+            return self.preprocess(image)
+
+    class ReadsOneBySuffix(ReadsBySuffix):
+        """Stops at the other page under each name."""
+
+        def preprocess(self, image: Image) -> Trace:
+            is_refused = not isinstance(image, np.ndarray) and Path(image).stem == "other"
+            return super().preprocess("page.jpg" if is_refused else image)
+
+    @pytest.mark.parametrize("suffix", [".jpg", ".PNG", ""])
+    def test_a_file_that_is_read_under_another_suffix_is(self, tmp_path: Path, png: Path, suffix: str) -> None:
+        path = png.rename(tmp_path / f"page{suffix}")
+        diagnosis = only(seen(Reads(), path), seen(self.ReadsBySuffix(name="port"), path))
+        assert judged(diagnosis) == ("decode", "decode.file_type")
+        assert f"its suffix is {suffix or 'none'}, its content PNG" in diagnosis.evidence
+        assert (diagnosis.fix and diagnosis.fix.text) == "give the file the suffix .png, or convert it to PNG"
+        assert [*tmp_path.iterdir()] == [path]
+
+    def test_a_file_that_is_read_under_no_suffix_is_not_refused_for_a_wrong_one(
+        self, tmp_path: Path, png: Path
+    ) -> None:
         path = png.rename(tmp_path / "page.jpg")
         diagnosis = only(seen(Reads(), path), seen(self.StopsAtFiles(name="port"), path))
-        assert judged(diagnosis) == ("decode", "decode.file_type")
-        assert "its suffix is .jpg, its content PNG" in diagnosis.evidence
+        assert judged(diagnosis) == ("decode", UNKNOWN)
+        told = "decode.file_type: its suffix is .jpg, its content PNG; port does not read it as .png either, and said: "
+        assert f"{told}not this file" in diagnosis.tried
+
+    def test_a_file_of_an_unknown_format_has_no_right_suffix(self, tmp_path: Path) -> None:
+        class LoadsNumpy(Reads):
+            def load(self, image: Any) -> npt.NDArray[np.uint8]:
+                return np.asarray(np.load(image))
+
+        path = tmp_path / "page.npy"
+        np.save(path, PAGE)
+        diagnosis = only(seen(LoadsNumpy(), path), seen(self.ReadsBySuffix(name="port"), path))
+        assert judged(diagnosis) == ("decode", UNKNOWN)
+        told = "decode.file_type: the format of the file is not known; port said: not this file"
+        assert told in diagnosis.not_tried
+
+    @pytest.mark.parametrize(("is_read", "cause"), [(True, "decode.file_type"), (False, UNKNOWN)])
+    def test_on_a_further_image_the_suffix_is_shown_again(
+        self, tmp_path: Path, png: Path, is_read: bool, cause: str
+    ) -> None:
+        other = self.written(tmp_path / "other.png", SPREAD).rename(tmp_path / "other.jpg")
+        memory, one = DiagnosisCache(60), Reads()
+        two = (self.ReadsBySuffix if is_read else self.ReadsOneBySuffix)(name="port")
+        found: list[Diagnosis] = []
+        for path in (png.rename(tmp_path / "page.jpg"), other):
+            found += memory.diagnose(Comparisons(seen(one, path), seen(two, path), BUILT_IN))
+        assert [judged(each) for each in found] == [("decode", "decode.file_type"), ("decode", cause)]
 
     def test_a_reference_that_records_no_decoded_image_has_no_pixels_to_give(self, png: Path) -> None:
         diagnosis = only(replace(seen(Reads(), png), decode=None), seen(self.StopsAtFiles(name="port"), png))

@@ -132,21 +132,33 @@ def by_finiteness(lab: Laboratory, candidate_map: Array | None) -> Diagnosis | N
     if candidate_map is None or np.all(np.isfinite(candidate_map)) or not exported:
         return None
     counts = {name: int(np.count_nonzero(~np.isfinite(array))) for name, array in exported.items()}
-    not_finite = {name: count for name, count in counts.items() if count}
-    if not_finite and (found := paired_weights(lab)) is not None and found.pairs is not None:
-        equal = found.pairs.keys() - set(found.differing)
-        not_finite = {name: count for name, count in not_finite.items() if name not in equal}
+    strange = [name for name, count in counts.items() if count]
+    pairs: Mapping[str, str] = {}
+    equal: set[str] = set()
+    if strange and (found := paired_weights(lab)) is not None and found.pairs is not None:
+        pairs, equal = found.pairs, found.pairs.keys() - set(found.differing)
+    # What is not known to be a weight may be a mask of attention, in which infinity is right.
+    masks = [name for name in strange if name not in pairs and not np.any(np.isnan(exported[name]))]
+    not_finite = {name: counts[name] for name in strange if name not in equal and name not in masks}
     candidate = lab.names.candidate
+    if not not_finite and masks:
+        shown = _counts_text(exported, {name: counts[name] for name in masks})
+        lab.noticed.append(f"{candidate} stores infinity in arrays that are not known to be weights: {shown}")
+        return None
     if not not_finite:
         beside = " that the checkpoint does not hold" if any(counts.values()) else ""
         lab.ruled_out.append(f"network.not_finite: {candidate} stores no NaN and no infinity{beside}")
         return None
     lab.patched = replace(lab.patched, explains=lambda _, made: made is not None and not np.all(np.isfinite(made)))
-    shown = listed([f"{count} of {exported[name].size} in {name}" for name, count in not_finite.items()], SHOWN)
+    shown = _counts_text(exported, not_finite)
     proof = f"{candidate} stores values that are not finite: {shown}; so is its map, from which nothing can be read"
     other = Alternative("network.not_finite", "", lambda tensor: tensor)
     summary = f"{candidate} stores weights that are NaN or infinite"
     return lab.proven_cause(PROBABILITY_MAP, other.cause, summary, [proof], export_fix(lab, other))
+
+
+def _counts_text(arrays: Mapping[str, Array], counts: Mapping[str, int]) -> str:
+    return listed([f"{count} of {arrays[name].size} in {name}" for name, count in counts.items()], SHOWN)
 
 
 def by_weights(lab: Laboratory, candidate_map: Array | None) -> Diagnosis | None:

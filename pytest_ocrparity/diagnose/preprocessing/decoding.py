@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -16,7 +19,7 @@ from pytest_ocrparity.diagnose.page_frame import TURNS
 from pytest_ocrparity.diagnose.patched_candidate import PatchedCandidate, Proved
 from pytest_ocrparity.errors import OcrParityError
 from pytest_ocrparity.stages import DECODE
-from pytest_ocrparity.trace import Array, Decoded, Trace
+from pytest_ocrparity.trace import Array, Decoded, Image, Trace
 
 _DOES = {
     "decode.orientation": ("turns the image as its EXIF tag says", "ignores the EXIF orientation"),
@@ -109,9 +112,7 @@ def by_reference_pixels(lab: Laboratory, base: PatchedCandidate) -> Proved:
         lab.noticed.append(_pixel_difference_text(lab.reference, trace))
         return None
     if trace.decode is None:
-        return _by_file_suffix(
-            lab, replace(patched, applies=lambda _, candidate: candidate.decode is None), str(trace.error)
-        )
+        return _by_file_suffix(lab, base, str(trace.error))
     proof = [
         f"given the pixels that {reference_name} decoded, {candidate_name} agrees at this stage",
         f"before, {_pixel_difference_text(lab.reference, trace)}",
@@ -143,24 +144,45 @@ def _relation_of(reference: Trace, candidate: Trace) -> str:
     return next((words for words, changed in changes.items() if np.array_equal(own, changed)), "")
 
 
-def _by_file_suffix(lab: Laboratory, patched: PatchedCandidate, error: str) -> Proved:
-    """Return a file suffix that is not that of the content as the cause, as paddlex reads files by suffix."""
+def _by_file_suffix(lab: Laboratory, base: PatchedCandidate, error: str) -> Proved:
+    """Give the candidate a copy of the file that has the suffix of its content, as paddlex reads files by suffix."""
     path = Path(lab.candidate.image)
-    kind, suffix = _image_format(path), path.suffix
+    kind, suffix = _image_format(path), path.suffix or "none"
     reference, candidate = lab.names
-    if kind is None or suffix.lower() in _SUFFIXES[kind]:
+    if kind is None:
+        lab.not_tried.append(f"decode.file_type: the format of the file is not known; {candidate} said: {error}")
+        return None
+    right = _SUFFIXES[kind]
+    if suffix == right:
         lab.ruled_out.append(
-            f"decode.file_type: the suffix {suffix or 'none'} is right for its content; {candidate} said: {error}"
+            f"decode.file_type: the suffix {suffix} is right for its content; {candidate} said: {error}"
         )
         return None
+    if (patched := _if_decoded_equally(lab, replace(base, file=_under_right_suffix))) is None:
+        text = f"decode.file_type: its suffix is {suffix}, its content {kind}; {candidate} does not read it as {right}"
+        lab.tried.append(f"{text} either, and said: {error}")
+        return None
     proof = [
-        f"{candidate} stopped on the file ({error}), "
-        f"and agrees at this stage when given the pixels that {reference} decoded",
-        f"its suffix is {suffix or 'missing'}, its content {kind}",
+        f"{candidate} stopped on the file ({error}), and decodes a copy with the suffix {right} as {reference} does",
+        f"its suffix is {suffix}, its content {kind}",
     ]
-    fix = "give the file the suffix of its content, or convert it to PNG"
-    summary = f"{candidate} does not read this file, whose suffix is not that of its content"
+    fix = f"give the file the suffix {right}, or convert it to PNG"
+    summary = f"{candidate} reads files by their suffix, and this one's is not {right}, that of its content"
     return lab.proven_cause(DECODE, "decode.file_type", summary, proof, fix), patched
+
+
+@contextmanager
+def _under_right_suffix(image: Image) -> Iterator[Image]:
+    """Yield a copy of a file that has the suffix of its content; the image itself where it has it, or is no file."""
+    path = None if isinstance(image, np.ndarray) else Path(image)
+    kind = None if path is None else _image_format(path)
+    if path is None or kind is None or path.suffix == _SUFFIXES[kind]:
+        yield image
+        return
+    with tempfile.TemporaryDirectory(prefix="ocrparity-") as folder:
+        copy = Path(folder) / f"{path.stem}{_SUFFIXES[kind]}"
+        shutil.copyfile(path, copy)
+        yield str(copy)
 
 
 def _if_decoded_equally(lab: Laboratory, patched: PatchedCandidate) -> PatchedCandidate | None:
@@ -240,11 +262,5 @@ _MAGIC = {
     b"II*\0": "TIFF",
     b"MM\0*": "TIFF",
 }
-_SUFFIXES = {
-    "PNG": (".png",),
-    "JPEG": (".jpg", ".jpeg"),
-    "GIF": (".gif",),
-    "WebP": (".webp",),
-    "BMP": (".bmp",),
-    "TIFF": (".tif", ".tiff"),
-}
+_SUFFIXES = {"PNG": ".png", "JPEG": ".jpg", "GIF": ".gif", "WebP": ".webp", "BMP": ".bmp", "TIFF": ".tif"}
+"""By format, the suffix that every reader knows; others of it, such as .jfif, some do not."""

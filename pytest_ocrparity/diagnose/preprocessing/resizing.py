@@ -25,9 +25,9 @@ from pytest_ocrparity.diagnose.preprocessing.size_rules import (
     PADDLEOCR,
     PROBES,
     ROUNDINGS,
-    SIDES,
     SizeRule,
     fitting_size_rules,
+    sides_of_rules,
     simplest_size_rules,
     size_by_rule,
     size_rules_text,
@@ -56,7 +56,9 @@ def by_size_rounding(lab: Laboratory, base: PatchedCandidate) -> SeveralProved:
         return None
     sizes = _sizes_of_probes(lab, base)
     fitting = [name for name in likely if all(size_by_rule(p, limits, ROUNDINGS[name]) == s for p, s in sizes.items())]
-    if len(fitting) != 1:
+    says_rule = "rule" in trace.parameters.get(RESIZE, {})  # one that says none may have other limits
+    rules = [] if says_rule else fitting_size_rules({own: size, **sizes}, _limits_of(limits))
+    if len(fitting) != 1 or any(rule.rounding == PADDLEOCR for rule in rules):
         lab.before = before
         return None
     rounding = ROUNDINGS[fitting[0]]
@@ -118,17 +120,19 @@ def _rule_of_sizes(
         summary = f"{sizes_text}: to one size, whatever the image"
         found = lab.proven_cause(RESIZE, "resize.image_shape", summary, [proof, shown], fix)
         return found, lambda _, other: _tensor_size(other) == size
-    rules = simplest_size_rules(fitting_size_rules(sizes, _limits_of(limits)))
-    if not rules or len({(rule.kind, rule.rounding) for rule in rules}) > 1:
+    limit, kind = right = _limits_of(limits)
+    fitting = fitting_size_rules(sizes, right)
+    rules = simplest_size_rules(fitting)
+    # Other limits, or the reference's under another rounding: either is one difference.
+    is_either = right in {each[:2] for each in fitting} - {each[:2] for each in rules}
+    if not rules or len({(rule.kind, rule.rounding) for rule in rules}) > 1 or is_either:
+        lab.tried += [f"resize.limits: {size_rules_text(fitting)} gives {candidate}'s sizes"] * bool(rules)
         return None
-    rule = next((each for each in rules if (each.side, each.kind) in DEFAULTS), rules[0])
-    proof = (
-        f"of {len(SIDES) * len(KINDS)} pairs of limits and {len(ROUNDINGS)} roundings only {size_rules_text(rules)} "
-    )
-    proof += f"gives {candidate}'s sizes, here and for {len(PROBES)} other images"
-    limit, kind = _limits_of(limits)
+    rule = min(rules, key=lambda each: (each[:2] != right, each[:2] not in DEFAULTS))
+    proof = f"of {len(sides_of_rules(limit)) * len(KINDS)} pairs of limits and {len(ROUNDINGS)} roundings only "
+    proof += f"{size_rules_text(fitting)} gives {candidate}'s sizes, here and for {len(PROBES)} other images"
     summary = f"{sizes_text}: {candidate}'s is the size of {rule}, and {reference} has {limit}/{kind}"
-    cause = "resize.rounding" if (rule.side, rule.kind) == (limit, kind) else "resize.limits"
+    cause = "resize.rounding" if rule[:2] == right else "resize.limits"
     if rule.rounding != PADDLEOCR:
         fix += f"; and round as PaddleOCR does: {PADDLEOCR_CODE}"
     found = lab.proven_cause(RESIZE, cause, summary, [proof, shown], fix)
@@ -226,7 +230,9 @@ def by_shape_row(lab: Laboratory, base: PatchedCandidate) -> Proved:
         return None
     reference, candidate = lab.names
     summary = f"the shape row of {candidate} does not hold the size of the image as {reference} decoded it"
-    proof = f"the resized images are equal, and with {reference}'s shape row so is all that this stage hands on"
+    is_recorded = lab.before.resize is not None and trace.resize is not None
+    equal = "resized images are equal" if is_recorded else "tensors have one size (a side records no resized image)"
+    proof = f"the {equal}, and with {reference}'s shape row so is all that this stage hands on"
     sizes = _source_size(lab.reference), _source_size(trace)
     rows = f"the rows hold (height, width) {sizes[0]} in {reference} and {sizes[1]} in {candidate}"
     fix = f"let {candidate}'s shape row hold the height and width of the image as it was decoded, before any resize"

@@ -47,6 +47,11 @@ SIDES: Final = tuple(sorted({*range(32, 4097, 32), 500, 600, 720, 800, 900, 1000
 KINDS: Final = ("min", "max", "resize_long")
 
 
+def sides_of_rules(own: Any) -> Sequence[int]:
+    """Return the lengths that limits may have: those that are usual, and the reference's own."""
+    return sorted({*SIDES, int(own)}) if isinstance(own, int | float) else SIDES
+
+
 class SizeRule(NamedTuple):
     """Limits with a rounding."""
 
@@ -80,7 +85,8 @@ def size_by_rule(page: Size, limits: Mapping[str, Any], rounding: Rounding) -> S
 
 def fitting_size_rules(sizes: Mapping[Size, Size | None], apart_from: tuple[Any, Any]) -> list[SizeRule]:
     """Return the rules that predict all sizes, but for the reference's own limits with PaddleOCR's rounding."""
-    rules = (SizeRule(side, kind, name) for name in ROUNDINGS for kind in KINDS for side in SIDES)
+    sides = sides_of_rules(apart_from[0])
+    rules = (SizeRule(side, kind, name) for name in ROUNDINGS for kind in KINDS for side in sides)
     return [
         rule
         for rule in rules

@@ -70,7 +70,9 @@ def examine_reading(lab: Laboratory) -> list[Diagnosis]:
         read_alike = "given {0}'s map, {1}'s decoder reads {0}'s text".format(*lab.names)
         differs = dictionary_difference(reference, candidate)
         if differs is None:
-            lab.ruled_out.append(f"text.dictionary: {read_alike}")
+            # In a map of other classes its characters may be others than the reference's.
+            is_shown = candidate.probability_map is None or _reads_the_same_there(lab)
+            (lab.ruled_out if is_shown else lab.tried).append(f"text.dictionary: {read_alike}")
         else:
             lab.noticed.append(f"{dictionaries_text(differs, *lab.names)}, and {read_alike}")
         return _examine_score(lab, own, read)
@@ -96,6 +98,14 @@ def _reads_the_same_again(own: Decoder, read: Recognition | None) -> bool:
     if candidate.probability_map is None or candidate.recognition is None:
         return True
     return own.text(candidate.probability_map) == candidate.recognition.text
+
+
+def _reads_the_same_there(lab: Laboratory) -> bool:
+    """Return whether the reference's decoder reads the candidate's text in the candidate's own map."""
+    right, candidate = decoder_of(lab, lab.reference), lab.candidate
+    if right is None or candidate.probability_map is None or candidate.recognition is None:
+        return False
+    return right.text(candidate.probability_map) == candidate.recognition.text
 
 
 def _changed_afterwards(lab: Laboratory, own: Decoder) -> Diagnosis | None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from diagnosing import OTHER_PAGE, Squares, Varied, cause_of, digest, on
-from toy import PAGE, Toy
+from toy import PAGE, FusedToy, Toy
 
 from pytest_ocrparity import Trace
 from pytest_ocrparity.compare import Comparisons
@@ -138,6 +138,14 @@ class TestMaps:
         assert lab.reference.probability_map is not None
         assert lab.describe_map_difference(lab.reference.probability_map) == "largest difference 0.0e+00, limit 1.0e-04"
         assert lab.describe_map_difference(lab.reference.probability_map[..., 1:]) == "not comparable"
+
+    @pytest.mark.parametrize(("by", "told"), [(2e-3, ", against its fused copy"), (0.0, "")])
+    def test_the_difference_to_a_fused_copy_is_said_to_be_that(self, by: float, told: str) -> None:
+        train, port = FusedToy(fused_noise=2e-3), Toy(name="port", noise=by)
+        lab = Laboratory(Comparisons(on(train), on(port), BUILT_IN), 60)
+        assert lab.candidate.probability_map is not None
+        said = lab.describe_map_difference(lab.candidate.probability_map)
+        assert said == f"largest difference 0.0e+00, limit 1.0e-04{told}"
 
 
 @pytest.mark.parametrize("order", ["BGR", "RGB"])

@@ -44,6 +44,63 @@ class TestLeaks:
         assert examine_leaked_parameters(lab, found) is found
         assert lab.not_tried == not_tried
 
+    class Cleaned(Leaks):
+        """Is built anew as a side that decodes in the other order, and may stop."""
+
+        stops: str = ""
+
+        def without_leak(self) -> Toy:
+            return self.Clean(self.stops)
+
+        class Clean(Toy):
+            def __init__(self, stops: str) -> None:
+                super().__init__(img_mode="RGB")
+                self.stops = stops
+
+            def preprocess(self, image: Image) -> Trace:
+                if self.stops == "raises":
+                    raise RuntimeError("not built")
+                if self.stops == "stops":
+                    return Trace(
+                        pipeline=self.name, image="page.png", error=StageError("decode", "no such order"), source=self
+                    )
+                return super().preprocess(image)
+
+    class Raises(Cleaned):
+        stops = "raises"
+
+    class Stops(Cleaned):
+        stops = "stops"
+
+    @pytest.mark.parametrize(
+        ("side", "cause"),
+        [
+            (Cleaned, "reference.global_leak"),
+            (Raises, "decode.channel_order"),
+            (Stops, "decode.channel_order"),
+        ],
+    )
+    def test_a_leak_is_blamed_where_the_stage_runs_without_it(self, side: type[Toy], cause: str) -> None:
+        found = diagnose(reference=seen(side()), candidate=seen(Varied(name="port", img_mode="RGB")))
+        assert [judged(each) for each in found] == [("decode", cause)]
+
+    class LeaksMean(Toy):
+        def leaked(self) -> Mapping[str, str]:
+            return {"mean": "tensor"}
+
+        def without_leak(self) -> Toy:
+            return Toy()
+
+    @pytest.mark.parametrize(("is_said", "cause"), [(True, "reference.global_leak"), (False, "normalize.mean_std")])
+    def test_a_leak_is_not_blamed_for_numbers_that_the_candidate_does_not_say(self, is_said: bool, cause: str) -> None:
+        class Port(Toy):
+            @property
+            def parameters(self) -> Mapping[str, Mapping[str, Any]]:
+                return {**super().parameters, **({} if is_said else {"tensor": {}})}
+
+        found = cause_of(on(self.LeaksMean(mean=0.4), SHADED), on(Port(name="port"), SHADED))
+        assert judged(found) == ("tensor", cause)
+
 
 class TestParameters:
     def test_one_that_can_be_varied_is_proved(self) -> None:

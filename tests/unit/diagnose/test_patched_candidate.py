@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -13,8 +15,31 @@ from toy import PAGE, Toy
 
 from pytest_ocrparity.compare import Comparisons
 from pytest_ocrparity.diagnose.cache import DiagnosisCache
+from pytest_ocrparity.diagnose.patched_candidate import PatchedCandidate
 from pytest_ocrparity.diagnosis import Alternative, Diagnosis
 from pytest_ocrparity.tolerance import BUILT_IN
+from pytest_ocrparity.trace import Image
+
+
+class TestAnotherFile:
+    """What is read in the place of the image's file is there while it is read, and no longer."""
+
+    @pytest.mark.parametrize("has_pixels", [False, True])
+    def test_is_read_where_no_pixels_are_given(self, tmp_path: Path, has_pixels: bool) -> None:
+        other = tmp_path / "other.npy"
+
+        @contextmanager
+        def file(image: Image) -> Iterator[Image]:
+            np.save(other, SPREAD)
+            yield str(other)
+            other.unlink()
+
+        patched = PatchedCandidate(Toy(), file=file, pixels=(lambda *_: PAGE) if has_pixels else None)
+        trace = patched.preprocess("page.npy", Toy().trace(PAGE))
+        assert trace.decode is not None and np.array_equal(
+            np.asarray(trace.decode.pixels), PAGE if has_pixels else SPREAD
+        )
+        assert not other.exists()
 
 
 class TestPatchedCandidate:

@@ -165,7 +165,9 @@ class TestWeights:
         told = "network.not_finite: port stores no NaN and no infinity that the checkpoint does not hold"
         assert (told in found.ruled_out) is (cause == "unknown")
 
-    @pytest.mark.parametrize(("value", "cause"), [(np.nan, "network.not_finite"), (1.0, "unknown")])
+    @pytest.mark.parametrize(
+        ("value", "cause"), [(np.nan, "network.not_finite"), (-np.inf, "unknown"), (1.0, "unknown")]
+    )
     def test_that_are_not_finite_and_no_weights_of_the_checkpoint_are_blamed(self, value: float, cause: str) -> None:
         class Constant(Exported):
             def infer(self, tensor: Array) -> Array:
@@ -176,6 +178,22 @@ class TestWeights:
 
         train = Trained(network=Network(used=tuple(WEIGHTS)))
         found, *_ = diagnose(reference=on(train), candidate=on(Constant(name="port")))
+        assert found.cause == cause
+        told = "port stores infinity in arrays that are not known to be weights: 1 of 1 in slope"
+        assert (told in found.evidence) is bool(np.isinf(value))
+        is_ruled_out = any(text.startswith("network.not_finite") for text in found.ruled_out)
+        assert is_ruled_out is (value == 1.0)
+
+    @pytest.mark.parametrize(("value", "cause"), [(np.nan, "network.not_finite"), (np.inf, "unknown")])
+    def test_infinity_is_not_blamed_where_it_is_not_known_which_array_is_which(self, value: float, cause: str) -> None:
+        class Other(Exported):
+            def infer(self, tensor: Array) -> Array:
+                return np.full_like(super().infer(tensor), np.nan)
+
+            def stored_weights(self) -> Mapping[str, Array]:
+                return {"mask": np.full((5, 3, 1, 1), value, np.float32)}
+
+        found, *_ = diagnose(reference=on(Trained()), candidate=on(Other(name="port")))
         assert found.cause == cause
 
     def test_of_another_architecture_are_not_tried(self) -> None:

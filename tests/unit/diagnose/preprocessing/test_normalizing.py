@@ -212,6 +212,26 @@ class TestPrecision:
         found = diagnose(reference=seen(Toy(), SLOPED), candidate=seen(Nearly(name="port"), SLOPED))
         assert all_judged(found)[0] == ("tensor", UNKNOWN)
 
+    @pytest.mark.parametrize(
+        ("is_whole", "cause"), [(True, UNKNOWN), (False, "normalize.precision")], ids=["whole numbers", "fractions"]
+    )
+    def test_what_rounding_leaves_as_it_is_was_not_rounded(self, is_whole: bool, cause: str) -> None:
+        class Right(Changes):
+            def changed(self, tensor: Array) -> Array:
+                return np.asarray(np.rint(tensor * 32 + 100) if is_whole else tensor * 0.9)
+
+        class Off(Right):
+            """Has one value in 2000 one step of bfloat16 off, as by another decoder."""
+
+            def changed(self, tensor: Array) -> Array:
+                made = as_bfloat16(super().changed(tensor))
+                off = made.reshape(-1)[::2000]
+                off -= np.ldexp(np.float32(1), np.frexp(off)[1] - 8)
+                return made
+
+        found = diagnose(reference=seen(Right(), SLOPED), candidate=seen(Off(name="port"), SLOPED))
+        assert all_judged(found)[0] == ("tensor", cause)
+
     @pytest.mark.parametrize("spoil", ["three steps", "coarser", "not on the grid"])
     def test_what_is_near_half_precision_stays_unknown(self, spoil: str) -> None:
         class Nearly(Changes):

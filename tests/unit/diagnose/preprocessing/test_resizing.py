@@ -16,7 +16,7 @@ from toy import Toy, page
 from pytest_ocrparity.compare import Comparisons
 from pytest_ocrparity.diagnose import diagnose
 from pytest_ocrparity.diagnose.cache import DiagnosisCache
-from pytest_ocrparity.diagnose.preprocessing.size_rules import PADDLEOCR, ROUNDINGS
+from pytest_ocrparity.diagnose.preprocessing.size_rules import PADDLEOCR, ROUNDINGS, size_by_rule
 from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis
 from pytest_ocrparity.tolerance import BUILT_IN
 from pytest_ocrparity.trace import Decoded, Image, Trace
@@ -155,6 +155,88 @@ class TestResizing:
         np.save(path, page(60, 130, ((8, 8, 60, 30), (70, 30, 120, 50))))
         diagnosis = diagnose(reference=seen(self.Limits(), path), candidate=seen(wrong(name="port"), path))[0]
         assert (*judged(diagnosis), diagnosis.summary) == ("resize", cause, told)
+
+    def test_all_rules_that_give_the_sizes_are_in_the_proof(self, tmp_path: Path) -> None:
+        path = tmp_path / "page.npy"
+        np.save(path, page(60, 130, ((8, 8, 60, 30), (70, 30, 120, 50))))
+        found = diagnose(reference=seen(self.Limits(), path), candidate=seen(self.By64Min(name="port"), path))[0]
+        told = "roundings only 64/min, or 64/min (round without int) gives port's sizes, here and for 12 other images"
+        assert found.evidence[0].endswith(told)
+
+    class By896(OneSize):
+        """Has a long side of at most so many px, and says no rule."""
+
+        limit, own_rounding = 896, PADDLEOCR
+
+        def preprocess(self, image: Image) -> Trace:
+            pixels: Array = image if isinstance(image, np.ndarray) else np.load(image)
+            rule = {"limit_side_len": self.limit, "limit_type": "max"}
+            size = size_by_rule(pixels.shape[:2], rule, ROUNDINGS[self.own_rounding])
+            return replace(self.preprocess_at(image, size), parameters={})
+
+    class By896WithoutInt(By896):
+        own_rounding = "round without int"
+
+    class By928(By896):
+        limit = 928
+
+    class Train896(By896):
+        """Says its rule."""
+
+        @property
+        def parameters(self) -> Mapping[str, Mapping[str, Any]]:
+            limits = {"rule": "limit", "limit_side_len": 896, "limit_type": "max"}
+            return {**super().parameters, "resize": limits}
+
+        def preprocess(self, image: Image) -> Trace:
+            return replace(super().preprocess(image), parameters=self.parameters)
+
+        def trace(self, image: Image) -> Trace:
+            return replace(super().trace(image), parameters=self.parameters)
+
+    @pytest.mark.parametrize(
+        ("wrong", "cause", "tried"),
+        [
+            # 900/max gives these sizes as well as another rounding does.
+            (
+                By896WithoutInt,
+                UNKNOWN,
+                ("resize.limits: 900/max, or 896 to 900/max (round without int) gives port's sizes",),
+            ),
+            (By928, "resize.limits", ()),
+        ],
+    )
+    def test_other_limits_are_not_told_from_another_rounding_where_both_give_the_sizes(
+        self, tmp_path: Path, wrong: type[By896], cause: str, tried: tuple[str, ...]
+    ) -> None:
+        path = tmp_path / "page.npy"
+        np.save(path, page(81, 897, ((8, 8, 60, 30), (70, 30, 120, 50))))
+        found = diagnose(reference=seen(self.Train896(), path), candidate=seen(wrong(name="port"), path))[0]
+        assert (*judged(found), found.tried) == ("resize", cause, tried)
+
+    class WrongRow(Limits):
+        def preprocess(self, image: Image) -> Trace:
+            return replace(super().preprocess(image), shape=(96.0, 96.0, 1.0, 1.0))
+
+    class WrongRowAlone(WrongRow):
+        """Records no resized image."""
+
+        def preprocess(self, image: Image) -> Trace:
+            return replace(super().preprocess(image), resize=None)
+
+    @pytest.mark.parametrize(
+        ("wrong", "told"),
+        [
+            (WrongRow, "resized images are equal"),
+            (WrongRowAlone, "tensors have one size (a side records no resized image)"),
+        ],
+    )
+    def test_a_shape_row_is_said_to_be_wrong_beside_what_was_compared(
+        self, path: Path, wrong: type[Toy], told: str
+    ) -> None:
+        found = diagnose(reference=seen(self.Limits(), path), candidate=seen(wrong(name="port"), path))[0]
+        assert judged(found) == ("resize", "rescale.shape_row")
+        assert found.evidence[0].startswith(f"the {told}, and with train's shape row so is all")
 
     def test_a_blank_page_is_said_to_show_no_rule(self, tmp_path: Path) -> None:
         told = "resize: which rule gives port's size: all rows or all columns of this page are alike"

@@ -56,6 +56,13 @@ def test_the_references_own_limits_explain_no_difference() -> None:
     assert own not in fitting_size_rules({page: own.size(page) for page in PROBES}, REFERENCE)
 
 
+@pytest.mark.parametrize(("side", "is_among"), [(730, True), (None, False)])
+def test_the_references_own_limits_are_among_the_rules_whatever_their_length(side: int | None, is_among: bool) -> None:
+    rounds_down = SizeRule(730, "min", "floor to 32")
+    sizes = {page: rounds_down.size(page) for page in PROBES}
+    assert (rounds_down in fitting_size_rules(sizes, (side, "min"))) is is_among
+
+
 def test_paddleocrs_rounding_comes_first() -> None:
     assert next(iter(ROUNDINGS)) == PADDLEOCR
     assert SizeRule(736, "min").size((720, 1280)) == (736, 1312)

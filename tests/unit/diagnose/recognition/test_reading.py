@@ -121,6 +121,19 @@ class TestWhatIsNot:
         assert found.evidence[0].startswith("given train's map, inference's decoder reads its text at 0.88")
         assert found.ruled_out == ("text.dictionary: given train's map, inference's decoder reads train's text",)
 
+    @pytest.mark.parametrize(
+        ("letters", "is_ruled_out"),
+        [
+            ("abcd ", True),
+            ("abxd ", False),  # its list and its network are at fault, and its own map alone shows the list
+        ],
+    )
+    def test_a_list_is_ruled_out_where_it_shows_in_neither_map(self, letters: str, is_ruled_out: bool) -> None:
+        (found,) = causes(Reader(), Port(letters=letters, shift=0.9), line("abba", cells=2))
+        told = "text.dictionary: given train's map, inference's decoder reads train's text"
+        assert (found.stage, found.cause) == ("probability_map", UNKNOWN)
+        assert (told in found.ruled_out, told in found.tried) == (is_ruled_out, not is_ruled_out)
+
     def test_a_decoder_that_reads_otherwise_later(self) -> None:
         class Tires(Port):
             reads = 0
