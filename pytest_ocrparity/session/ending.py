@@ -82,9 +82,16 @@ class Ending:
                 why = "there are no ocrparity settings" if is_judged else "no test ran from setup to teardown"
                 self.notes = [f"nothing was pruned: {why}"]
             return
+        passed_before = run.config.getoption("ocr_reached")
+        is_cut_short = bool(is_interrupted or session.shouldfail or session.shouldstop)
+        is_whole = not (is_cut_short or passed_before)
+        if is_whole and not session.testsfailed and settings.is_set and run.config.pluginmanager.hasplugin("dsession"):
+            # Also of a run without a record: it may be in the very report that was lost.
+            missing = run.reporting.outcomes.missing_reports(run.expected)
+            self.faults = [_run_fault("missing_reports", each) for each in missing]
         if has_records or settings.golden_mode or settings.golden_prune:
-            self._add_up(session, is_interrupted)
-        elif passed_before := run.config.getoption("ocr_reached"):  # and what was left of them compares nothing
+            self._add_up(session, is_whole=is_whole)
+        elif passed_before:  # and what was left of them compares nothing
             from pytest_ocrparity.session.not_reached import partial_note
 
             self.notes = [partial_note(passed_before)]
@@ -102,8 +109,8 @@ class Ending:
                     accuracy=self.accuracy,
                     label_faults=self.label_faults,
                     status=status,
-                    is_cut_short=bool(is_interrupted or session.shouldfail or session.shouldstop),
-                    is_partial=bool(run.config.getoption("ocr_reached")),
+                    is_cut_short=is_cut_short,
+                    is_partial=bool(passed_before),
                     faults=[fault.text for fault in self.faults],
                     notes=self.notes,
                 )
@@ -139,8 +146,9 @@ class Ending:
 
         return self.run.recorder.worst.diagnosed(is_over, lambda: self.run.recorder.diagnoser)
 
-    def _add_up(self, session: pytest.Session, is_interrupted: bool) -> None:
+    def _add_up(self, session: pytest.Session, *, is_whole: bool) -> None:
         """Find what only a whole run can show."""
+        from pytest_ocrparity.compare.characters import DICTIONARY
         from pytest_ocrparity.compare.run_verdict import NOTHING, WHERE_TESTS_PASSED, Fault, verdict_on_run
         from pytest_ocrparity.report.document import Loads, Used
         from pytest_ocrparity.session.batch_check import batch_check_result
@@ -150,10 +158,11 @@ class Ending:
         worst = worst_of(run.worst)
         causes = {each.sides: f"; cause on {each.image}: {each.text}" for each in worst.values() if each.causes}
         is_recording = settings.golden_mode is not None
-        self.faults = verdict_on_run(tally, allow_empty=settings.allow_empty, is_recording=is_recording, causes=causes)
+        found = verdict_on_run(tally, allow_empty=settings.allow_empty, is_recording=is_recording, causes=causes)
         passed_before = run.config.getoption("ocr_reached")
-        if passed_before:
-            self.faults = [fault for fault in self.faults if fault.name in NOTHING]
+        if passed_before:  # dictionaries differ on each line, and fail no test
+            found = [fault for fault in found if fault.name in (*NOTHING, DICTIONARY)]
+        self.faults += found
         over = {fault.sides for fault in self.faults}
         consequences: list[str] = []
         if session.testsfailed and run.have_all_failed():  # what stopped them is said already, by each
@@ -161,7 +170,6 @@ class Ending:
                 fault.text.removesuffix(WHERE_TESTS_PASSED) for fault in self.faults if fault.name in NOTHING
             ]
             self.faults = [fault for fault in self.faults if fault.name not in NOTHING]
-        is_whole = not (is_interrupted or session.shouldfail or session.shouldstop or passed_before)
         batch_faults, batch_notes = batch_check_result(
             settings, tally, is_whole=is_whole, is_partial=bool(passed_before)
         )
@@ -181,9 +189,6 @@ class Ending:
             self.faults += [Fault("images", each) for each in idle]
             self.faults += [Fault("not_judged", each) for each in left_out]
             idle, left_out = [], []
-        if is_whole and not session.testsfailed and settings.is_set and run.config.pluginmanager.hasplugin("dsession"):
-            missing = run.reporting.outcomes.missing_reports(run.expected)
-            self.faults += [Fault("missing_reports", each) for each in missing]
         try:
             if run.evidence.asked or settings.golden_prune:
                 from pytest_ocrparity.session.pruning import report_unused

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import subprocess
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ from pytest_ocrparity.wording import counted, path_from
 
 if TYPE_CHECKING:
     from pytest_ocrparity.report.document import RecordedComparison, Results
+    from pytest_ocrparity.report.history import HistoryEntry
     from pytest_ocrparity.report.views import View
     from pytest_ocrparity.settings import Settings
 
@@ -77,67 +79,89 @@ class Reporting:
         """Write the report of a run, whose comparisons are given light, and tell GitHub; return what to print about it.
 
         Raises:
-            ReportError: the report cannot be written.
+            ReportError: the report, the history or GitHub's summary cannot be written. What is written all the same is
+                that of a run that fails by it.
         """
-        from msgspec import structs
-
-        from pytest_ocrparity.report import write_report
         from pytest_ocrparity.report.github import append_github_summary, github_error_commands
         from pytest_ocrparity.report.views import View
 
-        view = View.of(results, compared)
-        lines: list[str] = []
-        flaw: ReportError | None = None
+        # Whatever cannot be read or written fails the run, and what is still to be written says so.
+        flaws = [] if self._refusal is None else [self._refusal]
+        view, entry, lines = View.of(results, compared), None, list[str]()
+        with _noting(flaws):
+            view, entry, lines = self._with_plots(view)
+        with _noting(flaws):
+            lines += self._written_report(_failed_by(view, flaws))
         try:
-            view, lines = self._with_history(view)
-        except ReportError as error:  # the report is made nonetheless, of a run that fails by it
-            flaw = error
-            faults = (*results.run.faults, str(error))
-            status = results.run.exit_status or 1
-            failed = structs.replace(results.run, verdict="failed", exit_status=status, faults=faults)
-            view = replace(view, results=structs.replace(results, run=failed))
+            self._append_to_history(entry, is_failed=bool(flaws))
+        except ReportError as error:
+            flaws.append(error)
+            with _noting(flaws):  # again: a page can be written twice, a line of the history only once
+                self._written_report(_failed_by(view, flaws))
         if self.tells_github:
+            view = _failed_by(view, flaws)
             self.annotations = github_error_commands(view, self._rootdir)
-            append_github_summary(view)
-        if self._refusal is not None:
-            raise self._refusal
-        folder = self.settings.report_dir
-        if folder is not None:
-            write_report(folder, view)
-            broken = [each for each in view.compared if each.picture_error]
-            lines += [
-                f"pictures of {len(broken)} comparisons could not all be drawn: {each.image}: {each.picture_error}"
-                for each in broken[:1]
-            ]
-            lines.append(f"report: {path_from(self._start, folder / 'index.html')}")
+            with _noting(flaws):
+                append_github_summary(view)
         lines += self.not_reached.end(is_whole=not results.run.interrupted)
-        if flaw is not None:
-            raise flaw
+        if flaws:
+            raise flaws[0]
         return lines
 
-    def _with_history(self, view: View) -> tuple[View, list[str]]:
-        """Append the run to its history, and return the view with the plots of it, and what to print.
+    def _written_report(self, view: View) -> list[str]:
+        """Write the report into its folder, if it has one that is its own, and return what to print about it.
 
         Raises:
-            ReportError: the history cannot be read or written.
+            ReportError: a file cannot be written.
+        """
+        from pytest_ocrparity.report import write_report
+
+        folder = self.settings.report_dir
+        if folder is None or self._refusal is not None:
+            return []
+        write_report(folder, view)
+        broken = [each for each in view.compared if each.picture_error]
+        return [
+            *(
+                f"pictures of {len(broken)} comparisons could not all be drawn: {each.image}: {each.picture_error}"
+                for each in broken[:1]
+            ),
+            f"report: {path_from(self._start, folder / 'index.html')}",
+        ]
+
+    def _with_plots(self, view: View) -> tuple[View, HistoryEntry | None, list[str]]:
+        """Return the view with the plots of the history and of this run, what is to be appended, and what to print.
+
+        Raises:
+            ReportError: the history cannot be read.
         """
         path = self.settings.history
         if path is None:
-            return view, []
-        from pytest_ocrparity.report.history import append_to_history, history_entry, history_plots, read_history
+            return view, None, []
+        from pytest_ocrparity.report.history import history_entry, history_plots, read_history
 
         where = path_from(self._start, path)
         if not (view.compared or view.results.accuracy):
-            return view, [f"history: nothing was appended to {where}, as nothing was compared"]
+            return view, None, [f"history: nothing was appended to {where}, as nothing was compared"]
         if view.results.run.interrupted:
-            return view, [f"history: nothing was appended to {where}, as the run stopped before its last test"]
+            return view, None, [f"history: nothing was appended to {where}, as the run stopped before its last test"]
         if view.results.run.partial:
-            return view, [f"history: nothing was appended to {where}, as the run was partial"]
-        append_to_history(path, history_entry(view.results, view.compared, current_commit(self.settings.root)))
+            return view, None, [f"history: nothing was appended to {where}, as the run was partial"]
+        entry = history_entry(view.results, view.compared, current_commit(self.settings.root))
         entries, broken = read_history(path)
+        entries.append(entry)
         lines = [f"history: {where}, {counted(len(entries), 'run')}"]
         lines += [f"WARNING: {where} has {counted(broken, 'broken line')}, passed over"] if broken else []
-        return replace(view, plots=history_plots(entries)), lines
+        return replace(view, plots=history_plots(entries)), entry, lines
+
+    def _append_to_history(self, entry: HistoryEntry | None, *, is_failed: bool) -> None:
+        """Append this run's entry, if it has one, as that of a failed run where it fails by its report."""
+        from msgspec import structs
+
+        from pytest_ocrparity.report.history import append_to_history
+
+        if self.settings.history is not None and entry is not None:
+            append_to_history(self.settings.history, structs.replace(entry, verdict="failed") if is_failed else entry)
 
     @property
     def publishes(self) -> bool:
@@ -150,6 +174,27 @@ class Reporting:
         """Tell whether GitHub Actions runs this, or it is forced."""
         is_there = os.environ.get("GITHUB_ACTIONS") == "true"
         return self.settings.github == "on" or (self.settings.github == "auto" and is_there)
+
+
+@contextmanager
+def _noting(flaws: list[ReportError]) -> Iterator[None]:
+    """Append what cannot be read or written to these."""
+    try:
+        yield
+    except ReportError as error:
+        flaws.append(error)
+
+
+def _failed_by(view: View, flaws: Sequence[ReportError]) -> View:
+    """Return the same run as one that fails by these, if there are any."""
+    if not flaws:
+        return view
+    from msgspec import structs
+
+    run = view.results.run
+    faults = (*run.faults, *map(str, flaws))
+    failed = structs.replace(run, verdict="failed", exit_status=run.exit_status or 1, faults=faults)
+    return replace(view, results=structs.replace(view.results, run=failed))
 
 
 def current_commit(root: Path) -> str:

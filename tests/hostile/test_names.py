@@ -162,13 +162,21 @@ def test_half_a_surrogate_pair_in_a_baseline_hides_no_failure(project: pytest.Py
     assert (project.path / "report" / "index.html").exists()
 
 
-def test_a_report_that_does_not_travel_fails_the_run(project: pytest.Pytester) -> None:
+@pytest.mark.parametrize(
+    ("chosen", "error"),
+    [("training or test_it", r"\ud800"), ("test_it", r"\ud800"), ("test_it", "")],
+    ids=["beside others", "alone", "none"],
+)
+def test_a_report_that_does_not_travel_fails_the_run(project: pytest.Pytester, chosen: str, error: str) -> None:
     """xdist stops with an INTERNALERROR that leaves exit status 0 behind, or 3, as its processes race."""
     project.makepyfile(
-        test_other="""
-        def test_it(ocr_train_model, ocr_image):
-            raise ValueError("\\ud800")
+        test_other=f"""
+        def test_it({"ocr_train_model, ocr_image" if error else ""}):
+            if "{error}":
+                raise ValueError("{error}")
         """
     )
-    result = project.runpytest_subprocess("-n", "2", "-k", "training or test_it")
-    assert result.ret in (pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.INTERNAL_ERROR)
+    result = project.runpytest_subprocess("-n", "2", "-k", chosen, "--ocr-images=images/one_word.npy")
+    failed = (pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.INTERNAL_ERROR)
+    assert result.ret in (failed if error else (pytest.ExitCode.OK,))
+    assert ("did not report a result" in result.stdout.str()) == (result.ret == pytest.ExitCode.TESTS_FAILED)

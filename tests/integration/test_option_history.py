@@ -99,14 +99,44 @@ def test_a_history_that_cannot_be_written_fails_the_run(project: pytest.Pytester
     assert "history.jsonl: cannot read this history: Is a directory" in result.stderr.str()
 
 
-def test_one_that_cannot_be_made_fails_the_report_as_well(project: pytest.Pytester) -> None:
+def test_one_that_cannot_be_made_fails_the_report_as_well(
+    project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (project.path / "file").touch()
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", "summary.md")
     for path, verdict, status in (("h.jsonl", "passed", 0), ("file/h.jsonl", "failed", 1)):
-        result = run(project, "-k", "training", f"--ocr-history={path}", "--ocr-report=report")
+        result = run(project, "-k", "training", f"--ocr-history={path}", "--ocr-report=report", "--ocr-github=on")
         assert result.ret == status
         told = json.loads((project.path / "report" / "results.json").read_text())["run"]
         assert (told["verdict"], told["exit_status"]) == (verdict, status)
         assert ["cannot write this history" in fault for fault in told["faults"]] == [True] * status
+        assert (project.path / "summary.md").read_text().rpartition("## OCR parity: ")[2].startswith(verdict)
+
+
+LATE = """
+
+def pytest_collection_finish():
+    import pathlib
+    pathlib.Path("report", "{name}").mkdir()
+"""
+
+
+@pytest.mark.parametrize("is_refused", [True, False], ids=["when its first test ends", "when it is written"])
+@pytest.mark.parametrize(("name", "verdict"), [("index.html", "failed"), ("notes", "passed")])
+def test_a_run_that_its_report_fails_has_not_passed(
+    project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, name: str, verdict: str, is_refused: bool
+) -> None:
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", "summary.md")
+    with (project.path / "conftest.py").open("a") as file:
+        file.write(LATE.format(name=name))
+    told = [] if is_refused else ["--ocr-report=report"]  # by the option the folder is taken before any test runs
+    if is_refused:
+        with (project.path / "pyproject.toml").open("a") as file:
+            file.write('\n[tool.ocrparity.report]\ndir = "report"\n')
+    result = run(project, "-k", "training", HISTORY, "--ocr-github=on", *told)
+    assert result.ret == (verdict == "failed")
+    assert [entry["verdict"] for entry in entries(project)] == [verdict]
+    assert f"## OCR parity: {verdict}" in (project.path / "summary.md").read_text()
 
 
 def test_a_run_that_compares_nothing_appends_nothing(project: pytest.Pytester) -> None:

@@ -65,6 +65,15 @@ def test_no_tolerance_permits_it(listed: pytest.Pytester) -> None:
     result.stdout.fnmatch_lines([FAULT.format("train")])
 
 
+@pytest.mark.parametrize("letters", ["abxd ", "abcd "])
+def test_a_run_of_what_was_not_reached_says_it_too(listed: pytest.Pytester, letters: str) -> None:
+    break_export(listed, f"letters={letters!r}")
+    result = run(listed, "--ocr-reached", "test_export.py::test_export_reads_as_training[lines/a.npy]")
+    is_other = letters == "abxd "
+    result.assert_outcomes(passed=1, failed=int(is_other), deselected=1)
+    assert ("first at line 3" in result.stdout.str()) == is_other
+
+
 def test_workers_say_it_once_too(listed: pytest.Pytester) -> None:
     break_export(listed, 'letters="abxd "')
     result = listed.runpytest("-p", "xdist", "-n2", "-p", "no:randomly")

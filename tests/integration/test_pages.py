@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 from projects import CONFTEST, PAGES_CONFTEST, PRUNE, run
+from toy import BLANK
 
 TEST = """
 from pytest_ocrparity import assert_same_page
@@ -43,6 +45,23 @@ def test_right_pages_pass_and_are_counted(pages: pytest.Pytester) -> None:
     assert len(lines) == 4
     assert {line["kind"] for line in lines} == {"same"}
     assert lines[0]["reference"] in (pages.path / "report" / "index.html").read_text()
+
+
+@pytest.mark.parametrize("is_one_written", [False, True])
+def test_a_run_of_pages_without_a_box_shows_nothing(
+    pages: pytest.Pytester, capsys: pytest.CaptureFixture[str], is_one_written: bool
+) -> None:
+    from pytest_ocrparity.__main__ import main
+
+    blank = list((pages.path / "images").iterdir())[is_one_written:]
+    for path in blank:
+        np.save(path, BLANK)
+    result = run(pages, "-k", "test_page", "--ocr-report=report")
+    said = "no image of this run has a line (2 compared): nothing shows that the model reads; add an image with text"
+    assert result.parseoutcomes().get("failed", 0) == (not is_one_written)
+    assert (said in result.stdout.str()) == (not is_one_written)
+    assert main(["judge", str(pages.path / "report" / "results.json")]) == (not is_one_written)
+    assert (said in capsys.readouterr().out) == (not is_one_written)
 
 
 def test_another_text_fails_with_its_place(pages: pytest.Pytester) -> None:

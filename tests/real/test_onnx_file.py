@@ -397,6 +397,7 @@ def test_an_optimisation_that_changes_the_map_is_named(
 
 def test_of_a_folder_with_a_program_as_well_the_file_that_runs_is_read(tmp_path: Path) -> None:
     """An ONNX file that was converted of an earlier export would else be called as right as the program beside it."""
+    pytest.importorskip("onnx")
     folder = Path(shutil.copytree(EXAMPLE / "inference", tmp_path / "inference"))
     write_blob(folder / "inference.onnx")
     options = {**LIMITS, "device": "cpu", "enable_mkldnn": False}

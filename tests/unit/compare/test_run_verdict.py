@@ -178,6 +178,25 @@ class TestLines:
         (text,) = faults_of(comparison(status="empty", counts={"boxes": 0}), line("y.png", "same"))
         assert text.startswith("no image of this run has a box (1 compared)")
 
+    @pytest.mark.parametrize(
+        ("statuses", "is_fault"),
+        [
+            (("empty", "empty", "empty, as allowed"), True),  # allowed of one image, which excuses no other
+            (("empty, as allowed",), False),
+            (("empty", "empty, as allowed", "same"), False),
+        ],
+    )
+    @pytest.mark.parametrize(
+        ("kind", "found"), [("detections", "a box"), ("text", "a text that is read"), ("page", "a line")]
+    )
+    def test_what_is_allowed_of_one_image_excuses_no_other(
+        self, kind: str, found: str, statuses: tuple[str, ...], is_fault: bool
+    ) -> None:
+        made = [comparison(kind, status=status, counts={"reference": 0}) for status in statuses]
+        expected = f"no image of this run has {found} ({len(made)} compared): nothing shows that the model "
+        assert [text.startswith(expected) for text in faults_of(*made)] == [True] * is_fault
+        assert faults_of(*made, allow_empty=True) == []
+
     @pytest.mark.parametrize("task", ["detection", "recognition"])
     def test_a_cause_of_the_other_task_is_none_of_theirs(self, task: str) -> None:
         causes = {(task, "train", "inference"): "; cause on x.png: y"}
