@@ -56,11 +56,8 @@ class NotReached:
     def _words_of_files(self) -> Iterator[str]:
         """Yield the words, and those of a file that was named: it may be that of the run before."""
         for word in self._words:
-            file = self._typed_in / word[1:]
-            if word.startswith("@") and file.is_file():
-                yield from os.fsdecode(file.read_bytes()).splitlines()
-            else:
-                yield word
+            found = _words_of_file(word, self._typed_in)
+            yield from [word] if found is None else found
 
     def leave_out(self, test: str, records: Sequence[Record]) -> None:
         """Append that a test has passed, which left these records; not where it fails the run by what it caught."""
@@ -98,6 +95,12 @@ class NotReached:
         return False
 
 
+def _words_of_file(word: str, folder: Path) -> list[str] | None:
+    """Return the words of the file that `@FILE` names; None where the word names no file."""
+    file = folder / word[1:]
+    return os.fsdecode(file.read_bytes()).splitlines() if word.startswith("@") and file.is_file() else None
+
+
 def refuse_words_behind(words: Sequence[str], folder: Path) -> None:
     """Refuse what was typed behind such a file: pytest would take it for tests that passed, and leave it out.
 
@@ -105,8 +108,7 @@ def refuse_words_behind(words: Sequence[str], folder: Path) -> None:
         UsageError: there is such a word before the next option.
     """
     for number, word in enumerate(words, 1):
-        file = folder / word[1:]
-        if not (word.startswith("@") and file.is_file() and OPTION in os.fsdecode(file.read_bytes()).splitlines()):
+        if OPTION not in (_words_of_file(word, folder) or ()):
             continue
         if behind := list(takewhile(lambda each: not each.startswith("-"), words[number:])):
             raise pytest.UsageError(
